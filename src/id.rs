@@ -1,0 +1,134 @@
+//! Identifiers, parsed once at the edge of the system and trusted afterwards.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::time::UnixMillis;
+
+/// Names a job: a UUID v7, so that ids sort by age and retention can purge by range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(Uuid);
+
+impl JobId {
+    /// A new id from a moment and ten random bytes.
+    pub fn mint(now: UnixMillis, random: [u8; 10]) -> Self {
+        let ms = u64::try_from(now.get()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid())
+    }
+
+    /// Accepts the canonical form only: 36 characters, lower case, hyphens.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text).ok()?;
+        (text.len() == 36 && id.hyphenated().to_string() == text).then_some(Self(id))
+    }
+
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// The caller's name for a create: its `Idempotency-Key`, or `request_id` in the body.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestKey(String);
+
+impl RequestKey {
+    /// The longest key, in characters (the field's convention; Stripe's limit too).
+    pub const LENGTH_MAX: usize = 255;
+
+    /// 1 to 255 visible ASCII characters; one pair of quotes around them is dropped, because the
+    /// header is a structured string in the standard's draft and bare in most clients.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bare = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(text);
+        let fits = (1..=Self::LENGTH_MAX).contains(&bare.len());
+        (fits && bare.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(bare.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who calls: the owner of an API key, or `anonymous` where keys are not asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallerId(String);
+
+impl CallerId {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    pub fn anonymous() -> Self {
+        Self("anonymous".into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The provider's name for an attempt. Opaque: never parsed outside the provider's directory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProviderId(String);
+
+impl ProviderId {
+    /// The longest id we keep; RunPod's are 39 characters, the simulated GPU's up to 160.
+    pub const LENGTH_MAX: usize = 256;
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=Self::LENGTH_MAX).contains(&text.len());
+        (fits && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_id_is_parsed_in_its_canonical_form_only() {
+        let id = JobId::mint(UnixMillis::new(1_763_668_952_123), [7; 10]);
+        let text = id.to_string();
+        assert_eq!(JobId::parse(&text), Some(id));
+        assert_eq!(JobId::parse(&text.to_uppercase()), None);
+        assert_eq!(JobId::parse(&text.replace('-', "")), None);
+        assert_eq!(JobId::parse("../../etc/passwd"), None);
+    }
+
+    #[test]
+    fn later_job_ids_sort_after_earlier_ones() {
+        let early = JobId::mint(UnixMillis::new(1_000), [255; 10]);
+        let late = JobId::mint(UnixMillis::new(1_001), [0; 10]);
+        assert!(early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn a_request_key_is_the_same_quoted_or_bare() {
+        assert_eq!(RequestKey::parse("\"a-1\""), RequestKey::parse("a-1"));
+        assert_eq!(RequestKey::parse(""), None);
+        assert_eq!(RequestKey::parse("with space"), None);
+        assert_eq!(RequestKey::parse(&"x".repeat(256)), None);
+    }
+}

@@ -1,0 +1,45 @@
+//! A job and everything that may happen to it, without I/O.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a job or an attempt ended without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// The stored prompt no longer fits what the provider takes.
+    ContractViolation,
+    /// The provider refused the submit, and would refuse it again.
+    ProviderRejected,
+    /// The provider lost the job, or never told whether it took it.
+    ProviderLost,
+    /// The work itself failed; node id and class where `ComfyUI` told.
+    ExecutionFailed,
+    /// The provider says done, and delivered nothing or less than the contract names.
+    OutputMissing,
+    /// The provider delivered something that is not what it claims to be.
+    OutputInvalid,
+    /// A limit of time was passed, the job's or the provider's.
+    TimedOut,
+}
+
+/// A failure as callers see it. Messages are ours or the worker's, free of secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: FailureCode,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_type: Option<String>,
+}
+
+impl Failure {
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            node_id: None,
+            class_type: None,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The edge of the world, as traits: what the queue needs from outside, and nothing about how.
+//!
+//! `cloudflare/` implements them on Workers, `testing/` in memory. A port decides nothing: retries,
+//! limits and meaning live in the verbs of `queue/`.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use thiserror::Error;
+
+use crate::id::JobId;
+use crate::time::UnixMillis;
+
+/// A value bound to a statement. D1 knows doubles, text and null; integers travel as doubles.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Param {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+}
+
+/// One statement with its parameters `?1…?n`.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    pub sql: &'static str,
+    pub params: Vec<Param>,
+}
+
+/// What one statement of a batch did.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The rows as the text of a JSON array of objects: parsed once, by the store, into its own types.
+    pub rows: String,
+    /// Rows changed. Says who won a compare-and-set.
+    pub changes: u64,
+    /// Rows written as the database bills them, index entries included.
+    pub rows_written: u64,
+}
+
+#[derive(Debug, Error)]
+pub enum DbError {
+    /// The batch may or may not have been committed.
+    #[error("the database did not answer: {0}")]
+    Unknown(String),
+    /// The database refused; nothing was committed.
+    #[error("the database refused: {0}")]
+    Refused(String),
+    /// The database is overloaded; nothing was committed, and asking again makes it worse.
+    #[error("the database is overloaded: {0}")]
+    Overloaded(String),
+}
+
+/// D1, or SQLite in tests. A batch is one transaction and one round trip.
+#[async_trait]
+pub trait Db: Send + Sync {
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DbError>;
+}
+
+/// What is known of stored bytes without reading them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobMeta {
+    pub size_bytes: u64,
+    pub content_type: String,
+    /// blake3 of the bytes in lower-case hex.
+    pub hash: String,
+    /// The name a download gets.
+    pub name: String,
+}
+
+/// Bytes on their way out.
+pub enum BlobBody {
+    Bytes(Bytes),
+    /// A stream of the platform that never enters Wasm; only the adapter that made it can open it.
+    Platform(Arc<dyn Any + Send + Sync>),
+}
+
+pub struct Blob {
+    pub meta: BlobMeta,
+    pub body: BlobBody,
+}
+
+/// Part of an object: `length` bytes from `offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    pub offset: u64,
+    pub length: u64,
+}
+
+#[derive(Debug, Error)]
+#[error("the object store failed: {0}")]
+pub struct BlobError(pub String);
+
+/// R2. Strongly consistent: what was put is there for the next reader.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// `meta.size_bytes` must be the length of `bytes`.
+    async fn put(&self, key: &str, bytes: Bytes, meta: &BlobMeta) -> Result<(), BlobError>;
+    async fn head(&self, key: &str) -> Result<Option<BlobMeta>, BlobError>;
+    /// A stream for an answer; `meta` describes the whole object, also with a range.
+    async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<Option<Blob>, BlobError>;
+    /// All bytes, for inputs that go to the provider. `None`: no such object.
+    async fn read(&self, key: &str) -> Result<Option<Bytes>, BlobError>;
+    async fn delete(&self, keys: &[String]) -> Result<(), BlobError>;
+    /// Up to `limit` keys that start with `prefix`, in order.
+    async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+/// A request to a neighbour. Redirects are never followed.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    pub method: Method,
+    pub url: String,
+    /// Lower-case names.
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    /// Covers connecting, the headers and the body.
+    pub timeout_ms: u32,
+    /// A longer answer is cut and reported as [`HttpError::TooLarge`].
+    pub answer_bytes_max: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    pub status: u16,
+    /// Lower-case names.
+    pub headers: BTreeMap<String, String>,
+    pub body: Bytes,
+}
+
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// Proven not to have reached the neighbour: no connection, no name.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// Sent, or not; nothing is known.
+    #[error("no answer: {0}")]
+    Unknown(String),
+    #[error("the answer is longer than {0} bytes")]
+    TooLarge(usize),
+}
+
+#[async_trait]
+pub trait Http: Send + Sync {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
+}
+
+#[derive(Debug, Error)]
+#[error("the watcher did not answer: {0}")]
+pub struct WatcherError(pub String);
+
+/// The watchers of all jobs, seen from outside. Every call is best effort: the sweep repairs what is lost.
+#[async_trait]
+pub trait Watchers: Send + Sync {
+    /// Asks the job's watcher to look at the job as soon as it can, and tells its listeners.
+    async fn wake(&self, job: JobId) -> Result<(), WatcherError>;
+    /// Returns when the job's version passes `version`, or after `limit_ms`.
+    async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError>;
+    /// A live `text/event-stream` that goes on after event `after`; `None`: from the beginning.
+    async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError>;
+}
+
+/// What one watcher keeps for its own job, seen from inside its alarm.
+#[async_trait]
+pub trait Watch: Send + Sync {
+    /// The attempt whose submit was begun, if any: it may or may not have reached the provider.
+    async fn sending(&self) -> Result<Option<u32>, WatcherError>;
+    /// Durable before it returns.
+    async fn set_sending(&self, attempt: Option<u32>) -> Result<(), WatcherError>;
+    /// Asks for the next alarm at `at`, or earlier if one is already due earlier.
+    async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError>;
+}
+
+/// The Gate's answer to a job that wants to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    Granted,
+    Wait {
+        until: UnixMillis,
+        reason: &'static str,
+    },
+}
+
+/// Admission to one endpoint: asked before every dispatch.
+#[async_trait]
+pub trait Gate: Send + Sync {
+    async fn admit(&self, endpoint: &str, job: JobId) -> Admission;
+}
+
+pub trait Clock: Send + Sync {
+    fn now(&self) -> UnixMillis;
+}
+
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes` with unpredictable bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// Work that goes on after the answer. May be lost at any moment: nothing may depend on it.
+pub trait Tasks: Send + Sync {
+    fn after(&self, delay_ms: u64, task: BoxFuture<'static, ()>);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Takes finished lines of JSON.
+pub trait Log: Send + Sync {
+    fn write(&self, level: Level, line: &str);
+}

@@ -1,0 +1,200 @@
+//! GPUs somewhere else, behind one trait.
+//!
+//! Invariant: a provider's own words (its JSON, its status names, its header names) never leave its
+//! directory; what leaves is [`Report`], [`Submitted`] and [`Output`]. A provider decides nothing
+//! about a job: it says what it saw, `job.rs` says what that means.
+
+// pub mod runpod;
+// pub mod simulated;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::id::{JobId, ProviderId};
+use crate::job::Failure;
+use crate::time::UnixMillis;
+
+/// An input file that travels inside the order, under the name its LoadImage node asks for.
+#[derive(Clone, Debug)]
+pub struct OrderFile {
+    pub name: String,
+    pub content_type: String,
+    pub bytes: Bytes,
+}
+
+/// What kind of work the endpoint's worker takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// `{workflow, images[]}`: the stock ComfyUI worker.
+    Comfyui,
+    /// `{task, payload}`: a worker of the operator's own.
+    Task,
+}
+
+/// One submission of one job.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub job: JobId,
+    pub attempt: u32,
+    pub protocol: Protocol,
+    /// The stored prompt, verbatim: the ComfyUI prompt, or the `{task, payload}` object.
+    pub prompt: Box<RawValue>,
+    pub files: Vec<OrderFile>,
+    /// Where the provider reports the end. Carries a token: never logged.
+    pub callback_url: String,
+    pub execution_limit_ms: u64,
+    /// From submission until the provider may forget the job.
+    pub ttl_ms: u64,
+    /// How the job was told to misbehave; only the simulated GPU listens.
+    pub simulate: Option<String>,
+}
+
+/// What became of a submit.
+#[derive(Debug)]
+pub enum Submitted {
+    Accepted(ProviderId),
+    /// Provably not taken, and asking later may help: no connection, or too many requests.
+    NotNow {
+        failure: Failure,
+        retry_after_ms: Option<u64>,
+        evidence: Evidence,
+    },
+    /// Provably not taken, and asking again is useless.
+    Refused {
+        failure: Failure,
+        evidence: Evidence,
+    },
+    /// It may run, or not. Never send again because of this.
+    Unknown {
+        why: String,
+        evidence: Evidence,
+    },
+}
+
+/// One file a provider delivered, not yet fetched or decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputData {
+    /// Base64 text without a data-URI prefix, not decoded yet.
+    Base64(String),
+    Url(String),
+    /// Bytes as they are; the simulated GPU paints them.
+    Inline(Bytes),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The worker's file name, if it gave one. Says which node made the file (see `workflow::compile`).
+    pub name: Option<String>,
+    pub data: OutputData,
+}
+
+/// Times as the provider measured them, where it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Waiting in the provider's queue, cold start included.
+    pub delay_ms: Option<u64>,
+    pub execution_ms: Option<u64>,
+}
+
+/// What a provider says about one of its jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    Queued,
+    Running {
+        /// Parts of a thousand, where the worker tells.
+        progress_permille: Option<u16>,
+    },
+    /// It says it is done, with these files. Whether that is a success is for `job.rs` to say.
+    Done {
+        outputs: Vec<Output>,
+        times: Times,
+    },
+    Failed {
+        failure: Failure,
+        times: Times,
+    },
+    Canceled {
+        times: Times,
+    },
+}
+
+/// The answer to a look.
+#[derive(Debug)]
+pub enum Looked {
+    Report(Report),
+    /// The provider does not know the job: not yet, or no longer.
+    NotFound,
+    /// Nothing learned; look again later.
+    Unreachable {
+        why: String,
+        retry_after_ms: Option<u64>,
+        evidence: Evidence,
+    },
+}
+
+/// The answer to a cancel.
+#[derive(Debug)]
+pub enum CancelAnswer {
+    /// The provider confirms that the job will not run on.
+    Confirmed,
+    NotFound,
+    Unreachable {
+        why: String,
+        evidence: Evidence,
+    },
+}
+
+/// A complete, redacted record of a call that failed, for an operator to debug from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub at: UnixMillis,
+    pub method: String,
+    pub url: String,
+    pub request_headers: Vec<(String, String)>,
+    pub request_body: String,
+    /// `None`: no answer came.
+    pub response_status: Option<u16>,
+    pub response_headers: Vec<(String, String)>,
+    pub response_body: String,
+    /// Why there is no answer, or why the answer was not accepted.
+    pub error: String,
+}
+
+/// How an endpoint's workers are, as its provider counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    pub reachable: bool,
+    pub workers_idle: u64,
+    pub workers_running: u64,
+    pub workers_throttled: u64,
+    pub workers_unhealthy: u64,
+    pub workers_starting: u64,
+    pub jobs_queued: u64,
+    pub jobs_running: u64,
+}
+
+/// A callback, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callback {
+    pub provider_id: ProviderId,
+    pub report: Report,
+}
+
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// As stored with every attempt: `runpod`, `simulated`.
+    fn name(&self) -> &'static str;
+    /// The endpoint that new jobs go to.
+    fn endpoint(&self) -> &str;
+    /// Bytes the provider accepts in one submit; a create that would be larger is refused.
+    fn order_bytes_max(&self) -> usize;
+    async fn submit(&self, order: &Order) -> Submitted;
+    async fn look(&self, id: &ProviderId) -> Looked;
+    async fn cancel(&self, id: &ProviderId) -> CancelAnswer;
+    async fn health(&self) -> Health;
+    /// Reads the body of a callback. `None`: not one of this provider's.
+    fn read_callback(&self, body: &[u8]) -> Option<Callback>;
+}

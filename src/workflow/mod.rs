@@ -1,0 +1,1 @@
+//! ComfyUI, and nothing but ComfyUI: the only place that knows what a node is.
