@@ -117,7 +117,16 @@ macro_rules! embedded {
     };
 }
 
-static EMBEDDED: [Embedded; 2] = embedded!["text-to-image", "qwen-image-edit"];
+static EMBEDDED: [Embedded; 8] = embedded![
+    "text-to-image",
+    "qwen-image-edit",
+    "video-generate",
+    "lens-character",
+    "rescue-focus",
+    "director-edit",
+    "rack-focus",
+    "face-swap-video",
+];
 
 #[cfg(test)]
 mod tests {
