@@ -117,9 +117,12 @@ macro_rules! embedded {
     };
 }
 
-static EMBEDDED: [Embedded; 8] = embedded![
+static EMBEDDED: [Embedded; 11] = embedded![
     "text-to-image",
     "qwen-image-edit",
+    "flux-portrait",
+    "wan-text-to-video",
+    "wan-image-to-video",
     "video-generate",
     "lens-character",
     "rescue-focus",
