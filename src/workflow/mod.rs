@@ -1,1 +1,7 @@
 //! ComfyUI, and nothing but ComfyUI: the only place that knows what a node is.
+
+pub mod check;
+pub mod compile;
+pub mod contract;
+pub mod template;
+pub mod violation;

@@ -1,1 +1,3 @@
 //! One binary for everything that needs no Cloudflare.
+
+mod golden;
