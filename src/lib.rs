@@ -14,3 +14,7 @@ pub mod ports;
 
 // Layer 2: speaking to neighbours.
 pub mod providers;
+
+// The outside world in memory.
+#[cfg(feature = "testing")]
+pub mod testing;
