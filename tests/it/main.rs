@@ -1,1 +1,2 @@
 //! One binary for everything that needs no Cloudflare.
+mod providers;
