@@ -1,26 +1,40 @@
-//! The application: settings and ports, shared by everything that runs.
+//! The application: settings, ports and providers, shared by everything that runs.
 
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Mode, Problem};
 use crate::id::JobId;
 use crate::log::Line;
-use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Log, Tasks, Watchers};
+use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, Tasks, Watchers};
+use crate::providers::runpod::{self, Runpod};
+use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
 use crate::time::UnixMillis;
 use crate::token::Signer;
+
+/// The outside world.
+pub struct Ports {
+    pub db: Arc<dyn Db>,
+    pub blobs: Arc<dyn Blobs>,
+    pub http: Arc<dyn Http>,
+    pub watchers: Arc<dyn Watchers>,
+    pub gate: Arc<dyn Gate>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub tasks: Arc<dyn Tasks>,
+    pub log: Arc<dyn Log>,
+}
 
 pub struct App {
     pub config: Config,
     pub signer: Signer,
     pub db: Arc<dyn Db>,
     pub blobs: Arc<dyn Blobs>,
-    pub http: Arc<dyn crate::ports::Http>,
+    pub http: Arc<dyn Http>,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub tasks: Arc<dyn Tasks>,
     pub log: Arc<dyn Log>,
     pub providers: Providers,
 }
@@ -41,6 +55,24 @@ impl Providers {
 }
 
 impl App {
+    /// Fails only for settings that a provider refuses.
+    pub fn new(config: Config, ports: Ports) -> Result<Self, Vec<Problem>> {
+        let providers = providers(&config, &ports)?;
+        Ok(Self {
+            signer: Signer::new(&config.token_secrets),
+            config,
+            db: ports.db,
+            blobs: ports.blobs,
+            http: ports.http,
+            watchers: ports.watchers,
+            gate: ports.gate,
+            clock: ports.clock,
+            entropy: ports.entropy,
+            log: ports.log,
+            providers,
+        })
+    }
+
     pub fn now(&self) -> UnixMillis {
         self.clock.now()
     }
@@ -62,5 +94,45 @@ impl App {
     /// Sixteen random hexadecimal characters: names one try of something that may be tried twice.
     pub fn nonce(&self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.random()))
+    }
+}
+
+fn providers(config: &Config, ports: &Ports) -> Result<Providers, Vec<Problem>> {
+    let simulated = || -> Arc<dyn Provider> {
+        Arc::new(Simulated {
+            clock: Arc::clone(&ports.clock),
+            http: Arc::clone(&ports.http),
+            tasks: Arc::clone(&ports.tasks),
+        })
+    };
+    let live = live(config, ports)?;
+    Ok(match (config.mode, live) {
+        // A configuration without an endpoint is never live.
+        (Mode::Simulated, live) => Providers {
+            current: simulated(),
+            others: live.into_iter().collect(),
+        },
+        (Mode::Live, live) => Providers {
+            current: live.unwrap_or_else(simulated),
+            others: Vec::new(),
+        },
+    })
+}
+
+fn live(config: &Config, ports: &Ports) -> Result<Option<Arc<dyn Provider>>, Vec<Problem>> {
+    let Some(settings) = config.runpod.clone() else {
+        return Ok(None);
+    };
+    let settings = runpod::Settings {
+        base_url: settings.base_url.unwrap_or_else(|| runpod::BASE_URL.into()),
+        endpoint_id: settings.endpoint_id,
+        api_key: settings.api_key,
+    };
+    match Runpod::new(settings, Arc::clone(&ports.http), Arc::clone(&ports.clock)) {
+        Ok(runpod) => Ok(Some(Arc::new(runpod))),
+        Err(error) => Err(vec![Problem {
+            setting: error.setting(),
+            problem: error.to_string(),
+        }]),
     }
 }

@@ -29,5 +29,7 @@ pub mod queue;
 pub mod http;
 
 // Layer 5: two ways to plug it in.
-// mod cloudflare;
-// pub mod testing;
+#[cfg(feature = "cloudflare")]
+mod cloudflare;
+#[cfg(feature = "testing")]
+pub mod testing;

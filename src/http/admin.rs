@@ -15,7 +15,7 @@ use crate::queue::{evidence as evidence_verb, recover as recover_verb, sweep as 
 /// `GET /api/admin/jobs/{id}/evidence`: the complete, redacted record of every failed call.
 pub async fn evidence(
     State(app): State<Arc<App>>,
-    Operator(_): Operator,
+    _: Operator,
     Path(id): Path<String>,
 ) -> Result<Answer, ApiError> {
     let records = evidence_verb::read(&app, job_id(&id)?).await?;
@@ -25,7 +25,7 @@ pub async fn evidence(
 /// `POST /api/admin/jobs/{id}/recover`: wakes the job's watcher, whatever it believes.
 pub async fn recover(
     State(app): State<Arc<App>>,
-    Operator(_): Operator,
+    _: Operator,
     Path(id): Path<String>,
 ) -> Result<Answer, ApiError> {
     let id = job_id(&id)?;
@@ -38,7 +38,7 @@ pub async fn recover(
 /// `POST /api/admin/sweep`: what cron does, now.
 pub async fn sweep(
     State(app): State<Arc<App>>,
-    Operator(_): Operator,
+    _: Operator,
 ) -> Result<Answer, ApiError> {
     let woken = sweep_verb::sweep(&app).await?;
     Answer::ok(&json!({ "woken": woken }))

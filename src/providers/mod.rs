@@ -4,7 +4,7 @@
 //! directory; what leaves is [`Report`], [`Submitted`] and [`Output`]. A provider decides nothing
 //! about a job: it says what it saw, `job.rs` says what that means.
 
-// pub mod runpod;
+pub mod runpod;
 pub mod simulated;
 
 use async_trait::async_trait;
@@ -91,7 +91,7 @@ pub enum CancelAnswer {
     NotFound,
     Unreachable {
         why: String,
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     },
 }
 

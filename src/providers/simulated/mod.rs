@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_simulated_job_waits_runs_and_ends_within_five_seconds() {
-        let report = |ms| plan(Behaviour::Plain).report(UnixMillis::new(1_000 + ms));
+        let report = |ms| plan(Behaviour::Plain).report(UnixMillis::new(1_000_i64 + ms));
         assert_eq!(report(0), Report::Queued);
         assert!(matches!(report(1_500), Report::Running { progress_permille: Some(500) }));
         let Report::Done { outputs, .. } = report(4_999) else {

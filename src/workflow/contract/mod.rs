@@ -110,6 +110,9 @@ pub struct Label {
     pub th: String,
 }
 
+/// What a file is, going in or coming out.
+pub use crate::media::Kind as MediaKind;
+
 /// What the worker behind the endpoint takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,25 +123,11 @@ pub enum Protocol {
     Task,
 }
 
-/// What a file is, going in or coming out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MediaKind {
-    Image,
-    Video,
-    Audio,
-    Text,
-    File,
-}
-
-impl MediaKind {
+impl Protocol {
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Image => "image",
-            Self::Video => "video",
-            Self::Audio => "audio",
-            Self::Text => "text",
-            Self::File => "file",
+            Self::Comfyui => "comfyui",
+            Self::Task => "task",
         }
     }
 }
