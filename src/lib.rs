@@ -14,3 +14,7 @@ pub mod ports;
 
 // Layer 2: speaking to neighbours.
 pub mod providers;
+
+// Layer 5: ways to plug it in.
+#[cfg(feature = "cloudflare")]
+mod cloudflare;

@@ -1,0 +1,2 @@
+-- The tables come with the queue.
+SELECT 1;
