@@ -70,7 +70,11 @@ bounded() {
 
 # --- Debian
 
-debian_key() { printf 'wasm-std-%s-%s' "$(dpkg-query -W -f '${Version}' rustc-web 2>/dev/null)" "$DEBIAN_RECIPE"; }
+debian_key() {
+  local version
+  version=$(dpkg-query -W -f '${Version}' rustc-web 2>/dev/null | tr -c '[:alnum:].' '-') || version=none
+  printf 'wasm-std-%s-recipe-%s' "$version" "$DEBIAN_RECIPE"
+}
 
 debian_ready() {
   [ .tools/rust -ef "$STORE/$(debian_key)" ] && [ -x /usr/bin/clippy-driver ]
