@@ -24,7 +24,7 @@ use super::violation::{Violation, VIOLATIONS_MAX};
 
 pub use file::extension;
 pub use gather::{file_references, FileReference};
-pub use value::{accepts, from_text, SEED_MAX};
+pub use value::{accepts, from_text, rounded, DECIMAL_MAX, SEED_MAX};
 
 use gather::Given;
 

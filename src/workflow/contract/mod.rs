@@ -85,7 +85,7 @@ impl Contract {
         self.inputs.iter().find(|input| input.name == name)
     }
 
-    /// The input that a caller means by a name: the input of that name, else what it is an alias of.
+    /// The input that a caller means: the one of that name, else what it is an alias of.
     pub fn resolve(&self, name: &str) -> Option<&Input> {
         self.input(name)
             .or_else(|| self.input(self.aliases.get(name)?))
