@@ -6,6 +6,7 @@
 //! it to every job. Deliberately absent: expressions. A contract can look up, scale and switch;
 //! whatever needs more is a template of its own.
 
+mod card;
 mod input;
 pub mod lint;
 mod rule;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::TemplateName;
 
+pub use card::{Card, CardInput, CardOutput, CardText};
 pub use input::{Choice, Decimal, File, Flag, Input, Kind, Options, SeedSpec, Text, Whole};
 pub use rule::{Composition, Condition, Derived, FromInput, Linear, Literal, Part, Rule};
 
