@@ -38,6 +38,9 @@ const MISTAKES: &str = r#"/version | "one" | bad_value /version
 /compose/0/parts/0 | {"input": "steps"} | bad_reference /compose/0/parts/0/input
 /rules/0/when/input | "size" | bad_reference /rules/0/when/input
 /rules/0/remove/0 | "/99" | bad_place /rules/0
+/rules/0/remove/0 | "/16" | bad_template /rules
+/rules/2/remove | ["/12"] | bad_template /rules
+/rules/3/remove/0 | "/20" | empty /rules
 /echo | ["record"] | bad_reference /echo/0
 /outputs | [] | empty /outputs
 /outputs/0/node | "19" | bad_reference /outputs/0/node
