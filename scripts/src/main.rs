@@ -21,8 +21,6 @@ enum Verb {
     MockRunpod(mock_runpod::Args),
 }
 
-// Goes with the first verb.
-#[allow(unreachable_code)]
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::MockRunpod(args) => mock_runpod::run(args),

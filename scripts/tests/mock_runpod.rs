@@ -100,9 +100,8 @@ fn a_job_runs_and_both_copies_of_its_webhook_arrive() {
     let hook = format!("http://{}/hook/token?x=1", listener.local_addr().unwrap());
     let plan = r#"{"job":{"queue_ms":0,"run_ms":1,"outcome":"s3_url","webhook":{"copies":2}}}"#;
     let mock = Mock::start(plan);
-    let order = format!(
-        r#"{{"input":{{"workflow":{{"9":{{"class_type":"SaveImage","inputs":{{}}}}}}}},"webhook":"{hook}"}}"#
-    );
+    let prompt = r#"{"9":{"class_type":"SaveImage","inputs":{}}}"#;
+    let order = format!(r#"{{"input":{{"workflow":{prompt}}},"webhook":"{hook}"}}"#);
     let job = mock.json("POST", "/v2/mock/run", &order);
     for status in [500, 200] {
         let (head, news) = receive(&listener, status);
