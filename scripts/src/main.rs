@@ -1,5 +1,7 @@
 //! `ops`: the operator's command line. One file per verb.
 
+mod mock_runpod;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -14,10 +16,13 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Verb {}
+enum Verb {
+    /// Play RunPod on this machine: its job API and its webhooks, as well or as badly as planned
+    MockRunpod(mock_runpod::Args),
+}
 
-// Goes with the first verb.
-#[allow(unreachable_code)]
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {}
+    match Cli::parse().verb {
+        Verb::MockRunpod(args) => mock_runpod::run(args),
+    }
 }
