@@ -1,1 +1,3 @@
 //! ComfyUI, and nothing but ComfyUI: the only place that knows what a node is.
+
+pub mod python;
