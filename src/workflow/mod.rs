@@ -3,3 +3,4 @@
 pub mod prompt;
 pub mod python;
 pub mod schema;
+pub mod validate;
