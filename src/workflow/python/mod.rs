@@ -4,15 +4,18 @@
 //! prints in an error the way Python prints it. Nothing here knows what a node is. Deliberately
 //! absent: lone surrogates, which become U+FFFD, and digits of other scripts in `int("…")`.
 
+mod dict;
 mod number;
 mod print;
 mod read;
+mod strings;
 
 use std::borrow::Cow;
 
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
+pub use dict::Dict;
 pub use number::{order, to_float, to_int, DIGITS_MAX};
 pub use print::{repr, text};
 pub use read::{Reader, Unreadable, DEPTH_MAX, SIZE_BYTES_MAX};
@@ -31,10 +34,6 @@ pub enum Value<'a> {
     List(Vec<Value<'a>>),
     Dict(Dict<'a>),
 }
-
-/// A dictionary in document order; a repeated key keeps its first place and its last value.
-#[derive(Clone, Debug, Default)]
-pub struct Dict<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
 /// An exception as its type and its text, which is all that ComfyUI tells about one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl<'a> Value<'a> {
             Self::Float(value) => *value != 0.0,
             Self::Text(value) => !value.is_empty(),
             Self::List(value) => !value.is_empty(),
-            Self::Dict(value) => !value.0.is_empty(),
+            Self::Dict(value) => !value.is_empty(),
         }
     }
 
@@ -142,7 +141,7 @@ fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value<'_>, Unread
             let read = members.iter().map(|(key, member)| {
                 Ok((Cow::Borrowed(key.as_str()), from_json(member, depth + 1)?))
             });
-            Value::Dict(Dict(read.collect::<Result<_, _>>()?))
+            Value::Dict(Dict::of(read.collect::<Result<_, _>>()?))
         }
     })
 }
@@ -173,56 +172,6 @@ impl PartialEq for Value<'_> {
     }
 }
 
-impl PartialEq for Dict<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        let same = |(key, value): &(Cow<'_, str>, Value<'_>)| other.get(key) == Some(value);
-        self.0.len() == other.0.len() && self.0.iter().all(same)
-    }
-}
-
-impl<'a> Dict<'a> {
-    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value)
-    }
-
-    /// Takes a value out; a second call with the same key finds nothing.
-    pub fn take(&mut self, key: &str) -> Option<Value<'a>> {
-        let at = self.0.iter().position(|(name, _)| name == key)?;
-        Some(self.0.remove(at).1)
-    }
-
-    /// Adds a key that is not there yet.
-    pub fn push(&mut self, key: impl Into<Cow<'a, str>>, value: Value<'a>) {
-        self.0.push((key.into(), value));
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&Cow<'a, str>, &Value<'a>)> {
-        self.0.iter().map(|(key, value)| (key, value))
-    }
-
-    pub fn into_entries(self) -> Vec<(Cow<'a, str>, Value<'a>)> {
-        self.0
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn into_owned(self) -> Dict<'static> {
-        let owned = |(key, value): (Cow<'a, str>, Value<'a>)| {
-            (Cow::Owned(key.into_owned()), value.into_owned())
-        };
-        Dict(self.0.into_iter().map(owned).collect())
-    }
-}
-
 /// What is no number in JSON, NaN and the infinities, is written as null.
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -246,16 +195,6 @@ impl Serialize for Value<'_> {
             }
             Self::Dict(dict) => dict.serialize(serializer),
         }
-    }
-}
-
-impl Serialize for Dict<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, value) in &self.0 {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
     }
 }
 

@@ -2,7 +2,6 @@
 //! the last of two equal keys wins, a byte order mark is an error.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use super::number::DIGITS_MAX;
 use super::{Dict, Value};
@@ -11,13 +10,9 @@ use super::{Dict, Value};
 /// `extra_data` reach about 15.
 pub const DEPTH_MAX: usize = 200;
 
-/// Largest text. `RunPod` takes 10 MB bodies; an inventory of a server with thousands of models has
+/// Largest text. RunPod takes 10 MB bodies; an inventory of a server with thousands of models has
 /// about this size.
 pub const SIZE_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// An object with more members than this is checked for repeated keys by hashing, because comparing
-/// each with each would take quadratic time.
-const SMALL_OBJECT_MEMBERS: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
@@ -33,8 +28,8 @@ pub enum Unreadable {
 
 /// A place in a JSON text.
 pub struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+    pub(super) text: &'a str,
+    pub(super) at: usize,
     depth: usize,
 }
 
@@ -111,7 +106,7 @@ impl<'a> Reader<'a> {
             members.push((key, reader.value()?));
             Ok(())
         })?;
-        Ok(Value::Dict(Dict(last_wins(members))))
+        Ok(Value::Dict(Dict::from_members(members)))
     }
 
     /// Everything after the opening brace; `read` is called at each value.
@@ -217,75 +212,6 @@ impl<'a> Reader<'a> {
         count
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, Unreadable> {
-        self.expect(b'"')?;
-        let start = self.at;
-        self.plain();
-        if self.take(b'"') {
-            return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
-        }
-        let mut read = self.text[start..self.at].to_owned();
-        loop {
-            let from = self.at;
-            self.plain();
-            read.push_str(&self.text[from..self.at]);
-            if self.take(b'"') {
-                return Ok(Cow::Owned(read));
-            }
-            self.expect(b'\\')?;
-            read.push(self.escape()?);
-        }
-    }
-
-    /// Steps over what stands for itself in a string.
-    fn plain(&mut self) {
-        let rest = &self.text.as_bytes()[self.at..];
-        let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-        self.at += rest.iter().position(ends).unwrap_or(rest.len());
-    }
-
-    fn escape(&mut self) -> Result<char, Unreadable> {
-        let letter = self.peek().ok_or_else(|| self.wrong())?;
-        self.at += 1;
-        Ok(match letter {
-            b'"' | b'\\' | b'/' => letter.into(),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => return self.unit(),
-            _ => return Err(self.wrong()),
-        })
-    }
-
-    /// A UTF-16 unit, or two that belong together. One alone is a value in Python and has no place
-    /// in UTF-8.
-    fn unit(&mut self) -> Result<char, Unreadable> {
-        let first = self.hex()?;
-        let after = self.at;
-        if (0xd800..0xdc00).contains(&first) && self.text[self.at..].starts_with("\\u") {
-            self.at += 2;
-            let second = self.hex()?;
-            if (0xdc00..0xe000).contains(&second) {
-                let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            self.at = after;
-        }
-        Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER))
-    }
-
-    fn hex(&mut self) -> Result<u32, Unreadable> {
-        let digits = self
-            .text
-            .get(self.at..self.at + 4)
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let digits = digits.ok_or_else(|| self.wrong())?;
-        self.at += 4;
-        u32::from_str_radix(digits, 16).map_err(|_| self.wrong())
-    }
-
     /// Steps over a value without looking at more than its strings and brackets.
     fn step_over(&mut self) -> Result<(), Unreadable> {
         let mut open = 0_usize;
@@ -325,47 +251,26 @@ impl<'a> Reader<'a> {
         self.at += rest.iter().take_while(is_space).count();
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn take(&mut self, byte: u8) -> bool {
+    pub(super) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), Unreadable> {
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Unreadable> {
         if self.take(byte) {
             return Ok(());
         }
         Err(self.wrong())
     }
 
-    fn wrong(&self) -> Unreadable {
+    pub(super) fn wrong(&self) -> Unreadable {
         Unreadable::NotJson { at_bytes: self.at }
     }
-}
-
-/// Of equal keys the first place and the last value stay, as in a Python dictionary.
-fn last_wins<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Vec<(Cow<'a, str>, Value<'a>)> {
-    let repeated = |(at, (key, _)): (usize, &(Cow<'a, str>, Value<'a>))| {
-        members[..at].iter().any(|(earlier, _)| earlier == key)
-    };
-    if members.len() <= SMALL_OBJECT_MEMBERS && !members.iter().enumerate().any(repeated) {
-        return members;
-    }
-    let mut places: HashMap<Cow<'a, str>, usize> = HashMap::with_capacity(members.len());
-    let mut kept: Vec<(Cow<'a, str>, Value<'a>)> = Vec::with_capacity(members.len());
-    for (key, value) in members {
-        if let Some(&place) = places.get(&key) {
-            kept[place].1 = value;
-        } else {
-            places.insert(key.clone(), kept.len());
-            kept.push((key, value));
-        }
-    }
-    kept
 }
 
 #[cfg(test)]

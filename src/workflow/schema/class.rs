@@ -192,22 +192,7 @@ fn read_autogrow(template: &Dict<'_>) -> Option<Autogrow> {
             .map(|(_, item)| (group, item))
     });
     let (group, item) = filled.next()?;
-    let names = match template.get("names").and_then(Value::as_list) {
-        Some(names) => {
-            let names = names
-                .iter()
-                .filter_map(Value::as_text)
-                .take(AUTOGROW_NAMES_MAX);
-            names.map(str::to_owned).collect()
-        }
-        None => {
-            let prefix = template.get("prefix")?.as_text()?;
-            let count = count(template.get("max"));
-            (0..count)
-                .map(|number| format!("{prefix}{number}"))
-                .collect()
-        }
-    };
+    let names = read_names(template)?;
     let required_count = if group == "required" {
         count(template.get("min"))
     } else {
@@ -218,6 +203,20 @@ fn read_autogrow(template: &Dict<'_>) -> Option<Autogrow> {
         required_count,
         item: Spec::read(item)?,
     })
+}
+
+fn read_names(template: &Dict<'_>) -> Option<Vec<String>> {
+    if let Some(names) = template.get("names").and_then(Value::as_list) {
+        let names = names.iter().filter_map(Value::as_text);
+        return Some(names.take(AUTOGROW_NAMES_MAX).map(str::to_owned).collect());
+    }
+    let prefix = template.get("prefix")?.as_text()?;
+    let count = count(template.get("max"));
+    Some(
+        (0..count)
+            .map(|number| format!("{prefix}{number}"))
+            .collect(),
+    )
 }
 
 fn count(value: Option<&Value<'_>>) -> usize {

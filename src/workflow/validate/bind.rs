@@ -150,7 +150,8 @@ fn no_class_type(id: &str, node: &Node<'_>) -> Problem {
         format!("ID #{id}")
     };
     let message = format!(
-        "Node '{shown}' has no class_type. The workflow may be corrupted or a custom node is missing."
+        "Node '{shown}' has no class_type. \
+         The workflow may be corrupted or a custom node is missing."
     );
     missing_node_type(message, id, &Value::None, title)
 }

@@ -48,7 +48,7 @@ enum Targets<'v> {
     Named(&'v [Value<'v>]),
 }
 
-/// What `ComfyUI` with these classes would answer to this prompt.
+/// What ComfyUI with these classes would answer to this prompt.
 pub fn validate<'v>(prompt: &'v Prompt<'v>, schema: &'v Schema) -> Outcome {
     judge(prompt, Some(schema), Targets::All)
 }

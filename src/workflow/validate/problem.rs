@@ -30,7 +30,7 @@ pub enum Kind {
     DependencyCycle,
     ExceptionDuringValidation,
     ExceptionDuringInnerValidation,
-    /// Ours: `ComfyUI` breaks down with a 500 here and says nothing.
+    /// Ours: ComfyUI breaks down with a 500 here and says nothing.
     UnreadablePrompt,
 }
 
