@@ -16,7 +16,7 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
 pub use dict::Dict;
-pub use number::{order, to_float, to_int, DIGITS_MAX};
+pub use number::{order, to_float, to_int, Unordered, DIGITS_MAX};
 pub use print::{repr, text};
 pub use read::{Reader, Unreadable, DEPTH_MAX, SIZE_BYTES_MAX};
 
@@ -167,7 +167,7 @@ impl PartialEq for Value<'_> {
             (Self::Dict(a), Self::Dict(b)) => a == b,
             (Self::None | Self::Text(_) | Self::List(_) | Self::Dict(_), _)
             | (_, Self::None | Self::Text(_) | Self::List(_) | Self::Dict(_)) => false,
-            (a, b) => order(a, b) == Some(Some(std::cmp::Ordering::Equal)),
+            (a, b) => order(a, b) == Ok(Some(std::cmp::Ordering::Equal)),
         }
     }
 }

@@ -51,9 +51,12 @@ pub fn to_float(value: &Value<'_>) -> Result<f64, Raised> {
     }
 }
 
-/// How two values compare: nothing where Python raises `TypeError`, `Some(None)` where one of them
-/// is NaN.
-pub fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> {
+/// Two values between which `<` and `>` raise `TypeError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unordered;
+
+/// How two values compare; nothing where one of them is NaN, which is neither smaller nor bigger.
+pub fn order(a: &Value<'_>, b: &Value<'_>) -> Result<Option<Ordering>, Unordered> {
     use Value::{Bool, Float, Int, Long, Text};
     let ordering = match (a, b) {
         (Bool(a), _) => return order(&Int(i128::from(*a)), b),
@@ -68,9 +71,9 @@ pub fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> {
         (Long(a), Float(b)) => order_long(a, *b),
         (Float(a), Long(b)) => order_long(b, *a).map(Ordering::reverse),
         (Text(a), Text(b)) => Some(a.cmp(b)),
-        _ => return None,
+        _ => return Err(Unordered),
     };
-    Some(ordering)
+    Ok(ordering)
 }
 
 /// The nearest double; both languages round half to even.
@@ -243,7 +246,7 @@ mod tests {
         );
     }
 
-    fn check_order(a: &str, b: &str, expected: Option<Option<Ordering>>) {
+    fn check_order(a: &str, b: &str, expected: Result<Option<Ordering>, Unordered>) {
         assert_eq!(order(&read(a), &read(b)), expected, "{a} {b}");
     }
 
@@ -293,21 +296,17 @@ mod tests {
     #[test]
     fn numbers_of_different_kinds_compare_exactly() {
         use Ordering::{Equal, Greater, Less};
-        check_order("1", "1.0", Some(Some(Equal)));
-        check_order("true", "1", Some(Some(Equal)));
-        check_order("1", "1.5", Some(Some(Less)));
-        check_order("-1", "-1.5", Some(Some(Greater)));
-        check_order(
-            "9007199254740993",
-            "9007199254740992.0",
-            Some(Some(Greater)),
-        );
-        check_order(&"9".repeat(50), "1", Some(Some(Greater)));
-        check_order(&format!("-{}", "9".repeat(50)), "-1e10", Some(Some(Less)));
-        check_order(&"9".repeat(50), "1e60", Some(Some(Less)));
-        check_order(&"9".repeat(50), "Infinity", Some(Some(Less)));
-        check_order("1", "NaN", Some(None));
-        check_order("\"1\"", "1", None);
-        check_order("\"a\"", "\"b\"", Some(Some(Less)));
+        check_order("1", "1.0", Ok(Some(Equal)));
+        check_order("true", "1", Ok(Some(Equal)));
+        check_order("1", "1.5", Ok(Some(Less)));
+        check_order("-1", "-1.5", Ok(Some(Greater)));
+        check_order("9007199254740993", "9007199254740992.0", Ok(Some(Greater)));
+        check_order(&"9".repeat(50), "1", Ok(Some(Greater)));
+        check_order(&format!("-{}", "9".repeat(50)), "-1e10", Ok(Some(Less)));
+        check_order(&"9".repeat(50), "1e60", Ok(Some(Less)));
+        check_order(&"9".repeat(50), "Infinity", Ok(Some(Less)));
+        check_order("1", "NaN", Ok(None));
+        check_order("\"1\"", "1", Err(Unordered));
+        check_order("\"a\"", "\"b\"", Ok(Some(Less)));
     }
 }

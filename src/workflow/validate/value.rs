@@ -65,9 +65,8 @@ fn check_range(at: At<'_>, spec: &Spec, value: &Value<'_>) -> Result<Option<Prob
     Ok(None)
 }
 
-/// Nothing where one side is NaN, which is neither smaller nor bigger.
 fn compare(a: &Value<'_>, sign: &str, b: &Value<'_>) -> Result<Option<Ordering>, Raised> {
-    order(a, b).ok_or_else(|| {
+    order(a, b).map_err(|_| {
         let (a, b) = (a.type_name(), b.type_name());
         let sentence = format!("'{sign}' not supported between instances of '{a}' and '{b}'");
         Raised::new("TypeError", sentence)
