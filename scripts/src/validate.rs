@@ -18,7 +18,7 @@ Example:
 
 Exit status: 0 when every file was answered, whatever the answers.")]
 pub struct Validate {
-    /// The JSON of GET /object_info; given again, a later file covers classes of an earlier one
+    /// What a server says about its node classes; a later file covers classes of an earlier one
     #[arg(long, required = true, value_name = "FILE")]
     object_info: Vec<PathBuf>,
 

@@ -21,7 +21,7 @@ mod tests;
 mod value;
 mod walk;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 pub use outcome::{NodeErrors, Outcome};
 pub use post::post;
@@ -134,25 +134,24 @@ fn failed(walk: &Walk<'_>, outputs: &[usize]) -> Problem {
     )
 }
 
-/// Faulty nodes in the order in which they were found, each with the outputs that failed since.
+/// The outputs that failed since each faulty node was found, in the order of finding.
 #[derive(Default)]
 struct Report {
     dependents: Vec<(usize, Vec<usize>)>,
-    places: HashMap<usize, usize>,
     dependents_count: usize,
 }
 
 impl Report {
+    /// `faulty` only ever grows at its end.
     fn note(&mut self, faulty: &[usize], output: usize) {
-        for &node in faulty.iter().take(NODES_REPORTED_MAX) {
-            let place = *self.places.entry(node).or_insert_with(|| {
-                self.dependents.push((node, Vec::new()));
-                self.dependents.len() - 1
-            });
-            if self.dependents_count < DEPENDENT_OUTPUTS_MAX {
-                self.dependents_count += 1;
-                self.dependents[place].1.push(output);
-            }
+        let told = &faulty[..faulty.len().min(NODES_REPORTED_MAX)];
+        let found = &told[self.dependents.len()..];
+        self.dependents
+            .extend(found.iter().map(|&node| (node, Vec::new())));
+        let room = DEPENDENT_OUTPUTS_MAX - self.dependents_count;
+        for (_, outputs) in self.dependents.iter_mut().take(room) {
+            outputs.push(output);
+            self.dependents_count += 1;
         }
     }
 
