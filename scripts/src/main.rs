@@ -1,6 +1,7 @@
 //! `ops`: the operator's command line. One file per verb.
 
 mod mock_runpod;
+mod validate;
 
 use clap::{Parser, Subcommand};
 
@@ -19,10 +20,12 @@ struct Cli {
 enum Verb {
     /// Play RunPod on this machine: its job API and its webhooks, as well or as badly as planned
     MockRunpod(mock_runpod::Args),
+    Validate(validate::Validate),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::MockRunpod(args) => mock_runpod::run(args),
+        Verb::Validate(arguments) => validate::run(&arguments),
     }
 }
