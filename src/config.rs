@@ -185,7 +185,10 @@ impl Reader<'_> {
     }
 
     fn missing_runpod(&mut self) {
-        if self.get("RUNPOD_ENDPOINT_ID").is_none_or(|id| id == PLACEHOLDER) {
+        if self
+            .get("RUNPOD_ENDPOINT_ID")
+            .is_none_or(|id| id == PLACEHOLDER)
+        {
             self.problem("RUNPOD_ENDPOINT_ID", "is not set to a real endpoint");
         }
         if self.get("RUNPOD_API_KEY").is_none() {
@@ -206,7 +209,8 @@ impl Reader<'_> {
                 .then(|| url.strip_prefix("http://"))
                 .flatten()
         });
-        if !origin.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' '])) {
+        if !origin.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']))
+        {
             self.problem("PUBLIC_URL", "must be an https origin without a path");
         }
         url
@@ -215,12 +219,18 @@ impl Reader<'_> {
     fn token_secrets(&mut self, environment: Environment) -> Vec<String> {
         let Some(list) = self.get("TOKEN_SECRETS") else {
             if environment != Environment::Local {
-                self.problem("TOKEN_SECRETS", "is not set: one secret, or two during a change");
+                self.problem(
+                    "TOKEN_SECRETS",
+                    "is not set: one secret, or two during a change",
+                );
             }
             return vec![LOCAL_SECRET.into()];
         };
         let secrets: Vec<String> = list.split(',').map(|s| s.trim().to_owned()).collect();
-        if secrets.iter().any(|secret| secret.len() < SECRET_LENGTH_MIN) {
+        if secrets
+            .iter()
+            .any(|secret| secret.len() < SECRET_LENGTH_MIN)
+        {
             let problem = format!("every secret needs at least {SECRET_LENGTH_MIN} characters");
             self.problem("TOKEN_SECRETS", problem);
         }
@@ -292,24 +302,59 @@ mod tests {
             "ADMIN_KEY",
         ];
         check(&[("ENVIRONMENT", "production")], &[], &expected);
-        check(&[], &[], &["ENVIRONMENT", "PROVIDER", "RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY", "PUBLIC_URL", "TOKEN_SECRETS", "ADMIN_KEY"]);
+        check(
+            &[],
+            &[],
+            &[
+                "ENVIRONMENT",
+                "PROVIDER",
+                "RUNPOD_ENDPOINT_ID",
+                "RUNPOD_API_KEY",
+                "PUBLIC_URL",
+                "TOKEN_SECRETS",
+                "ADMIN_KEY",
+            ],
+        );
     }
 
     #[test]
     fn production_refuses_the_simulation_and_another_runpod() {
         check(PRODUCTION, &[("PROVIDER", "simulated")], &["PROVIDER"]);
-        check(PRODUCTION, &[("RUNPOD_ENDPOINT_ID", "replace-me")], &["PROVIDER", "RUNPOD_ENDPOINT_ID"]);
-        check(PRODUCTION, &[("RUNPOD_BASE_URL", "http://127.0.0.1:1")], &["RUNPOD_BASE_URL"]);
-        check(PRODUCTION, &[("PUBLIC_URL", "http://a.example")], &["PUBLIC_URL"]);
-        check(PRODUCTION, &[("TOKEN_SECRETS", "short")], &["TOKEN_SECRETS"]);
+        check(
+            PRODUCTION,
+            &[("RUNPOD_ENDPOINT_ID", "replace-me")],
+            &["PROVIDER", "RUNPOD_ENDPOINT_ID"],
+        );
+        check(
+            PRODUCTION,
+            &[("RUNPOD_BASE_URL", "http://127.0.0.1:1")],
+            &["RUNPOD_BASE_URL"],
+        );
+        check(
+            PRODUCTION,
+            &[("PUBLIC_URL", "http://a.example")],
+            &["PUBLIC_URL"],
+        );
+        check(
+            PRODUCTION,
+            &[("TOKEN_SECRETS", "short")],
+            &["TOKEN_SECRETS"],
+        );
         check(PRODUCTION, &[("PROVIDER", "vast")], &["PROVIDER"]);
     }
 
     #[test]
     fn a_laptop_needs_nothing() {
-        let local = &[("ENVIRONMENT", "local"), ("RUNPOD_ENDPOINT_ID", "replace-me")];
+        let local = &[
+            ("ENVIRONMENT", "local"),
+            ("RUNPOD_ENDPOINT_ID", "replace-me"),
+        ];
         let config = read(local, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
         assert_eq!(config.mode, Mode::Simulated);
-        check(local, &[("PROVIDER", "runpod")], &["RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY"]);
+        check(
+            local,
+            &[("PROVIDER", "runpod")],
+            &["RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY"],
+        );
     }
 }

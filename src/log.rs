@@ -59,7 +59,8 @@ impl Line {
     }
 
     pub fn write(mut self, log: &dyn Log, clock: &dyn Clock) {
-        self.fields.insert("ts".into(), clock.now().iso8601().into());
+        self.fields
+            .insert("ts".into(), clock.now().iso8601().into());
         log.write(self.level, &Value::Object(self.fields).to_string());
     }
 }

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Image,
@@ -96,7 +94,10 @@ mod tests {
         check(b"RIFF\0\0\0\0WEBPVP8 ", Some((Kind::Image, "webp")));
         check(b"\0\0\0\x18ftypmp42", Some((Kind::Video, "mp4")));
         check(b"RIFF\0\0\0\0WAVEfmt ", Some((Kind::Audio, "wav")));
-        check("a plain sentence, ประโยค".as_bytes(), Some((Kind::Text, "txt")));
+        check(
+            "a plain sentence, ประโยค".as_bytes(),
+            Some((Kind::Text, "txt")),
+        );
         check(b"\x00\x01\x02\x03", None);
         check(b"", None);
     }

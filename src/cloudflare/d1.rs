@@ -69,7 +69,9 @@ fn outcome(result: &JsValue) -> Result<Outcome, JsValue> {
     };
     let meta = Reflect::get(result, &"meta".into())?;
     let count = |name: &str| {
-        let value = Reflect::get(&meta, &name.into()).ok().and_then(|v| v.as_f64());
+        let value = Reflect::get(&meta, &name.into())
+            .ok()
+            .and_then(|v| v.as_f64());
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Counts of rows.
         value.map_or(0, |count| count as u64)
     };

@@ -44,7 +44,8 @@ fn outgoing(asked: HttpRequest) -> worker::Result<Request> {
         headers.set(name, value)?;
     }
     let mut init = RequestInit::new();
-    init.with_headers(headers).with_redirect(RequestRedirect::Manual);
+    init.with_headers(headers)
+        .with_redirect(RequestRedirect::Manual);
     match asked.method {
         Method::Get => init.with_method(worker::Method::Get),
         Method::Post => init
@@ -60,11 +61,16 @@ async fn body(
     headers: &BTreeMap<String, String>,
     most: usize,
 ) -> Result<Bytes, HttpError> {
-    let declared = headers.get("content-length").and_then(|text| text.parse::<usize>().ok());
+    let declared = headers
+        .get("content-length")
+        .and_then(|text| text.parse::<usize>().ok());
     match declared {
         Some(length) if length > most => Err(HttpError::TooLarge(most)),
         Some(_) => {
-            let bytes = answer.bytes().await.map_err(|e| HttpError::Unknown(text(&e)))?;
+            let bytes = answer
+                .bytes()
+                .await
+                .map_err(|e| HttpError::Unknown(text(&e)))?;
             Ok(bytes.into())
         }
         None => {

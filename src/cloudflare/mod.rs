@@ -53,7 +53,9 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
         }
     };
     let bucket = env.bucket("BLOBS").map_err(missing("BLOBS"))?;
-    let watchers = env.durable_object("WATCHERS").map_err(missing("WATCHERS"))?;
+    let watchers = env
+        .durable_object("WATCHERS")
+        .map_err(missing("WATCHERS"))?;
     Ok(Ports {
         db: Arc::new(d1::D1::new(env, "DB").map_err(missing("DB"))?),
         blobs: Arc::new(r2::R2(SendWrapper(bucket))),
@@ -88,7 +90,11 @@ fn router(env: &Env) -> Router {
 }
 
 #[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> Result<web_sys::Response> {
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    _context: Context,
+) -> Result<web_sys::Response> {
     #[cfg(feature = "debug-routes")]
     if request.url().ends_with("/api/debug/panic") {
         panic!("asked to");

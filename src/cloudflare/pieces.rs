@@ -31,7 +31,10 @@ struct Pieces {
 
 impl Pieces {
     async fn next(&mut self) -> Result<Option<Bytes>, JsValue> {
-        let buffer = self.buffer.take().unwrap_or_else(|| ArrayBuffer::new(PIECE_BYTES));
+        let buffer = self
+            .buffer
+            .take()
+            .unwrap_or_else(|| ArrayBuffer::new(PIECE_BYTES));
         let view = Uint8Array::new(&buffer);
         let read = JsFuture::from(self.reader.read_at_least(PIECE_BYTES, &view)?).await?;
         let value: Uint8Array = Reflect::get(&read, &"value".into())?.unchecked_into();

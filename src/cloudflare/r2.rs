@@ -65,13 +65,16 @@ impl Blobs for R2 {
         .await
     }
 
-    async fn list(
-        &self,
-        prefix: &str,
-        limit: u32,
-    ) -> std::result::Result<Vec<String>, BlobError> {
+    async fn list(&self, prefix: &str, limit: u32) -> std::result::Result<Vec<String>, BlobError> {
         ours(async {
-            let found = self.0 .0.list().prefix(prefix).limit(limit).execute().await?;
+            let found = self
+                .0
+                 .0
+                .list()
+                .prefix(prefix)
+                .limit(limit)
+                .execute()
+                .await?;
             Ok(found.objects().iter().map(Object::key).collect())
         })
         .await
@@ -88,11 +91,16 @@ fn ours<'a, T: 'a>(
 async fn put(bucket: &Bucket, key: &str, bytes: Bytes, meta: &BlobMeta) -> Result<()> {
     let own = [("blake3", &meta.hash), ("name", &meta.name)];
     let own = own.map(|(name, value)| (name.to_owned(), value.clone()));
-    let put = bucket.put(key, Vec::from(bytes)).http_metadata(HttpMetadata {
-        content_type: Some(meta.content_type.clone()),
-        ..HttpMetadata::default()
-    });
-    put.custom_metadata(HashMap::from(own)).execute().await.map(drop)
+    let put = bucket
+        .put(key, Vec::from(bytes))
+        .http_metadata(HttpMetadata {
+            content_type: Some(meta.content_type.clone()),
+            ..HttpMetadata::default()
+        });
+    put.custom_metadata(HashMap::from(own))
+        .execute()
+        .await
+        .map(drop)
 }
 
 async fn get(bucket: &Bucket, key: &str, range: Option<ByteRange>) -> Result<Option<Blob>> {

@@ -35,9 +35,13 @@ pub async fn question(request: &web_sys::Request) -> Result<http::Request<Body>>
 
 fn path_and_query(url: &str) -> Result<Uri> {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let path = url[after_scheme..].find('/').map_or("/", |at| &url[after_scheme + at..]);
+    let path = url[after_scheme..]
+        .find('/')
+        .map_or("/", |at| &url[after_scheme + at..]);
     let path = path.split('#').next().unwrap_or("/");
-    Ok(path.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?)
+    Ok(path
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| error.to_string())?)
 }
 
 async fn body(request: &web_sys::Request) -> Result<Body> {
@@ -61,10 +65,17 @@ pub async fn answer(mut response: Response<Body>) -> Result<web_sys::Response> {
     for (name, value) in &parts.headers {
         headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
     }
-    let body = match handle.as_ref().and_then(|body| body.0.downcast_ref::<Handle>()) {
+    let body = match handle
+        .as_ref()
+        .and_then(|body| body.0.downcast_ref::<Handle>())
+    {
         Some(handle) => ResponseBody::Stream(handle.0 .0.clone()),
         None => {
-            let bytes = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+            let bytes = body
+                .collect()
+                .await
+                .map_err(|error| error.to_string())?
+                .to_bytes();
             if bytes.is_empty() {
                 ResponseBody::Empty
             } else {

@@ -32,7 +32,9 @@ impl DurableWatchers {
             let stub = namespace.0.get_by_name(&job.to_string())?;
             stub.fetch_with_request(request).await
         });
-        let response = called.await.map_err(|error| WatcherError(error.to_string()))?;
+        let response = called
+            .await
+            .map_err(|error| WatcherError(error.to_string()))?;
         if response.status_code() >= 400 {
             let message = format!("{path} answered {}", response.status_code());
             return Err(WatcherError(message));

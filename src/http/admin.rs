@@ -36,10 +36,7 @@ pub async fn recover(
 }
 
 /// `POST /api/admin/sweep`: what cron does, now.
-pub async fn sweep(
-    State(app): State<Arc<App>>,
-    _: Operator,
-) -> Result<Answer, ApiError> {
+pub async fn sweep(State(app): State<Arc<App>>, _: Operator) -> Result<Answer, ApiError> {
     let woken = sweep_verb::sweep(&app).await?;
     Answer::ok(&json!({ "woken": woken }))
 }

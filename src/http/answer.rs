@@ -72,7 +72,10 @@ impl Answer {
         body.extend_from_slice(self.body.get(1..).unwrap_or(b"}"));
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         for (name, value) in self.headers {
             headers.insert(name, value);
         }
@@ -128,7 +131,11 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
     };
     let mut response = rendered(response, &request_id.0, &route, wants_problem);
     let status = response.status().as_u16();
-    let level = if status >= 500 { Level::Error } else { Level::Info };
+    let level = if status >= 500 {
+        Level::Error
+    } else {
+        Level::Info
+    };
     app.log(
         log::event(level, "request.answered")
             .with("request_id", request_id.0.as_str())
@@ -144,7 +151,10 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
             .ok()
             .map(|value| (HeaderName::from_static("x-request-id"), value)),
     );
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

@@ -52,7 +52,12 @@ fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => {
             let message = "the body must be a JSON object";
-            Err(ApiError::at(Code::InvalidRequest, "", "wrong_type", message))
+            Err(ApiError::at(
+                Code::InvalidRequest,
+                "",
+                "wrong_type",
+                message,
+            ))
         }
         Err(error) => {
             let message = format!("line {}, column {}", error.line(), error.column());
@@ -103,7 +108,8 @@ impl Reader {
             for name in fields.keys() {
                 let message = "cannot be given beside workflow, which is sent as it is";
                 let path = format!("/{name}");
-                self.violations.push(Violation::new(path, "unknown_input", message));
+                self.violations
+                    .push(Violation::new(path, "unknown_input", message));
             }
             return Work::Raw { prompt, images };
         }
@@ -111,7 +117,11 @@ impl Reader {
             None | Some(Value::Null) => template::DEFAULT.to_owned(),
             Some(Value::String(name)) => name,
             Some(_) => {
-                self.wrong("/template", "wrong_type", "the name of a template, as a text");
+                self.wrong(
+                    "/template",
+                    "wrong_type",
+                    "the name of a template, as a text",
+                );
                 template::DEFAULT.to_owned()
             }
         };
@@ -119,7 +129,11 @@ impl Reader {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(inputs)) => inputs,
             Some(_) => {
-                self.wrong("/inputs", "wrong_type", "an object with a member for every input");
+                self.wrong(
+                    "/inputs",
+                    "wrong_type",
+                    "an object with a member for every input",
+                );
                 Map::new()
             }
         };
@@ -172,13 +186,19 @@ impl Reader {
         let contract = template::find(template).map(|template| &template.contract);
         for (name, upload) in images {
             let all = contract.map(|contract| contract.inputs.as_slice());
-            let mut files = all.unwrap_or_default().iter().filter(|i| i.kind.file().is_some());
-            let free = |input: &&crate::workflow::contract::Input| {
-                !inputs.contains_key(&input.name)
-            };
+            let mut files = all
+                .unwrap_or_default()
+                .iter()
+                .filter(|i| i.kind.file().is_some());
+            let free =
+                |input: &&crate::workflow::contract::Input| !inputs.contains_key(&input.name);
             let named = files.clone().find(|input| input.name == name);
             let Some(input) = named.or_else(|| files.find(free)) else {
-                self.wrong(upload.path, "unknown_input", "the template takes no more files");
+                self.wrong(
+                    upload.path,
+                    "unknown_input",
+                    "the template takes no more files",
+                );
                 continue;
             };
             inputs.insert(input.name.clone(), upload.reference.clone().into());
@@ -244,7 +264,9 @@ impl Reader {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return 0;
         };
-        let number = value.as_i64().filter(|n| (-PRIORITY_MAX..=PRIORITY_MAX).contains(n));
+        let number = value
+            .as_i64()
+            .filter(|n| (-PRIORITY_MAX..=PRIORITY_MAX).contains(n));
         if number.is_none() {
             self.wrong("/priority", "wrong_type", "a whole number from -10 to 10");
         }
@@ -287,7 +309,12 @@ fn request_key(
     match (header, body) {
         (Some(header), Some(body)) if header != body => {
             let message = "the header Idempotency-Key and request_id name different creates";
-            Err(ApiError::at(Code::InvalidRequest, "/request_id", "two_keys", message))
+            Err(ApiError::at(
+                Code::InvalidRequest,
+                "/request_id",
+                "two_keys",
+                message,
+            ))
         }
         (header, body) => Ok(header.or(body)),
     }
@@ -331,5 +358,7 @@ fn fingerprint(work: &Work, labels: &BTreeMap<String, String>, priority: i32) ->
     };
     let mut whole = serde_json::json!({"work": work, "labels": labels, "priority": priority});
     whole.sort_all_objects();
-    blake3::hash(whole.to_string().as_bytes()).to_hex().to_string()
+    blake3::hash(whole.to_string().as_bytes())
+        .to_hex()
+        .to_string()
 }

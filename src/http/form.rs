@@ -72,7 +72,9 @@ impl Form {
         let chosen = plain.iter().find(|(name, _)| name == "template");
         let template = chosen.map_or(template::DEFAULT, |(_, text)| text.as_str());
         match template::find(template) {
-            Some(template) => self.fields.extend(check::from_form(&template.contract, plain)),
+            Some(template) => self
+                .fields
+                .extend(check::from_form(&template.contract, plain)),
             None => self
                 .fields
                 .extend(plain.into_iter().map(|(name, text)| (name, text.into()))),

@@ -11,10 +11,7 @@ use super::error::ApiError;
 use crate::app::App;
 
 /// `GET /api/gpu/health`: the endpoint's workers, as its provider counts them.
-pub async fn health(
-    State(app): State<Arc<App>>,
-    Caller(_): Caller,
-) -> Result<Answer, ApiError> {
+pub async fn health(State(app): State<Arc<App>>, Caller(_): Caller) -> Result<Answer, ApiError> {
     let provider = &app.providers.current;
     let health = provider.health().await;
     Answer::ok(&json!({ "provider": provider.name(), "health": health }))

@@ -49,7 +49,10 @@ pub fn refusing(problems: Vec<Problem>) -> Router {
 }
 
 fn refusal(request: &Request, problems: &[Problem]) -> Response {
-    let given = request.headers().get("x-request-id").or(request.headers().get("cf-ray"));
+    let given = request
+        .headers()
+        .get("x-request-id")
+        .or(request.headers().get("cf-ray"));
     let request_id = given
         .and_then(|value| value.to_str().ok())
         .filter(|text| text.len() <= 128)
@@ -72,7 +75,10 @@ fn refusal(request: &Request, problems: &[Problem]) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
         (header::CACHE_CONTROL, "no-store".to_owned()),
-        (header::HeaderName::from_static("x-request-id"), request_id.to_owned()),
+        (
+            header::HeaderName::from_static("x-request-id"),
+            request_id.to_owned(),
+        ),
     ];
     (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
 }

@@ -45,7 +45,9 @@ pub async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Held, 
         reserved,
     };
     if before + reserved > IN_FLIGHT_BYTES_MAX {
-        return Err(ApiError::unavailable("too many large requests at once; try again"));
+        return Err(ApiError::unavailable(
+            "too many large requests at once; try again",
+        ));
     }
     let read = Limited::new(body, most).collect().await;
     held.bytes = read.map_err(|error| unreadable(&*error, most))?.to_bytes();
@@ -56,7 +58,10 @@ fn unreadable(error: &(dyn std::error::Error + 'static), most: usize) -> ApiErro
     if error.is::<LengthLimitError>() {
         too_large(most)
     } else {
-        ApiError::new(Code::InvalidRequest, "the body ended before it was complete")
+        ApiError::new(
+            Code::InvalidRequest,
+            "the body ended before it was complete",
+        )
     }
 }
 
@@ -68,7 +73,9 @@ fn too_large(most: usize) -> ApiError {
 /// The media type without its parameters, in lower case.
 pub fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE);
-    let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let bare = text.split(';').next().unwrap_or_default();
     bare.trim().to_ascii_lowercase()
 }

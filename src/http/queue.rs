@@ -102,7 +102,11 @@ pub async fn events(
     // A finished job is answered from the row: its watcher stays asleep.
     let mut response = if job.status.is_terminal() {
         let seen = last.is_some_and(|last| last.starts_with(&format!("{}.", job.version)));
-        let story = if seen { String::new() } else { view::event_of(&app, &full) };
+        let story = if seen {
+            String::new()
+        } else {
+            view::event_of(&app, &full)
+        };
         Body::from(story).into_response()
     } else {
         let stream = app.watchers.events(job.id, last).await;
@@ -188,13 +192,20 @@ pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
     let Some(given) = given.and_then(|value| value.to_str().ok()) else {
         return false;
     };
-    let mut tags = given.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
+    let mut tags = given
+        .split(',')
+        .map(|tag| tag.trim().trim_start_matches("W/"));
     tags.any(|tag| tag == "*" || tag == etag)
 }
 
 fn filter(query: &BTreeMap<String, String>) -> Result<(Filter, u32), ApiError> {
     let wrong = |name: &str, message: &str| {
-        ApiError::at(Code::InvalidRequest, &format!("/{name}"), "wrong_type", message)
+        ApiError::at(
+            Code::InvalidRequest,
+            &format!("/{name}"),
+            "wrong_type",
+            message,
+        )
     };
     let mut filter = Filter::default();
     let mut limit = PAGE_DEFAULT;

@@ -71,7 +71,9 @@ async fn with_meta(
         let blob = read::result(app, key, None).await?.ok_or_else(nothing)?;
         return Ok(described(blob_response(blob.body), &meta, meta.size_bytes));
     };
-    let blob = read::result(app, key, Some(range)).await?.ok_or_else(nothing)?;
+    let blob = read::result(app, key, Some(range))
+        .await?
+        .ok_or_else(nothing)?;
     let mut response = described(blob_response(blob.body), &meta, range.length);
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let last = range.offset + range.length - 1;
@@ -116,7 +118,11 @@ fn described(response: Response, meta: &BlobMeta, length: u64) -> Response {
     let mut response = tagged(response, meta);
     set(&mut response, header::CONTENT_TYPE, &meta.content_type);
     set(&mut response, header::CONTENT_LENGTH, &length.to_string());
-    set(&mut response, header::CONTENT_DISPOSITION, &disposition(&meta.name));
+    set(
+        &mut response,
+        header::CONTENT_DISPOSITION,
+        &disposition(&meta.name),
+    );
     response
 }
 
@@ -134,13 +140,18 @@ fn etag(meta: &BlobMeta) -> String {
 /// Shown in a page, named when saved.
 fn disposition(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let name: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
     format!("inline; filename=\"{name}\"")
 }
 
 fn set(response: &mut Response, name: header::HeaderName, value: &str) {
     let value = HeaderValue::from_str(value).ok();
-    response.headers_mut().extend(value.map(|value| (name, value)));
+    response
+        .headers_mut()
+        .extend(value.map(|value| (name, value)));
 }
 
 fn nothing() -> ApiError {

@@ -127,7 +127,10 @@ fn with_known_attempt(job: &Job, n: u32, id: &ProviderId, now: UnixMillis) -> St
         JobStatus::Running if overdue(job, now) => {
             cancel(Purpose::End(Ending::Failed(Failure::new(
                 FailureCode::TimedOut,
-                format!("the job ran longer than {} s", job.execution_limit_ms / 1000),
+                format!(
+                    "the job ran longer than {} s",
+                    job.execution_limit_ms / 1000
+                ),
             ))))
         }
         JobStatus::Queued | JobStatus::Running => Step::Look { n, id },
@@ -242,7 +245,10 @@ mod tests {
             started_at: Some(at(10_000)),
             ..with_attempt(Some("x"))
         };
-        assert!(matches!(next_step(&job, None, at(670_000)), Step::Look { .. }));
+        assert!(matches!(
+            next_step(&job, None, at(670_000)),
+            Step::Look { .. }
+        ));
         let step = next_step(&job, None, at(670_001));
         assert!(
             matches!(&step, Step::Cancel { purpose: Purpose::End(Ending::Failed(f)), .. }
@@ -255,7 +261,13 @@ mod tests {
     fn a_job_still_queued_at_the_provider_when_its_time_is_up_is_called_back() {
         let step = next_step(&with_attempt(Some("x")), Some(1), at(3_600_000));
         assert!(
-            matches!(&step, Step::Cancel { purpose: Purpose::End(Ending::Expired), .. }),
+            matches!(
+                &step,
+                Step::Cancel {
+                    purpose: Purpose::End(Ending::Expired),
+                    ..
+                }
+            ),
             "{step:?}"
         );
     }

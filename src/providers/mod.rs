@@ -15,9 +15,9 @@ use serde_json::value::RawValue;
 use crate::id::{JobId, ProviderId};
 use crate::job::Failure;
 pub use crate::job::{Output, OutputData, Report, Times};
+use crate::time::UnixMillis;
 use crate::workflow::compile::ExpectedOutput;
 pub use crate::workflow::contract::Protocol;
-use crate::time::UnixMillis;
 
 /// An input file that travels inside the order, under the name its LoadImage node asks for.
 #[derive(Clone, Debug)]

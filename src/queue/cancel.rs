@@ -23,10 +23,17 @@ pub async fn cancel(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, Q
         log::info("job.cancel_asked")
             .job(id)
             .with("request_id", call.request_id.as_str())
-            .maybe("status", after.as_ref().map(|full| full.record.job.status.as_str())),
+            .maybe(
+                "status",
+                after.as_ref().map(|full| full.record.job.status.as_str()),
+            ),
     );
     if let Err(error) = app.watchers.wake(id).await {
-        app.log(log::warn("wake.failed").job(id).with("error", error.to_string()));
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
     }
     Ok(after)
 }

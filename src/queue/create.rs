@@ -228,7 +228,10 @@ fn inputs_prefix(id: JobId) -> String {
 /// Deletes what was stored for a job that was not recorded. Best effort: reconcile finds the rest.
 async fn discard(app: &App, accepted: &Accepted) {
     let prefix = inputs_prefix(accepted.id);
-    let own = accepted.files.iter().filter(|file| file.key.starts_with(&prefix));
+    let own = accepted
+        .files
+        .iter()
+        .filter(|file| file.key.starts_with(&prefix));
     let mut keys: Vec<String> = own.map(|file| file.key.clone()).collect();
     if accepted.prompt_in_blob {
         keys.push(prompt_key(accepted.id));
@@ -245,18 +248,25 @@ async fn discard(app: &App, accepted: &Accepted) {
 async fn wake(app: &App, call: &Call, record: &Record, replayed: bool) {
     let id = record.job.id;
     app.log(
-        log::info(if replayed { "job.replayed" } else { "job.created" })
-            .job(id)
-            .with("request_id", call.request_id.as_str())
-            .with("caller", call.caller.as_str())
-            .with("template", record.accepted.template.as_str())
-            .with("provider", record.accepted.provider.as_str()),
+        log::info(if replayed {
+            "job.replayed"
+        } else {
+            "job.created"
+        })
+        .job(id)
+        .with("request_id", call.request_id.as_str())
+        .with("caller", call.caller.as_str())
+        .with("template", record.accepted.template.as_str())
+        .with("provider", record.accepted.provider.as_str()),
     );
     if record.job.status.is_terminal() {
         return;
     }
     if let Err(error) = app.watchers.wake(id).await {
-        app.log(log::warn("wake.failed").job(id).with("error", error.to_string()));
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
     }
 }
-

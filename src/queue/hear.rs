@@ -50,7 +50,10 @@ pub async fn hear(
             .job(claim.job)
             .with("attempt", claim.attempt)
             .with("readable", callback.is_some())
-            .maybe("runpod_id", callback.as_ref().map(|c| c.provider_id.as_str())),
+            .maybe(
+                "runpod_id",
+                callback.as_ref().map(|c| c.provider_id.as_str()),
+            ),
     );
     let settled = match callback {
         Some(callback) => take(app, &record, claim, callback).await?,
@@ -70,8 +73,12 @@ async fn take(
     let live = record.job.live.as_ref().filter(|a| a.n == claim.attempt);
     let bound = live.and_then(|attempt| attempt.provider_id.as_ref());
     if bound.is_some_and(|bound| *bound != callback.provider_id) {
-        let line = log::warn("callback.other_id").job(claim.job);
-        app.log(line.with("runpod_id", callback.provider_id.as_str()));
+        let stranger = callback.provider_id.as_str();
+        app.log(
+            log::warn("callback.other_id")
+                .job(claim.job)
+                .with("runpod_id", stranger),
+        );
         return Ok(None);
     }
     if !is_inline(&callback.report) {
@@ -96,9 +103,10 @@ fn is_inline(report: &Report) -> bool {
         Report::Done { outputs, .. } => outputs
             .iter()
             .all(|output| !matches!(output.data, OutputData::Url(_))),
-        Report::Queued | Report::Running { .. } | Report::Failed { .. } | Report::Canceled { .. } => {
-            true
-        }
+        Report::Queued
+        | Report::Running { .. }
+        | Report::Failed { .. }
+        | Report::Canceled { .. } => true,
     }
 }
 
@@ -111,6 +119,10 @@ async fn tell_watcher(app: &App, record: &Record, settled: Option<Settled>) {
         Some(Settled::Changed | Settled::Nothing) | None => app.watchers.wake(id).await,
     };
     if let Err(error) = told {
-        app.log(log::warn("wake.failed").job(id).with("error", error.to_string()));
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
     }
 }

@@ -28,18 +28,17 @@ pub async fn job_after(
         return Ok(Some(full));
     }
     if let Err(error) = app.watchers.wait(id, state.version, limit_ms).await {
-        app.log(log::warn("wait.failed").job(id).with("error", error.to_string()));
+        app.log(
+            log::warn("wait.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
         return Ok(Some(full));
     }
     job(app, call, id).await
 }
 
-pub async fn list(
-    app: &App,
-    call: &Call,
-    filter: &Filter,
-    limit: u32,
-) -> Result<Page, QueueError> {
+pub async fn list(app: &App, call: &Call, filter: &Filter, limit: u32) -> Result<Page, QueueError> {
     Ok(jobs::list(&*app.db, &call.caller, filter, limit).await?)
 }
 
@@ -56,7 +55,9 @@ impl ResultKey {
         let mut parts = text.split('/');
         let job = JobId::parse(parts.next()?)?;
         let number = |part: &str| part.len() <= 10 && part.bytes().all(|b| b.is_ascii_digit());
-        let attempt = parts.next().filter(|part| !part.is_empty() && number(part))?;
+        let attempt = parts
+            .next()
+            .filter(|part| !part.is_empty() && number(part))?;
         let hex = |part: &&str| part.len() == 16 && part.bytes().all(|b| b.is_ascii_hexdigit());
         let nonce = parts.next().filter(hex)?;
         let (i, extension) = parts.next()?.split_once('.')?;
@@ -72,11 +73,7 @@ impl ResultKey {
 }
 
 /// Whether the caller owns the job that a result belongs to: the one read that a signed link saves.
-pub async fn may_read_result(
-    app: &App,
-    call: &Call,
-    key: &ResultKey,
-) -> Result<bool, QueueError> {
+pub async fn may_read_result(app: &App, call: &Call, key: &ResultKey) -> Result<bool, QueueError> {
     let found = jobs::find(&*app.db, key.job).await?;
     Ok(found.is_some_and(|record| record.accepted.caller == call.caller))
 }

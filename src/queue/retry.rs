@@ -50,7 +50,11 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
             .with("round", job.round + 1),
     );
     if let Err(error) = app.watchers.wake(id).await {
-        app.log(log::warn("wake.failed").job(id).with("error", error.to_string()));
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
     }
     Ok(after.map_or(Retried::NoJob, |full| Retried::Job(Box::new(full))))
 }

@@ -50,28 +50,54 @@ pub enum Settled {
 
 /// Judges `news` against the job as `record` shows it, and does what follows.
 pub async fn settle(app: &App, record: &Record, news: News) -> Result<Settled, QueueError> {
-    let News { n, provider_id, report, heard } = news;
+    let News {
+        n,
+        provider_id,
+        report,
+        heard,
+    } = news;
     let verdict = job::judge(&record.job, n, &report);
     let (outputs, times) = report.into_parts();
-    let ended = Ended { n, provider_id, heard, times };
+    let ended = Ended {
+        n,
+        provider_id,
+        heard,
+        times,
+    };
     let won = match verdict {
         Verdict::Ignore(why) => {
-            app.log(log::info("news.ignored").job(record.job.id).with("why", why));
+            app.log(
+                log::info("news.ignored")
+                    .job(record.job.id)
+                    .with("why", why),
+            );
             return Ok(Settled::Nothing);
         }
         Verdict::Started => {
             let started = jobs::note_started(&*app.db, record.job.id, n, app.now()).await?;
-            return Ok(if started { Settled::Changed } else { Settled::Nothing });
+            return Ok(if started {
+                Settled::Changed
+            } else {
+                Settled::Nothing
+            });
         }
         Verdict::Store => succeed(app, record, ended, outputs).await?,
         Verdict::End(ending) => end(app, record, Some(ended), ending).await?,
         Verdict::Close => {
-            let outcome = if outputs.is_empty() { "failed" } else { "succeeded" };
+            let outcome = if outputs.is_empty() {
+                "failed"
+            } else {
+                "succeeded"
+            };
             close(app, record.job.id, ended, outcome).await?;
             true
         }
     };
-    let alone = record.job.live.as_ref().is_none_or(|attempt| attempt.n == n);
+    let alone = record
+        .job
+        .live
+        .as_ref()
+        .is_none_or(|attempt| attempt.n == n);
     Ok(match (won, alone) {
         (true, true) => Settled::Over,
         (true, false) => Settled::Changed,
@@ -207,7 +233,10 @@ async fn store(
         Err(failure) => return Ok(Err(failure)),
     };
     let Some(media) = media::sniff(&bytes) else {
-        return Ok(Err(invalid(format!("file {} is of no known kind", place.i))));
+        return Ok(Err(invalid(format!(
+            "file {} is of no known kind",
+            place.i
+        ))));
     };
     let expected = output
         .name
@@ -279,7 +308,8 @@ async fn bytes(app: &App, data: OutputData) -> Result<Result<Bytes, Failure>, Qu
 /// Files behind links die after a week at most: they are copied before the job succeeds.
 async fn fetch(app: &App, url: String) -> Result<Result<Bytes, Failure>, QueueError> {
     let local = app.config.environment == crate::config::Environment::Local;
-    if !url.starts_with("https://") && !(local && url.starts_with("http://127.0.0.1:")) {
+    let allowed = url.starts_with("https://") || (local && url.starts_with("http://127.0.0.1:"));
+    if !allowed {
         return Ok(Err(invalid("a file is behind a link that is not https")));
     }
     let request = HttpRequest {
@@ -337,7 +367,10 @@ fn report(app: &App, record: &Record, finish: &Finish, won: bool) {
             .maybe("heard_by", attempt.map(|end| end.heard.as_str()))
             .maybe("runpod_id", provider_id.map(ProviderId::as_str))
             .maybe("delay_ms", attempt.and_then(|end| end.times.delay_ms))
-            .maybe("execution_ms", attempt.and_then(|end| end.times.execution_ms))
+            .maybe(
+                "execution_ms",
+                attempt.and_then(|end| end.times.execution_ms),
+            )
             .maybe(
                 "error",
                 finish.error.as_ref().map(|failure| failure.code.as_str()),

@@ -19,10 +19,16 @@ pub async fn sweep(app: &App) -> Result<usize, QueueError> {
         match app.watchers.wake(*id).await {
             Ok(()) => woken += 1,
             Err(error) => app.log(
-                log::warn("wake.failed").job(*id).with("error", error.to_string()),
+                log::warn("wake.failed")
+                    .job(*id)
+                    .with("error", error.to_string()),
             ),
         }
     }
-    app.log(log::info("sweep.done").with("found", found.len()).with("woken", woken));
+    app.log(
+        log::info("sweep.done")
+            .with("found", found.len())
+            .with("woken", woken),
+    );
     Ok(woken)
 }

@@ -86,7 +86,10 @@ async fn batch(db: &dyn Db, statements: Vec<Statement>) -> Result<Vec<Outcome>, 
 }
 
 /// The rows that a statement answered, as the store's own types.
-fn rows<T: DeserializeOwned>(statement: &'static str, outcome: &Outcome) -> Result<Vec<T>, StoreError> {
+fn rows<T: DeserializeOwned>(
+    statement: &'static str,
+    outcome: &Outcome,
+) -> Result<Vec<T>, StoreError> {
     serde_json::from_str(&outcome.rows).map_err(|source| StoreError::Row {
         statement: name(statement),
         source,

@@ -54,7 +54,11 @@ impl MemoryBlobs {
 impl Blobs for MemoryBlobs {
     async fn put(&self, key: &str, bytes: Bytes, meta: &BlobMeta) -> Result<(), BlobError> {
         self.turn()?;
-        assert_eq!(meta.size_bytes, bytes.len() as u64, "{key}: the size is wrong");
+        assert_eq!(
+            meta.size_bytes,
+            bytes.len() as u64,
+            "{key}: the size is wrong"
+        );
         lock(&self.objects).insert(key.to_owned(), (meta.clone(), bytes));
         Ok(())
     }
@@ -93,7 +97,10 @@ impl Blobs for MemoryBlobs {
 
     async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError> {
         self.turn()?;
-        let keys = self.keys().into_iter().filter(|key| key.starts_with(prefix));
+        let keys = self
+            .keys()
+            .into_iter()
+            .filter(|key| key.starts_with(prefix));
         Ok(keys.take(limit as usize).collect())
     }
 }
@@ -117,7 +124,9 @@ impl Entropy for CountingEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         let n = self.drawn.fetch_add(1, Ordering::SeqCst);
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.seed.to_le_bytes()).update(&n.to_le_bytes());
+        hasher
+            .update(&self.seed.to_le_bytes())
+            .update(&n.to_le_bytes());
         hasher.finalize_xof().fill(bytes);
     }
 }

@@ -90,7 +90,13 @@ impl TestQueue {
         let db = SqliteDb::new(include_str!("../../schema.sql"));
         let db = Arc::new(db.unwrap_or_else(|error| panic!("schema.sql: {error}")));
         let watchers = Arc::new(MemoryWatchers::new(clock.clone()));
-        let runpod = FakeRunpod::new(Endpoint { seed, ..Endpoint::default() }, plan);
+        let runpod = FakeRunpod::new(
+            Endpoint {
+                seed,
+                ..Endpoint::default()
+            },
+            plan,
+        );
         let runpod = Arc::new(Mutex::new(runpod));
         let wire = Arc::new(Wire {
             queue: OnceLock::new(),
@@ -152,7 +158,8 @@ impl TestQueue {
     pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answered {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
-        self.send(request("POST", path, &all, body.to_string().into())).await
+        self.send(request("POST", path, &all, body.to_string().into()))
+            .await
     }
 
     /// Creates a job and answers its id.
@@ -193,7 +200,11 @@ impl TestQueue {
     pub async fn happen(&self) {
         self.run_tasks().await;
         self.deliver_webhooks().await;
-        while let Some((_, id)) = self.watchers.next_alarm().filter(|(at, _)| *at <= self.now()) {
+        while let Some((_, id)) = self
+            .watchers
+            .next_alarm()
+            .filter(|(at, _)| *at <= self.now())
+        {
             self.ring(id).await;
         }
     }
@@ -260,7 +271,8 @@ fn config(over: &[(&str, &str)]) -> Config {
     ];
     let config = Config::from_vars(|name| {
         let mut all = over.iter().chain(&base);
-        all.find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        all.find(|(key, _)| *key == name)
+            .map(|(_, value)| (*value).to_owned())
     });
     config.unwrap_or_else(|problems| panic!("{problems:?}"))
 }
@@ -272,13 +284,18 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Body) -
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(body).unwrap_or_else(|error| panic!("{path}: {error}"))
+    request
+        .body(body)
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 async fn answer(mut router: Router, request: Request<Body>) -> Answered {
     let Ok(response) = router.call(request).await;
     let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes);
+    let bytes = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes);
     Answered {
         status: parts.status,
         headers: parts.headers,

@@ -123,7 +123,11 @@ fn run(
     params: &[Param],
 ) -> rusqlite::Result<(Vec<Value>, u64)> {
     let mut statement = connection.prepare_cached(sql)?;
-    let names: Vec<String> = statement.column_names().iter().map(|n| (*n).to_owned()).collect();
+    let names: Vec<String> = statement
+        .column_names()
+        .iter()
+        .map(|n| (*n).to_owned())
+        .collect();
     let bound = params_from_iter(params.iter().map(bound));
     let before = connection.total_changes();
     let mut rows = Vec::new();

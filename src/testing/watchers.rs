@@ -40,7 +40,9 @@ impl MemoryWatchers {
 
     pub fn next_alarm(&self) -> Option<(UnixMillis, JobId)> {
         let states = lock(&self.states);
-        let set = states.iter().filter_map(|(id, state)| Some((state.alarm?, *id)));
+        let set = states
+            .iter()
+            .filter_map(|(id, state)| Some((state.alarm?, *id)));
         set.min()
     }
 

@@ -23,7 +23,10 @@ mod tests {
             "2": {"class_type": "EmptySD3LatentImage", "inputs": {"width": 1328, "height": 752}},
         });
         assert_eq!(size(&prompt), Some((1328, 752)));
-        assert_eq!(size(&serde_json::json!({"1": {"inputs": {"width": ["2", 0]}}})), None);
+        assert_eq!(
+            size(&serde_json::json!({"1": {"inputs": {"width": ["2", 0]}}})),
+            None
+        );
         assert_eq!(size(&serde_json::json!([1])), None);
     }
 }

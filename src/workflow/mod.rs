@@ -6,7 +6,6 @@ pub mod compile;
 pub mod contract;
 pub mod prompt;
 pub mod python;
-pub mod raw;
 pub mod schema;
 pub mod template;
 pub mod validate;

@@ -63,7 +63,8 @@ impl Behaviour {
 
     fn parse(text: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
-        all.find(|(_, name)| *name == text).map(|(behaviour, _)| behaviour)
+        all.find(|(_, name)| *name == text)
+            .map(|(behaviour, _)| behaviour)
     }
 
     fn name(self) -> &'static str {
@@ -104,7 +105,10 @@ struct Plan {
 impl Plan {
     fn new(order: &Order, now: UnixMillis) -> Self {
         let prompt = order.prompt.get();
-        let picture = order.files.first().and_then(|file| media::sniff(&file.bytes));
+        let picture = order
+            .files
+            .first()
+            .and_then(|file| media::sniff(&file.bytes));
         let given = picture.and_then(|media| media.width.zip(media.height));
         let asked = serde_json::from_str(prompt)
             .ok()
@@ -141,8 +145,14 @@ impl Plan {
             submitted_at: UnixMillis::new(next()?.parse().ok()?),
             behaviour: Behaviour::parse(next()?)?,
             pattern: next()?.to_owned(),
-            width: next()?.parse().ok().filter(|side| *side <= paint::SIDE_MAX)?,
-            height: next()?.parse().ok().filter(|side| *side <= paint::SIDE_MAX)?,
+            width: next()?
+                .parse()
+                .ok()
+                .filter(|side| *side <= paint::SIDE_MAX)?,
+            height: next()?
+                .parse()
+                .ok()
+                .filter(|side| *side <= paint::SIDE_MAX)?,
             prefixes: next()?.split('.').map(str::to_owned).collect(),
         })
     }
@@ -287,7 +297,10 @@ impl Provider for Simulated {
         let body: Body = serde_json::from_slice(body).ok()?;
         let provider_id = ProviderId::parse(&body.id)?;
         let report = Plan::read(&provider_id)?.report(self.clock.now());
-        Some(Callback { provider_id, report })
+        Some(Callback {
+            provider_id,
+            report,
+        })
     }
 }
 
@@ -312,8 +325,17 @@ mod tests {
             let plan = plan(behaviour);
             assert_eq!(Plan::read(&plan.id().unwrap()), Some(plan));
         }
-        for garbage in ["x", "sim~", "sim~1~plain~0~99999999~1~a", "sim~1~rude~0~1~1~a"] {
-            assert_eq!(Plan::read(&ProviderId::parse(garbage).unwrap()), None, "{garbage}");
+        for garbage in [
+            "x",
+            "sim~",
+            "sim~1~plain~0~99999999~1~a",
+            "sim~1~rude~0~1~1~a",
+        ] {
+            assert_eq!(
+                Plan::read(&ProviderId::parse(garbage).unwrap()),
+                None,
+                "{garbage}"
+            );
         }
     }
 
@@ -321,7 +343,12 @@ mod tests {
     fn a_simulated_job_waits_runs_and_ends_within_five_seconds() {
         let report = |ms| plan(Behaviour::Plain).report(UnixMillis::new(1_000_i64 + ms));
         assert_eq!(report(0), Report::Queued);
-        assert!(matches!(report(1_500), Report::Running { progress_permille: Some(500) }));
+        assert!(matches!(
+            report(1_500),
+            Report::Running {
+                progress_permille: Some(500)
+            }
+        ));
         let Report::Done { outputs, .. } = report(4_999) else {
             panic!("not done");
         };
@@ -335,6 +362,8 @@ mod tests {
         let end = |behaviour| plan(behaviour).report(UnixMillis::new(5_000));
         assert!(matches!(end(Behaviour::Slow), Report::Running { .. }));
         assert!(matches!(end(Behaviour::Fail), Report::Failed { .. }));
-        assert!(matches!(end(Behaviour::NoOutput), Report::Done { outputs, .. } if outputs.is_empty()));
+        assert!(
+            matches!(end(Behaviour::NoOutput), Report::Done { outputs, .. } if outputs.is_empty())
+        );
     }
 }

@@ -15,10 +15,10 @@ use crate::store::assets::{self, Asset};
 use crate::workflow::check::{self, Asked, FileFact};
 use crate::workflow::compile::{self, Compiled, ExpectedOutput};
 use crate::workflow::contract::{Protocol, EXECUTION_LIMIT_MS_DEFAULT};
-use crate::workflow::raw;
+use crate::workflow::prompt::{is_editor_graph, Prompt};
 use crate::workflow::template::{self, Template};
+use crate::workflow::validate;
 use crate::workflow::violation::{nearest, quoted, Violation};
-
 
 /// How long a caller's own workflow is supposed to take, knowing nothing about it.
 const RAW_USUAL_MS: u64 = 30_000;
@@ -85,7 +85,9 @@ async fn from_template(
         seed_if_random: u64::from_be_bytes(app.random()),
     };
     let known = known_files(app, call, request, template, &asked).await?;
-    let facts = known.iter().map(|(input, file)| (input.clone(), file.fact.clone()));
+    let facts = known
+        .iter()
+        .map(|(input, file)| (input.clone(), file.fact.clone()));
     let facts = facts.collect();
     asked.files = &facts;
     let checked = match check::check(&template.contract, &asked) {
@@ -144,10 +146,13 @@ fn verbatim(
     if !request.violations.is_empty() {
         return Err(CreateError::Violations(request.violations.clone()));
     }
-    if raw::is_editor_graph(prompt) {
+    if is_editor_graph(prompt) {
         return Err(CreateError::EditorGraph);
     }
-    let broken = raw::structure(prompt);
+    let broken = match Prompt::from_json(prompt) {
+        Ok(prompt) => validate::structure(&prompt).violations("/workflow"),
+        Err(error) => vec![Violation::new("/workflow", "no_prompt", error.to_string())],
+    };
     if !broken.is_empty() {
         return Err(CreateError::Workflow(broken));
     }
@@ -202,7 +207,10 @@ async fn known_files(
     let mut known = BTreeMap::new();
     let mut keys = Vec::new();
     for asked in check::file_references(&template.contract, asked) {
-        let upload = request.uploads.iter().find(|u| u.reference == asked.reference);
+        let upload = request
+            .uploads
+            .iter()
+            .find(|u| u.reference == asked.reference);
         match upload {
             Some(upload) => {
                 let fact = fact_of(&upload.bytes);
@@ -277,7 +285,11 @@ fn fits(app: &App, plan: &Plan) -> Result<(), CreateError> {
         let size = usize::try_from(file.size_bytes).unwrap_or(usize::MAX);
         size.div_ceil(3).saturating_mul(4)
     };
-    let files = plan.files.iter().map(encoded).fold(0, usize::saturating_add);
+    let files = plan
+        .files
+        .iter()
+        .map(encoded)
+        .fold(0, usize::saturating_add);
     let total = (FRAME_BYTES + plan.prompt.len()).saturating_add(files);
     let most = app.providers.current.order_bytes_max();
     if total <= most {

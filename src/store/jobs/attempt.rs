@@ -140,4 +140,3 @@ pub async fn hold(
     };
     batch(db, vec![hold]).await.map(drop)
 }
-

@@ -108,7 +108,11 @@ pub async fn finish(
     if !finish.outputs.is_empty() {
         statements.push(Statement {
             sql: FINISH_OUTPUTS,
-            params: vec![id.into(), finish.nonce.as_str().into(), json(&finish.outputs)],
+            params: vec![
+                id.into(),
+                finish.nonce.as_str().into(),
+                json(&finish.outputs),
+            ],
         });
     }
     statements.extend(finish.attempt.as_ref().map(|end| insert(id, end, now)));

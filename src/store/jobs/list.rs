@@ -19,7 +19,9 @@ const EXAMINED_MAX: u32 = 1_000;
 pub const LIST: &str = concat!(
     "-- jobs::list\nSELECT ",
     columns!(),
-    " FROM (SELECT ", columns!(), " FROM jobs WHERE caller = ?1 AND id < ?2 AND id >= ?3
+    " FROM (SELECT ",
+    columns!(),
+    " FROM jobs WHERE caller = ?1 AND id < ?2 AND id >= ?3
    ORDER BY id DESC LIMIT ?4)
 WHERE (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR template = ?6)
   AND NOT EXISTS (SELECT 1 FROM json_each(?7) AS asked
@@ -60,8 +62,12 @@ pub async fn list(
         examined: u32,
     }
     // Above every UUID, and below every one.
-    let before = filter.before.map_or_else(|| "g".into(), |id| id.to_string());
-    let after = filter.created_after.map_or_else(String::new, |id| id.to_string());
+    let before = filter
+        .before
+        .map_or_else(|| "g".into(), |id| id.to_string());
+    let after = filter
+        .created_after
+        .map_or_else(String::new, |id| id.to_string());
     let window = vec![
         caller.as_str().into(),
         before.into(),
@@ -87,7 +93,9 @@ pub async fn list(
         .into_iter()
         .map(Into::into)
         .collect();
-    let examined = rows::<Examined>(LIST_EXAMINED, &outcomes[1])?.into_iter().next();
+    let examined = rows::<Examined>(LIST_EXAMINED, &outcomes[1])?
+        .into_iter()
+        .next();
     let full = u32::try_from(jobs.len()).is_ok_and(|count| count >= limit);
     let next = if full {
         jobs.last().map(|record| record.job.id.to_string())

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
+use super::read::by_id;
 use super::row::FullRow;
 use super::{Full, FULL};
-use super::read::by_id;
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
 use crate::store::{batch, rows, StoreError};

@@ -3,6 +3,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::super::violation::{pointer_step, Violation, VIOLATIONS_MAX};
 use super::problem::{Kind, Problem};
 
 /// Serialises to exactly the body of ComfyUI's response.
@@ -55,6 +56,38 @@ impl Outcome {
             .as_ref()
             .is_some_and(|error| error.kind == Kind::UnreadablePrompt)
     }
+}
+
+impl Outcome {
+    /// Every fault with its place below `root`, a JSON pointer to the prompt.
+    pub fn violations(&self, root: &str) -> Vec<Violation> {
+        let of_node = |node: &NodeErrors| {
+            let node_path = format!("{root}/{}", pointer_step(&node.node_id));
+            let fault = |problem: &Problem| {
+                let path = match problem.input_name() {
+                    Some(input) => format!("{node_path}/inputs/{}", pointer_step(input)),
+                    None => node_path.clone(),
+                };
+                violation(path, problem)
+            };
+            node.errors.iter().map(fault).collect::<Vec<_>>()
+        };
+        let mut found: Vec<Violation> = self.node_errors.iter().flat_map(of_node).collect();
+        // With node errors the outer error only says that there are some.
+        let outer = self.error.as_ref().filter(|_| found.is_empty());
+        found.extend(outer.map(|problem| violation(root.to_owned(), problem)));
+        found.truncate(VIOLATIONS_MAX);
+        found
+    }
+}
+
+fn violation(path: String, problem: &Problem) -> Violation {
+    let message = if problem.details.is_empty() {
+        problem.message.clone()
+    } else {
+        format!("{}: {}", problem.message, problem.details)
+    };
+    Violation::new(path, problem.kind.as_str(), message)
 }
 
 impl Serialize for Outcome {

@@ -34,6 +34,30 @@ pub enum Kind {
     UnreadablePrompt,
 }
 
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoPrompt => "no_prompt",
+            Self::InvalidPromptId => "invalid_prompt_id",
+            Self::MissingNodeType => "missing_node_type",
+            Self::PromptNoOutputs => "prompt_no_outputs",
+            Self::PromptOutputsFailedValidation => "prompt_outputs_failed_validation",
+            Self::RequiredInputMissing => "required_input_missing",
+            Self::BadLinkedInput => "bad_linked_input",
+            Self::ReturnTypeMismatch => "return_type_mismatch",
+            Self::InvalidInputType => "invalid_input_type",
+            Self::ValueSmallerThanMin => "value_smaller_than_min",
+            Self::ValueBiggerThanMax => "value_bigger_than_max",
+            Self::ValueNotInList => "value_not_in_list",
+            Self::CustomValidationFailed => "custom_validation_failed",
+            Self::DependencyCycle => "dependency_cycle",
+            Self::ExceptionDuringValidation => "exception_during_validation",
+            Self::ExceptionDuringInnerValidation => "exception_during_inner_validation",
+            Self::UnreadablePrompt => "unreadable_prompt",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Problem {
     #[serde(rename = "type")]
