@@ -1,12 +1,13 @@
 # Thin: what is done lies in scripts/.
 
-.PHONY: help setup dev dev-runpod build check test e2e fmt deploy-dry-run clean
+.PHONY: help setup dev dev-runpod build check test bench e2e fmt deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
 	@echo "make dev-runpod      the same against a mock of RunPod"
 	@echo "make check           format, lints and native tests: fast, for while you work"
 	@echo "make test            everything that CI runs"
+	@echo "make bench           sizes, rows, round trips and processor time, beside a Worker in JavaScript"
 	@echo "make build           the Worker into build/"
 	@echo "make e2e             the black-box tests alone"
 	@echo "make fmt             format the sources"
@@ -30,6 +31,9 @@ check:
 
 test:
 	@scripts/test.sh
+
+bench: setup
+	@scripts/bench.sh
 
 e2e: setup
 	@scripts/check.sh e2e
