@@ -2,6 +2,7 @@
 
 mod contract;
 mod contract_docs;
+mod docs;
 mod flows;
 mod golden;
 mod lint;
