@@ -75,7 +75,7 @@ fn tables() -> Vec<(String, BTreeSet<String>)> {
             let mut words = line.split_whitespace();
             let (name, kind) = (words.next()?, words.next()?);
             ["TEXT", "INTEGER", "REAL", "BLOB"]
-                .contains(&kind)
+                .contains(&kind.trim_end_matches(','))
                 .then(|| name.to_owned())
         };
         (name.to_owned(), set(body.lines().filter_map(column)))
