@@ -6,3 +6,7 @@ mod flows;
 mod golden;
 mod lint;
 mod providers;
+mod routes;
+mod schema;
+mod simulation;
+mod tidy;
