@@ -43,11 +43,13 @@ logged() {
 quietly() {
   local name=$1 log=$2 began=$SECONDS told=$SECONDS job
   shift 2
+  # In its own process group, so that it can be ended with all its children when we are stopped.
+  set -m
   "$@" >"$log" 2>&1 </dev/null &
   job=$!
-  # Stopped half-way: take the running step along.
-  trap 'kill "$job" 2>/dev/null; exit 143' TERM HUP
-  trap 'kill "$job" 2>/dev/null; exit 130' INT
+  set +m
+  trap 'kill -- "-$job" 2>/dev/null; exit 143' TERM HUP
+  trap 'kill -- "-$job" 2>/dev/null; exit 130' INT
   while kill -0 "$job" 2>/dev/null; do
     sleep 0.2
     if [ $((SECONDS - told)) -ge 30 ]; then
