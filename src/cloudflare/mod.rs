@@ -2,7 +2,9 @@
 //!
 //! This first version only proves that the tools work together.
 
-use worker::{durable_object, event, Context, DurableObject, Env, Request, Response, Result, State};
+use worker::{
+    durable_object, event, Context, DurableObject, Env, Request, Response, Result, State,
+};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
@@ -27,12 +29,7 @@ fn is_local(env: &Env) -> bool {
 }
 
 #[event(scheduled)]
-async fn scheduled(
-    _event: worker::ScheduledEvent,
-    _env: Env,
-    _context: worker::ScheduleContext,
-) {
-}
+async fn scheduled(_event: worker::ScheduledEvent, _env: Env, _context: worker::ScheduleContext) {}
 
 /// Watches one job.
 #[durable_object(fetch)]
