@@ -1,5 +1,7 @@
 //! `ops`: the operator's command line. One file per verb.
 
+mod convert;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -14,8 +16,12 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Verb {}
+enum Verb {
+    Convert(convert::Arguments),
+}
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {}
+    match Cli::parse().verb {
+        Verb::Convert(arguments) => convert::run(&arguments),
+    }
 }
