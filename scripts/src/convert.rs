@@ -34,7 +34,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let name = arguments.object_info.display();
-    let object_info = fs::read(&arguments.object_info).with_context(|| format!("reading {name}"))?;
+    let object_info =
+        fs::read(&arguments.object_info).with_context(|| format!("reading {name}"))?;
     let definitions =
         Definitions::parse(&object_info).with_context(|| format!("reading {name}"))?;
     fs::create_dir_all(&arguments.out)

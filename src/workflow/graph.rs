@@ -196,7 +196,8 @@ impl Graph {
 
     /// For a graph that is parsed already. Its keys are sorted, which only shows in texts made of objects.
     pub fn from_value(value: &Value) -> Result<Self, GraphError> {
-        let value = Json::from_value(value).ok_or(GraphError::NotAGraph("it is nested too deeply"))?;
+        let value =
+            Json::from_value(value).ok_or(GraphError::NotAGraph("it is nested too deeply"))?;
         Self::read(&value)
     }
 
@@ -249,7 +250,9 @@ impl Node {
             inputs: members(value, "inputs").filter_map(Input::read).collect(),
             outputs: members(value, "outputs").map(type_of).collect(),
             widgets_values: match value.get("widgets_values") {
-                Some(Json::List(values)) => WidgetsValues::List(values.iter().cloned().map(Arc::new).collect()),
+                Some(Json::List(values)) => {
+                    WidgetsValues::List(values.iter().cloned().map(Arc::new).collect())
+                }
                 Some(named @ Json::Object(_)) => WidgetsValues::Named(Arc::new(named.clone())),
                 _ => WidgetsValues::Absent,
             },

@@ -330,9 +330,12 @@ mod tests {
         let sent = |text: &str| read(text).to_value().to_string();
         assert_eq!(sent("9007199254740993"), "9007199254740992");
         assert_eq!(sent("12345678901234567890"), "12345678901234567000");
-        assert_eq!(sent("-9223372036854775807"), "-9223372036854776000".parse::<f64>().map_or(
-            String::new(), |n| Value::from(n).to_string()
-        ));
+        assert_eq!(
+            sent("-9223372036854775807"),
+            "-9223372036854776000"
+                .parse::<f64>()
+                .map_or(String::new(), |n| Value::from(n).to_string())
+        );
         assert_eq!(sent("1.0"), "1");
         assert_eq!(sent("-0.0"), "0");
         assert_eq!(sent("0.1"), "0.1");

@@ -35,7 +35,12 @@ impl Budget {
     /// One widget, socket or input of a loaded node.
     pub fn load(&mut self, name: &str) -> Result<(), ConvertError> {
         let cost = name.len() + ENTRY_BYTES;
-        spend(&mut self.loaded_bytes, cost, "bytes of nodes", LOADED_BYTES_MAX)
+        spend(
+            &mut self.loaded_bytes,
+            cost,
+            "bytes of nodes",
+            LOADED_BYTES_MAX,
+        )
     }
 
     /// One value, or part of one, in the prompt.

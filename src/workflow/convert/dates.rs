@@ -12,7 +12,11 @@ pub fn format(format: &str, now: UnixMillis) -> String {
     let mut at = 0;
     while let Some(&letter) = letters.get(at) {
         let most = if letter == 'y' { 4 } else { 2 };
-        let run = letters[at..].iter().take(most).take_while(|c| **c == letter).count();
+        let run = letters[at..]
+            .iter()
+            .take(most)
+            .take_while(|c| **c == letter)
+            .count();
         let number = match letter {
             'd' => Some(now.day()),
             'M' => Some(now.month()),

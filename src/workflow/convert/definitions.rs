@@ -62,7 +62,7 @@ impl Class {
         Self {
             name: name.to_owned(),
             title: title_of(name, info),
-            inputs: inputs::read_groups(info.get("input"), info.get("input_order")),
+            inputs: inputs::read_class(info.get("input"), info.get("input_order")),
             outputs: read_outputs(info),
         }
     }

@@ -139,7 +139,9 @@ impl Emitter<'_, '_, '_> {
                 }
             }
         }
-        self.resolver.budget.send(node.title.as_ref().map_or(0, String::len))?;
+        self.resolver
+            .budget
+            .send(node.title.as_ref().map_or(0, String::len))?;
         Ok(match &node.kind {
             NodeKind::Class(class) => {
                 let title = node.title.as_ref().unwrap_or(&class.title);
@@ -212,10 +214,19 @@ fn is_saver(node: &LoadedNode) -> bool {
 /// Of a custom combo: the place of its choice among its options, -1 when it is none of them.
 fn place_of_choice(node: &LoadedNode) -> i64 {
     let value = |widget: &Widget| widget.value.clone();
-    let choice = node.widgets.iter().find(|widget| widget.name == "choice").and_then(value);
-    let options = node.widgets.iter().filter(|widget| widget.name.starts_with("option"));
+    let choice = node
+        .widgets
+        .iter()
+        .find(|widget| widget.name == "choice")
+        .and_then(value);
+    let options = node
+        .widgets
+        .iter()
+        .filter(|widget| widget.name.starts_with("option"));
     let place = options.map(value).position(|option| option == choice);
-    place.and_then(|place| i64::try_from(place).ok()).unwrap_or(-1)
+    place
+        .and_then(|place| i64::try_from(place).ok())
+        .unwrap_or(-1)
 }
 
 /// About how large a value is as JSON.
@@ -225,7 +236,9 @@ fn size_bytes(value: &Json) -> usize {
         Json::Text(text) => text.len() + 8,
         Json::List(items) => items.iter().map(size_bytes).sum::<usize>() + 8,
         Json::Object(entries) => {
-            let sizes = entries.iter().map(|(key, item)| key.len() + size_bytes(item));
+            let sizes = entries
+                .iter()
+                .map(|(key, item)| key.len() + size_bytes(item));
             sizes.sum::<usize>() + 8
         }
     }
@@ -234,7 +247,9 @@ fn size_bytes(value: &Json) -> usize {
 /// Inputs that name a node which is not sent go.
 fn remove_dangling(prompt: &mut Map<String, Value>) {
     let sent: std::collections::HashSet<String> = prompt.keys().cloned().collect();
-    let nodes = prompt.values_mut().filter_map(|node| node.get_mut("inputs"));
+    let nodes = prompt
+        .values_mut()
+        .filter_map(|node| node.get_mut("inputs"));
     for inputs in nodes.filter_map(Value::as_object_mut) {
         inputs.retain(|_, value| {
             let origin = value.get(0).and_then(Value::as_str);

@@ -20,8 +20,10 @@ pub fn unpack(
     budget: &mut Budget,
 ) -> Result<(), ConvertError> {
     let groups = std::mem::take(&mut graph.group_nodes);
-    let by_name: HashMap<&str, &GroupNode> =
-        groups.iter().map(|(name, group)| (name.as_str(), group)).collect();
+    let by_name: HashMap<&str, &GroupNode> = groups
+        .iter()
+        .map(|(name, group)| (name.as_str(), group))
+        .collect();
     let mut nodes_left = NODES_MAX.saturating_sub(graph.nodes.len());
     let mut taken: HashSet<u64> = every_id(graph).filter_map(Id::number).collect();
     for node in std::mem::take(&mut graph.nodes) {
@@ -29,12 +31,17 @@ pub fn unpack(
             graph.nodes.push(node);
             continue;
         };
-        nodes_left = nodes_left.checked_sub(group.nodes.len()).ok_or(GraphError::TooLarge {
-            what: "nodes",
-            limit: NODES_MAX,
-        })?;
-        let inner: Vec<Id> =
-            group.nodes.iter().map(|_| ids::next_free(graph, &mut taken)).collect();
+        nodes_left = nodes_left
+            .checked_sub(group.nodes.len())
+            .ok_or(GraphError::TooLarge {
+                what: "nodes",
+                limit: NODES_MAX,
+            })?;
+        let inner: Vec<Id> = group
+            .nodes
+            .iter()
+            .map(|_| ids::next_free(graph, &mut taken))
+            .collect();
         let id = ids::next_free(graph, &mut taken);
         follow(graph, node.id.as_ref(), &id);
         let (instance, subgraph) =
@@ -47,7 +54,11 @@ pub fn unpack(
 
 fn every_id(graph: &Graph) -> impl Iterator<Item = &Id> {
     let inner = graph.subgraphs.iter().flat_map(|s| &s.nodes);
-    graph.nodes.iter().chain(inner).filter_map(|node| node.id.as_ref())
+    graph
+        .nodes
+        .iter()
+        .chain(inner)
+        .filter_map(|node| node.id.as_ref())
 }
 
 fn group_name(node: &Node) -> Option<&str> {
@@ -108,7 +119,10 @@ impl<'d, 'g, 'b> Unpacked<'d, 'g, 'b> {
             budget,
         };
         for link in &group.links {
-            let origin = unpacked.nodes.get(link.origin).and_then(|node| node.id.clone());
+            let origin = unpacked
+                .nodes
+                .get(link.origin)
+                .and_then(|node| node.id.clone());
             let name = unpacked.input_name(link.target, link.target_slot);
             if let (Some(name), Some(origin)) = (name, origin) {
                 unpacked.connect((origin, link.origin_slot), link.target, &name)?;
@@ -119,7 +133,12 @@ impl<'d, 'g, 'b> Unpacked<'d, 'g, 'b> {
 
     /// Which input is meant by a slot: the file's own list comes first, then the definition's.
     fn input_name(&self, node: usize, slot: usize) -> Option<String> {
-        let saved = self.nodes.get(node)?.inputs.get(slot).map(|input| input.name.clone());
+        let saved = self
+            .nodes
+            .get(node)?
+            .inputs
+            .get(slot)
+            .map(|input| input.name.clone());
         saved.or_else(|| Some(self.slots.get(node)?.get(slot)?.name.clone()))
     }
 
@@ -202,8 +221,11 @@ impl<'d, 'g, 'b> Unpacked<'d, 'g, 'b> {
         let mut shown = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
         for (place, (node, slots)) in self.nodes.iter().zip(&self.slots).enumerate() {
-            let saved: HashMap<&str, &Input> =
-                node.inputs.iter().map(|input| (input.name.as_str(), input)).collect();
+            let saved: HashMap<&str, &Input> = node
+                .inputs
+                .iter()
+                .map(|input| (input.name.as_str(), input))
+                .collect();
             let widgets = slots.iter().filter(|slot| slot.widget.is_some());
             let sockets = slots.iter().filter(|slot| slot.widget.is_none());
             for slot in widgets.chain(sockets) {
@@ -236,8 +258,12 @@ impl<'d, 'g, 'b> Unpacked<'d, 'g, 'b> {
     /// The outputs that the group shows: those with links to the outside, and those without any link.
     fn add_outputs(&mut self) -> Result<Vec<Port>, ConvertError> {
         let external: HashSet<(usize, usize)> = self.group.external.iter().copied().collect();
-        let inner: HashSet<(usize, usize)> =
-            self.group.links.iter().map(|link| (link.origin, link.origin_slot)).collect();
+        let inner: HashSet<(usize, usize)> = self
+            .group
+            .links
+            .iter()
+            .map(|link| (link.origin, link.origin_slot))
+            .collect();
         let mut ports = Vec::new();
         for (place, node) in self.nodes.iter().enumerate() {
             for (slot, type_name) in node.outputs.iter().enumerate() {

@@ -64,8 +64,14 @@ pub struct WidgetSpec {
 pub enum WidgetKind {
     Int(Range),
     Float(Range),
-    Text { multiline: bool, dynamic: bool },
-    Combo { first: Option<Shared>, uploads: bool },
+    Text {
+        multiline: bool,
+        dynamic: bool,
+    },
+    Combo {
+        first: Option<Shared>,
+        uploads: bool,
+    },
     DynamicCombo(Vec<Choice>),
     Curve,
     /// Takes no saved value.
@@ -89,12 +95,30 @@ pub struct Choice {
     pub inputs: Vec<InputSpec>,
 }
 
-/// Reads `{required, optional}`, in the order that `input_order` gives, else in the file's.
-pub fn read_groups(groups: Option<&Json>, order: Option<&Json>) -> Vec<InputSpec> {
+/// Reads `{required, optional}` of a class, in the order that `input_order` gives.
+pub fn read_class(groups: Option<&Json>, order: Option<&Json>) -> Vec<InputSpec> {
+    read_groups(groups, order, |name| matches!(name, "seed" | "noise_seed"))
+}
+
+/// Reads the inputs inside an input. Their whole names have a dot, so none counts as a seed.
+fn read_inner(groups: Option<&Json>) -> Vec<InputSpec> {
+    read_groups(groups, None, |_| false)
+}
+
+/// Inputs that `order` does not name come last, in the file's order.
+fn read_groups(
+    groups: Option<&Json>,
+    order: Option<&Json>,
+    is_seed: fn(&str) -> bool,
+) -> Vec<InputSpec> {
     let mut specs = Vec::new();
     for group in ["required", "optional"] {
-        let entries = groups.and_then(|g| g.get(group)).map_or(&[][..], Json::entries);
-        let names = order.and_then(|o| o.get(group)).map_or(&[][..], Json::items);
+        let entries = groups
+            .and_then(|g| g.get(group))
+            .map_or(&[][..], Json::entries);
+        let names = order
+            .and_then(|o| o.get(group))
+            .map_or(&[][..], Json::items);
         let places: std::collections::HashMap<&str, usize> = names
             .iter()
             .filter_map(Json::as_text)
@@ -103,20 +127,27 @@ pub fn read_groups(groups: Option<&Json>, order: Option<&Json>) -> Vec<InputSpec
             .collect();
         let mut ordered: Vec<&(String, Json)> = entries.iter().collect();
         ordered.sort_by_key(|(name, _)| places.get(name.as_str()).copied().unwrap_or(usize::MAX));
-        specs.extend(ordered.into_iter().map(|(name, spec)| InputSpec::read(name, spec)));
+        specs.extend(
+            ordered
+                .into_iter()
+                .map(|(name, spec)| InputSpec::read(name, spec, is_seed(name))),
+        );
     }
     specs
 }
 
 impl InputSpec {
-    fn read(name: &str, spec: &Json) -> Self {
+    fn read(name: &str, spec: &Json, is_seed: bool) -> Self {
         let options = spec.items().get(1).unwrap_or(&Json::Null);
         let type_name = match spec.items().first().unwrap_or(spec) {
             Json::Text(type_name) => type_name.as_str(),
             _ => "COMBO",
         };
         let force_input = is_set(options, "forceInput");
-        let kind = read_kind(name, type_name, spec, force_input);
+        let kind = match read_kind(type_name, spec, is_seed) {
+            Kind::Widget(_) if force_input => Kind::Socket,
+            kind => kind,
+        };
         Self {
             name: name.to_owned(),
             type_name: type_name.to_owned(),
@@ -135,18 +166,18 @@ impl InputSpec {
     }
 }
 
-fn read_kind(name: &str, type_name: &str, spec: &Json, force_input: bool) -> Kind {
+fn read_kind(type_name: &str, spec: &Json, is_seed: bool) -> Kind {
     let options = spec.items().get(1).unwrap_or(&Json::Null);
     match type_name {
         "COMFY_AUTOGROW_V3" => return Kind::Grow(read_grow(options)),
         "COMFY_MATCHTYPE_V3" => return Kind::Match(read_match(options)),
         _ => {}
     }
-    let widget_type = options.get("widgetType").and_then(Json::as_text).unwrap_or(type_name);
-    match read_widget(name, widget_type, spec) {
-        Some(widget) if !force_input => Kind::Widget(widget),
-        _ => Kind::Socket,
-    }
+    let widget_type = options
+        .get("widgetType")
+        .and_then(Json::as_text)
+        .unwrap_or(type_name);
+    read_widget(widget_type, spec, is_seed).map_or(Kind::Socket, Kind::Widget)
 }
 
 fn read_match(options: &Json) -> MatchTemplate {
@@ -173,7 +204,7 @@ fn read_grow(options: &Json) -> Grow {
     };
     let at_first = small_count(count("min").unwrap_or(0.0) + 1.0).max(1);
     Grow {
-        inputs: read_groups(template.get("input"), None),
+        inputs: read_inner(template.get("input")),
         naming: names.map_or_else(
             || {
                 let prefix = template.get("prefix").and_then(Json::as_text);
@@ -186,19 +217,29 @@ fn read_grow(options: &Json) -> Grow {
 }
 
 // The clamp makes it fit; not-a-number becomes 0.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss
+)]
 fn small_count(n: f64) -> usize {
     n.clamp(0.0, GROWN_AT_FIRST_MAX as f64) as usize
 }
 
 /// The widget for a type, `None` for a type that only has a socket.
-fn read_widget(name: &str, widget_type: &str, spec: &Json) -> Option<WidgetSpec> {
+fn read_widget(widget_type: &str, spec: &Json, is_seed: bool) -> Option<WidgetSpec> {
     let options = spec.items().get(1).unwrap_or(&Json::Null);
     let default = options.get("default").cloned().map(Arc::new);
     let or = |fallback: Json| Some(default.clone().unwrap_or_else(|| Arc::new(fallback)));
     let (kind, default) = match widget_type {
-        "INT" => (WidgetKind::Int(read_range(options, 1.0)), or(Json::Number(0.0))),
-        "FLOAT" => (WidgetKind::Float(read_range(options, 0.5)), or(Json::Number(0.0))),
+        "INT" => (
+            WidgetKind::Int(read_range(options, 1.0)),
+            or(Json::Number(0.0)),
+        ),
+        "FLOAT" => (
+            WidgetKind::Float(read_range(options, 0.5)),
+            or(Json::Number(0.0)),
+        ),
         "BOOLEAN" => (WidgetKind::Other, or(Json::Bool(false))),
         "STRING" => {
             let kind = WidgetKind::Text {
@@ -217,7 +258,10 @@ fn read_widget(name: &str, widget_type: &str, spec: &Json) -> Option<WidgetSpec>
         "CURVE" => (WidgetKind::Curve, default),
         "IMAGECOMPARE" => {
             let nothing = Json::Text(String::new());
-            (WidgetKind::ImageCompare, or(Json::List(vec![nothing.clone(), nothing])))
+            (
+                WidgetKind::ImageCompare,
+                or(Json::List(vec![nothing.clone(), nothing])),
+            )
         }
         "LOAD_3D" | "AUDIO_RECORD" => (WidgetKind::Other, or(Json::Text(String::new()))),
         "COLOR" | "COLORS" | "BOUNDING_BOXES" | "PAINTER" | "COMPOSITOR" | "WEBCAM" => {
@@ -225,7 +269,7 @@ fn read_widget(name: &str, widget_type: &str, spec: &Json) -> Option<WidgetSpec>
         }
         _ => return None,
     };
-    let followers = followers(name, widget_type, options);
+    let followers = followers(widget_type, options, is_seed);
     Some(WidgetSpec {
         kind,
         default,
@@ -257,7 +301,11 @@ fn read_combo(spec: &Json, options: &Json) -> (WidgetKind, Option<Shared>) {
     let first = choices.first().cloned().map(Arc::new);
     let default = options.get("default").filter(|default| default.is_truthy());
     let remote = || is_set(options, "remote").then(|| Arc::new(Json::Text("Loading...".into())));
-    let value = default.cloned().map(Arc::new).or_else(|| first.clone()).or_else(remote);
+    let value = default
+        .cloned()
+        .map(Arc::new)
+        .or_else(|| first.clone())
+        .or_else(remote);
     let uploads = UPLOADS.iter().any(|flag| is_set(options, flag));
     (WidgetKind::Combo { first, uploads }, value)
 }
@@ -268,7 +316,7 @@ fn read_choices(options: &Json) -> Vec<Choice> {
         .iter()
         .map(|choice| Choice {
             key: Arc::new(choice.get("key").cloned().unwrap_or(Json::Null)),
-            inputs: read_groups(choice.get("inputs"), None),
+            inputs: read_inner(choice.get("inputs")),
         })
         .collect()
 }
@@ -280,13 +328,14 @@ fn bounding_box() -> Json {
 }
 
 /// The control widgets and the hidden numbers: they take a saved value and are never sent.
-fn followers(name: &str, widget_type: &str, options: &Json) -> Vec<String> {
+fn followers(widget_type: &str, options: &Json, is_seed: bool) -> Vec<String> {
     let control = options.get("control_after_generate");
     let wanted = control.is_some_and(Json::is_truthy);
-    let control_name = control.and_then(Json::as_text).unwrap_or("control_after_generate");
-    let is_seed = control.is_none() && matches!(name, "seed" | "noise_seed");
+    let control_name = control
+        .and_then(Json::as_text)
+        .unwrap_or("control_after_generate");
     let names: &[&str] = match widget_type {
-        "INT" if wanted || is_seed => &[control_name],
+        "INT" if wanted || (is_seed && control.is_none()) => &[control_name],
         "FLOAT" if wanted => &[control_name],
         "COMBO" if wanted => &[control_name, "control_filter_list"],
         "BOUNDING_BOX" => &["x", "y", "width", "height"],

@@ -31,7 +31,9 @@ pub fn load<'d>(
     };
     for subgraph in order.into_iter().map(|place| &graph.subgraphs[place]) {
         let level = loader.load_definition(subgraph)?;
-        loader.level_of.insert(subgraph.id.as_str().to_owned(), loader.loaded.levels.len());
+        loader
+            .level_of
+            .insert(subgraph.id.as_str().to_owned(), loader.loaded.levels.len());
         loader.loaded.levels.push(level);
     }
     let root = loader.load_level(&graph.nodes, &graph.links)?;
@@ -92,7 +94,8 @@ impl<'d> Loader<'d, '_> {
             places.entry(node.id.clone()).or_insert(place);
             for (slot, link) in node.slots.iter().enumerate() {
                 if let Some(id) = &link.link {
-                    ends.entry(id.clone()).or_insert(Socket { node: place, slot });
+                    ends.entry(id.clone())
+                        .or_insert(Socket { node: place, slot });
                 }
             }
         }
@@ -100,7 +103,10 @@ impl<'d> Loader<'d, '_> {
             name: String::new(),
             nodes,
             places,
-            links: links.iter().map(|link| (link.id.clone(), link.clone())).collect(),
+            links: links
+                .iter()
+                .map(|link| (link.id.clone(), link.clone()))
+                .collect(),
             ends,
             inputs: Vec::new(),
             outputs: Vec::new(),
@@ -164,7 +170,9 @@ impl<'d> Loader<'d, '_> {
             Some(template) => OutputKind::Match(template),
             None => OutputKind::Plain(Cow::Borrowed(output.type_name.as_str())),
         });
-        loaded.outputs = defined.chain(saved_outputs(node, class.outputs.len())).collect();
+        loaded.outputs = defined
+            .chain(saved_outputs(node, class.outputs.len()))
+            .collect();
         if loaded.search_name.is_none() && !special::is_saver(&class.name) {
             loaded.search_name = Some(class.name.clone());
         }
@@ -191,7 +199,9 @@ impl<'d> Loader<'d, '_> {
         connect(&mut loaded.slots, &node.inputs);
         for port in &definition.outputs {
             self.budget.load(&port.type_name)?;
-            loaded.outputs.push(OutputKind::Plain(Cow::Owned(port.type_name.clone())));
+            loaded
+                .outputs
+                .push(OutputKind::Plain(Cow::Owned(port.type_name.clone())));
         }
         if loaded.title.is_none() {
             loaded.title = Some(definition.name.clone());
@@ -252,6 +262,9 @@ fn port_links<'l>(
     is_meant: impl Fn(&Link) -> bool + 'l,
 ) -> impl Iterator<Item = Id> + 'l {
     let unlisted = if port.links.is_empty() { links } else { &[] };
-    let unlisted = unlisted.iter().filter(move |link| is_meant(link)).map(|link| link.id.clone());
+    let unlisted = unlisted
+        .iter()
+        .filter(move |link| is_meant(link))
+        .map(|link| link.id.clone());
     port.links.iter().cloned().chain(unlisted)
 }

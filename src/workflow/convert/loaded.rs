@@ -111,7 +111,10 @@ impl<'d> Loaded<'d> {
 
     /// Whether input `k` of a definition's instances has a value of its own.
     pub fn has_value(&self, level: usize, k: usize) -> bool {
-        self.levels[level].inputs.get(k).is_some_and(|input| input.source.is_some())
+        self.levels[level]
+            .inputs
+            .get(k)
+            .is_some_and(|input| input.source.is_some())
     }
 
     /// What input `k` of an instance holds: `None` without a value, `Some(None)` for `undefined`.

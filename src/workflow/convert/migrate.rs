@@ -95,7 +95,9 @@ impl Migration<'_, '_, '_> {
             if let Plan::Named(name) = plan {
                 let inputs = &self.loaded.levels[self.definition].inputs;
                 self.budget.walk(inputs.len())?;
-                let k = inputs.iter().position(|i| i.source.is_some() && i.name == *name);
+                let k = inputs
+                    .iter()
+                    .position(|i| i.source.is_some() && i.name == *name);
                 k.into_iter().for_each(|k| self.set(k, value.clone()));
             }
         }
@@ -130,7 +132,8 @@ impl Migration<'_, '_, '_> {
             return Ok(Plan::Ignore);
         };
         let node = &level.nodes[place];
-        self.budget.walk(level.inputs.len() + node.slots.len() + node.widgets.len())?;
+        self.budget
+            .walk(level.inputs.len() + node.slots.len() + node.widgets.len())?;
         if let NodeKind::Primitive { .. } = node.kind {
             let migrated = level.migrated_primitives.get(&place);
             return Ok(migrated.map_or(Plan::Primitive(place), |&k| Plan::Own(k)));
@@ -143,7 +146,10 @@ impl Migration<'_, '_, '_> {
             return Ok(Plan::Ignore);
         };
         let socket = Socket { node: place, slot };
-        let linked = level.inputs.iter().position(|input| input.source == Some(socket));
+        let linked = level
+            .inputs
+            .iter()
+            .position(|input| input.source == Some(socket));
         Ok(linked.map_or(Plan::Link(socket), Plan::Own))
     }
 
@@ -169,7 +175,10 @@ impl Migration<'_, '_, '_> {
         self.budget.walk(level.ends.len())?;
         let id = &level.nodes[primitive].id;
         let fed = level.ends.iter().filter(|(link, _)| {
-            level.links.get(*link).is_some_and(|link| link.origin == *id)
+            level
+                .links
+                .get(*link)
+                .is_some_and(|link| link.origin == *id)
         });
         let mut targets: Vec<Socket> = fed
             .map(|(_, end)| *end)
@@ -179,10 +188,15 @@ impl Migration<'_, '_, '_> {
         if targets.is_empty() {
             return Ok(());
         }
-        let own = level.nodes[primitive].widgets.first().and_then(|widget| widget.value.clone());
+        let own = level.nodes[primitive]
+            .widgets
+            .first()
+            .and_then(|widget| widget.value.clone());
         let k = self.add_input(&targets)?;
         self.set(k, value.or(own));
-        self.loaded.levels[self.definition].migrated_primitives.insert(primitive, k);
+        self.loaded.levels[self.definition]
+            .migrated_primitives
+            .insert(primitive, k);
         Ok(())
     }
 
@@ -216,12 +230,14 @@ impl Migration<'_, '_, '_> {
         });
         for sibling in self.siblings {
             self.budget.load(&name)?;
-            self.loaded.levels[sibling.level].nodes[sibling.node].slots.push(Slot {
-                name: name.clone(),
-                kind: kind.clone(),
-                link: None,
-                widget: Some(k),
-            });
+            self.loaded.levels[sibling.level].nodes[sibling.node]
+                .slots
+                .push(Slot {
+                    name: name.clone(),
+                    kind: kind.clone(),
+                    link: None,
+                    widget: Some(k),
+                });
         }
         Ok(k)
     }
@@ -232,7 +248,10 @@ fn find_widget(node: &LoadedNode, name: &str) -> Option<usize> {
     let mut name = name;
     for _ in 0..PREFIXES_MAX {
         if node.widgets.iter().any(|widget| widget.name == name) {
-            return node.slots.iter().position(|slot| slot.widget.is_some() && slot.name == name);
+            return node
+                .slots
+                .iter()
+                .position(|slot| slot.widget.is_some() && slot.name == name);
         }
         name = split_prefix(name)?.1;
     }

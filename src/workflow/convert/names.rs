@@ -74,29 +74,48 @@ impl<'l, 'd> Names<'l, 'd> {
         let parts: Vec<&str> = name.split('.').collect();
         let [node, widget] = parts[..] else {
             let format = parts.first()?.strip_prefix("date:")?;
-            return self.options.now.map(|now| super::dates::format(format, now));
+            return self
+                .options
+                .now
+                .map(|now| super::dates::format(format, now));
         };
         let loaded = self.loaded;
         let index = self.index.get_or_insert_with(|| Index::of(loaded));
         let by_name = index.by_search_name.get(node);
         let node = *by_name.or_else(|| index.by_title.get(node))?;
         let value = widget_value(loaded, node, widget)?;
-        Some(value.chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect())
+        Some(
+            value
+                .chars()
+                .map(|c| if is_unsafe(c) { '_' } else { c })
+                .collect(),
+        )
     }
 }
 
 /// Characters that no file name may have everywhere.
 fn is_unsafe(c: char) -> bool {
-    matches!(c, '/' | '?' | '<' | '>' | '\\' | ':' | '*' | '|' | '"' | '\0'..='\x1f' | '\x7f')
+    matches!(
+        c,
+        '/' | '?' | '<' | '>' | '\\' | ':' | '*' | '|' | '"' | '\0'..='\x1f' | '\x7f'
+    )
 }
 
 fn widget_value(loaded: &Loaded, node: &LoadedNode, name: &str) -> Option<String> {
     let value = match &node.kind {
         NodeKind::Instance(instance) => {
-            let k = node.slots.iter().position(|slot| slot.widget.is_some() && slot.name == name)?;
+            let k = node
+                .slots
+                .iter()
+                .position(|slot| slot.widget.is_some() && slot.name == name)?;
             loaded.promoted(instance, k)?
         }
-        _ => node.widgets.iter().find(|widget| widget.name == name)?.value.clone(),
+        _ => node
+            .widgets
+            .iter()
+            .find(|widget| widget.name == name)?
+            .value
+            .clone(),
     };
     Some(value.as_deref().map_or_else(String::new, Json::plain_text))
 }

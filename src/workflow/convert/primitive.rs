@@ -53,7 +53,10 @@ fn find_writes(loaded: &Loaded, options: &Options) -> Result<Vec<Writes>, Conver
         }
         let mut writes = Vec::new();
         for (link, target) in &level.ends {
-            let origin = level.links.get(link).and_then(|link| level.places.get(&link.origin));
+            let origin = level
+                .links
+                .get(link)
+                .and_then(|link| level.places.get(&link.origin));
             let value = origin.and_then(|&origin| values[origin].clone());
             let slot = &level.nodes[target.node].slots[target.slot];
             // A link that a migration replaced counts no more.
@@ -93,11 +96,16 @@ fn number_of(value: &Json) -> f64 {
 fn stepped(n: f64, range: &Range) -> f64 {
     let remainder = range.min % range.step;
     let offset = if remainder.is_nan() { 0.0 } else { remainder };
-    clamped(round_up_halves((n - offset) / range.step) * range.step + offset, range)
+    clamped(
+        round_up_halves((n - offset) / range.step) * range.step + offset,
+        range,
+    )
 }
 
 fn rounded(n: f64, range: &Range) -> f64 {
-    let unit = range.round.unwrap_or_else(|| 10_f64.powi(-decimals(range.step)));
+    let unit = range
+        .round
+        .unwrap_or_else(|| 10_f64.powi(-decimals(range.step)));
     let places = decimals(unit);
     let raw = round_up_halves(n / unit) * unit;
     // Through its text, so that 3 times 0.1 is 0.3.
@@ -146,7 +154,12 @@ mod tests {
 
     #[test]
     fn whole_numbers_fall_on_the_steps_from_the_minimum() {
-        for (given, taken) in [(77.6, 81.0), (76.0, 73.0), (999_999.0, 16384.0), (-5.0, 1.0)] {
+        for (given, taken) in [
+            (77.6, 81.0),
+            (76.0, 73.0),
+            (999_999.0, 16384.0),
+            (-5.0, 1.0),
+        ] {
             assert!((stepped(given, &WIDTH) - taken).abs() < 1e-9, "{given}");
         }
     }

@@ -224,7 +224,9 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
             node: self.name(scope, self.node(scope, node)),
             slot: slot_name(slot),
         })?;
-        let wanted = self.types.input(self.scopes[wanted.scope].level, wanted.socket);
+        let wanted = self
+            .types
+            .input(self.scopes[wanted.scope].level, wanted.socket);
         if types::is_anything(&wanted) {
             if count == 0 {
                 let node = self.name(scope, self.node(scope, node));
@@ -232,8 +234,9 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
             }
             return Ok(Some(if slot < count { slot } else { 0 }));
         }
-        let inputs: Vec<_> =
-            (0..count).map(|slot| self.types.input(level, Socket { node, slot })).collect();
+        let inputs: Vec<_> = (0..count)
+            .map(|slot| self.types.input(level, Socket { node, slot }))
+            .collect();
         let fits = |name: &str| types::fit(name, &output) && types::fit(name, &wanted);
         if inputs.get(slot).is_some_and(|name| fits(name)) {
             return Ok(Some(slot));

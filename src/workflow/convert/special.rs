@@ -63,7 +63,10 @@ pub fn after_input(class: &str, input: &str, builder: &mut Builder) -> Result<()
 fn add_options(builder: &mut Builder) -> Result<(), ConvertError> {
     for number in 1.. {
         builder.push_extra(&format!("option{number}"), "", Role::Extra)?;
-        let value = builder.widgets.last().and_then(|option| option.value.as_ref());
+        let value = builder
+            .widgets
+            .last()
+            .and_then(|option| option.value.as_ref());
         if !value.is_some_and(|value| value.is_truthy()) {
             break;
         }
@@ -93,7 +96,10 @@ pub fn after_all(class: &Class, builder: &mut Builder) -> Result<(), ConvertErro
 
 /// Samplers once were called `sample_euler` and so on.
 fn mend_sampler(builder: &mut Builder) {
-    let sampler = builder.widgets.iter_mut().find(|widget| widget.name == "sampler_name");
+    let sampler = builder
+        .widgets
+        .iter_mut()
+        .find(|widget| widget.name == "sampler_name");
     if let Some(widget) = sampler {
         let name = widget.value.as_deref().and_then(Json::as_text);
         if let Some(name) = name.and_then(|name| name.strip_prefix("sample_")) {

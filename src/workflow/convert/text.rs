@@ -11,7 +11,11 @@ pub fn process(text: &str, options: &Options) -> Result<String, ConvertError> {
     process_within(text, options, DEPTH_MAX)
 }
 
-fn process_within(text: &str, options: &Options, depth_left: usize) -> Result<String, ConvertError> {
+fn process_within(
+    text: &str,
+    options: &Options,
+    depth_left: usize,
+) -> Result<String, ConvertError> {
     if !text.contains(['/', '{', '\\']) {
         return Ok(text.to_owned());
     }
@@ -79,7 +83,11 @@ fn without_comments(text: &str) -> String {
     while let Some(at) = rest.find('/') {
         out.push_str(&rest[..at]);
         let comment = &rest[at..];
-        let block = if may_end { comment.strip_prefix("/*") } else { None };
+        let block = if may_end {
+            comment.strip_prefix("/*")
+        } else {
+            None
+        };
         if let Some(inside) = block {
             if let Some(end) = inside.find("*/") {
                 rest = &inside[end + 2..];

@@ -67,10 +67,12 @@ impl<'l, 'd> Types<'l, 'd> {
         // Asked again on the way, it is anything: so circles end.
         self.outputs.insert((level, at), ANYTHING.to_owned());
         let slots: Vec<usize> = template_slots(node, template).collect();
-        let allowed = slots.first().and_then(|&slot| match &node.slots[slot].kind {
-            SlotKind::Match(template) => Some(template.allowed_types.as_str()),
-            SlotKind::Plain(_) => None,
-        });
+        let allowed = slots
+            .first()
+            .and_then(|&slot| match &node.slots[slot].kind {
+                SlotKind::Match(template) => Some(template.allowed_types.as_str()),
+                SlotKind::Plain(_) => None,
+            });
         let common = self.common(level, at.node, &slots, allowed.unwrap_or(ANYTHING), depth);
         self.outputs.insert((level, at), common.clone());
         Cow::Owned(common)
@@ -137,7 +139,10 @@ fn intersection(a: &str, b: &str) -> Option<String> {
     if is_anything(b) {
         return Some(a.to_owned());
     }
-    let shared: Vec<&str> = a.split(',').filter(|one| b.split(',').any(|two| one == &two)).collect();
+    let shared: Vec<&str> = a
+        .split(',')
+        .filter(|one| b.split(',').any(|two| one == &two))
+        .collect();
     (!shared.is_empty()).then(|| shared.join(","))
 }
 
@@ -151,7 +156,9 @@ pub fn fit(a: &str, b: &str) -> bool {
         return true;
     }
     let (a, b) = (a.to_lowercase(), b.to_lowercase());
-    a == b || a.split(',').any(|one| b.split(',').any(|two| fit_single(one, two)))
+    a == b
+        || a.split(',')
+            .any(|one| b.split(',').any(|two| fit_single(one, two)))
 }
 
 fn fit_single(a: &str, b: &str) -> bool {

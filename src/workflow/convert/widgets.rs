@@ -103,7 +103,12 @@ pub struct Builder<'d, 'v, 'b> {
 }
 
 impl<'d> Builder<'d, '_, '_> {
-    fn add(&mut self, spec: &'d InputSpec, name: Cow<str>, nested: bool) -> Result<(), ConvertError> {
+    fn add(
+        &mut self,
+        spec: &'d InputSpec,
+        name: Cow<str>,
+        nested: bool,
+    ) -> Result<(), ConvertError> {
         match &spec.kind {
             Kind::Socket | Kind::Match(_) => self.add_slot(spec, name.into_owned()),
             Kind::Grow(grow) => self.add_grown(grow, &name),
@@ -221,7 +226,7 @@ impl<'d> Builder<'d, '_, '_> {
     }
 }
 
-fn slot_kind(spec: &InputSpec) -> SlotKind {
+fn slot_kind(spec: &InputSpec) -> SlotKind<'_> {
     match &spec.kind {
         Kind::Match(template) => SlotKind::Match(template),
         _ => SlotKind::Plain(Cow::Borrowed(&spec.type_name)),
@@ -293,7 +298,10 @@ impl<'v> Dealer<'v> {
                 Some(value) => Dealt::Saved(Arc::new(value.clone())),
                 None => Dealt::Undefined,
             },
-            None => self.values.get(place).map_or(Dealt::Missing, |v| Dealt::Saved(v.clone())),
+            None => self
+                .values
+                .get(place)
+                .map_or(Dealt::Missing, |v| Dealt::Saved(v.clone())),
         }
     }
 }
@@ -304,11 +312,11 @@ impl Dealt {
             (Self::Missing, _) => spec.default.clone(),
             (Self::Undefined, _) => None,
             (Self::Saved(value), kind) if *value == Json::Null => match kind {
-                WidgetKind::Text { multiline: true, .. } => {
-                    Some(Arc::new(Json::Text(String::new())))
-                }
-                WidgetKind::Combo { first, .. } => first.clone(),
-                WidgetKind::DynamicCombo(_) => spec.default.clone(),
+                WidgetKind::Text {
+                    multiline: true, ..
+                } => Some(Arc::new(Json::Text(String::new()))),
+                WidgetKind::Combo { first, .. } => first.clone().or(Some(value)),
+                WidgetKind::DynamicCombo(_) => spec.default.clone().or(Some(value)),
                 _ => Some(value),
             },
             (Self::Saved(value), _) => Some(value),
