@@ -106,10 +106,9 @@ fn rounded(n: f64, range: &Range) -> f64 {
     let unit = range
         .round
         .unwrap_or_else(|| 10_f64.powi(-decimals(range.step)));
-    let places = decimals(unit);
     let raw = round_up_halves(n / unit) * unit;
     // Through its text, so that 3 times 0.1 is 0.3.
-    let places = usize::try_from(places).unwrap_or(0);
+    let places = unit.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
     clamped(format!("{raw:.places$}").parse().unwrap_or(raw), range)
 }
 
