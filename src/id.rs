@@ -103,6 +103,49 @@ impl ProviderId {
     }
 }
 
+/// Names a workflow template: lower case, digits and hyphens, as in `qwen-image-edit`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TemplateName(String);
+
+impl TemplateName {
+    /// Long enough for any name a person would type, short enough for a log line and a file name.
+    pub const LENGTH_MAX: usize = 64;
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=Self::LENGTH_MAX).contains(&text.len());
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let starts_well = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        (fits && plain && starts_well).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TemplateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for TemplateName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("a template name is 1 to 64 of a-z, 0-9 and -, a letter first")
+    }
+}
+
+impl From<TemplateName> for String {
+    fn from(name: TemplateName) -> Self {
+        name.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +173,13 @@ mod tests {
         assert_eq!(RequestKey::parse(""), None);
         assert_eq!(RequestKey::parse("with space"), None);
         assert_eq!(RequestKey::parse(&"x".repeat(256)), None);
+    }
+
+    #[test]
+    fn a_template_name_is_lower_case_with_hyphens() {
+        assert!(TemplateName::parse("qwen-image-edit").is_some());
+        assert_eq!(TemplateName::parse("Qwen"), None);
+        assert_eq!(TemplateName::parse("../etc"), None);
+        assert_eq!(TemplateName::parse("4k"), None);
     }
 }

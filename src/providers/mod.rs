@@ -4,8 +4,8 @@
 //! directory; what leaves is [`Report`], [`Submitted`] and [`Output`]. A provider decides nothing
 //! about a job: it says what it saw, `job.rs` says what that means.
 
-// pub mod runpod;
-// pub mod simulated;
+pub mod runpod;
+pub mod simulated;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +14,10 @@ use serde_json::value::RawValue;
 
 use crate::id::{JobId, ProviderId};
 use crate::job::Failure;
+pub use crate::job::{Output, OutputData, Report, Times};
 use crate::time::UnixMillis;
+use crate::workflow::compile::ExpectedOutput;
+pub use crate::workflow::contract::Protocol;
 
 /// An input file that travels inside the order, under the name its LoadImage node asks for.
 #[derive(Clone, Debug)]
@@ -22,16 +25,6 @@ pub struct OrderFile {
     pub name: String,
     pub content_type: String,
     pub bytes: Bytes,
-}
-
-/// What kind of work the endpoint's worker takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// `{workflow, images[]}`: the stock ComfyUI worker.
-    Comfyui,
-    /// `{task, payload}`: a worker of the operator's own.
-    Task,
 }
 
 /// One submission of one job.
@@ -43,6 +36,8 @@ pub struct Order {
     /// The stored prompt, verbatim: the ComfyUI prompt, or the `{task, payload}` object.
     pub prompt: Box<RawValue>,
     pub files: Vec<OrderFile>,
+    /// The files that must come back.
+    pub outputs: Vec<ExpectedOutput>,
     /// Where the provider reports the end. Carries a token: never logged.
     pub callback_url: String,
     pub execution_limit_ms: u64,
@@ -74,53 +69,6 @@ pub enum Submitted {
     },
 }
 
-/// One file a provider delivered, not yet fetched or decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutputData {
-    /// Base64 text without a data-URI prefix, not decoded yet.
-    Base64(String),
-    Url(String),
-    /// Bytes as they are; the simulated GPU paints them.
-    Inline(Bytes),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// The worker's file name, if it gave one. Says which node made the file (see `workflow::compile`).
-    pub name: Option<String>,
-    pub data: OutputData,
-}
-
-/// Times as the provider measured them, where it did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Times {
-    /// Waiting in the provider's queue, cold start included.
-    pub delay_ms: Option<u64>,
-    pub execution_ms: Option<u64>,
-}
-
-/// What a provider says about one of its jobs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
-    Queued,
-    Running {
-        /// Parts of a thousand, where the worker tells.
-        progress_permille: Option<u16>,
-    },
-    /// It says it is done, with these files. Whether that is a success is for `job.rs` to say.
-    Done {
-        outputs: Vec<Output>,
-        times: Times,
-    },
-    Failed {
-        failure: Failure,
-        times: Times,
-    },
-    Canceled {
-        times: Times,
-    },
-}
-
 /// The answer to a look.
 #[derive(Debug)]
 pub enum Looked {
@@ -143,7 +91,7 @@ pub enum CancelAnswer {
     NotFound,
     Unreachable {
         why: String,
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     },
 }
 
@@ -195,6 +143,8 @@ pub trait Provider: Send + Sync {
     async fn look(&self, id: &ProviderId) -> Looked;
     async fn cancel(&self, id: &ProviderId) -> CancelAnswer;
     async fn health(&self) -> Health;
+    /// When to look at an attempt first, if its kind of job usually takes `usual_ms`.
+    fn first_look_ms(&self, usual_ms: u64) -> u64;
     /// Reads the body of a callback. `None`: not one of this provider's.
     fn read_callback(&self, body: &[u8]) -> Option<Callback>;
 }

@@ -149,10 +149,9 @@ impl Json {
 
     fn write_json(&self, out: &mut String) {
         match self {
-            Self::Null => out.push_str("null"),
             Self::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
             Self::Number(n) if n.is_finite() => out.push_str(&number_text(*n)),
-            Self::Number(_) => out.push_str("null"),
+            Self::Null | Self::Number(_) => out.push_str("null"),
             Self::Text(text) => out.push_str(&quoted(text)),
             Self::List(items) => {
                 out.push('[');
@@ -194,7 +193,7 @@ pub fn number_text(n: f64) -> String {
         return "0".to_owned();
     }
     let size = n.abs();
-    if n.is_finite() && (size >= 1e21 || size < 1e-6) {
+    if n.is_finite() && !(1e-6..1e21).contains(&size) {
         let text = format!("{n:e}");
         return match text.split_once('e') {
             Some((digits, power)) if !power.starts_with('-') => format!("{digits}e+{power}"),

@@ -1,5 +1,12 @@
 //! ComfyUI, and nothing but ComfyUI: the only place that knows what a node is.
 
+pub mod canvas;
+pub mod check;
+pub mod compile;
+pub mod contract;
 pub mod convert;
 pub mod graph;
 pub mod json;
+pub mod raw;
+pub mod template;
+pub mod violation;

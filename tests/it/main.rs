@@ -1,1 +1,5 @@
 //! One binary for everything that needs no Cloudflare.
+
+mod flows;
+mod golden;
+mod providers;

@@ -25,12 +25,13 @@ pub fn format(format: &str, now: UnixMillis) -> String {
             's' => Some(now.second()),
             _ => None,
         };
-        match (number, letter, run) {
-            (Some(number), ..) => out.push_str(&format!("{number:0run$}")),
-            (None, 'y', 2) => out.push_str(&format!("{:02}", now.year().rem_euclid(100))),
-            (None, 'y', 4) => out.push_str(&now.year().to_string()),
-            _ => out.extend(&letters[at..at + run]),
-        }
+        let text = match (number, letter, run) {
+            (Some(number), ..) => format!("{number:0run$}"),
+            (None, 'y', 2) => format!("{:02}", now.year().rem_euclid(100)),
+            (None, 'y', 4) => now.year().to_string(),
+            _ => letters[at..at + run].iter().collect(),
+        };
+        out.push_str(&text);
         at += run;
     }
     out

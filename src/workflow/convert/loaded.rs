@@ -82,6 +82,10 @@ pub struct Instance {
     pub saved: Vec<Shared>,
 }
 
+/// The value of an instance's input; as of a widget, `None` is `undefined`.
+#[derive(Debug)]
+pub struct Promoted(pub Option<Shared>);
+
 #[derive(Debug)]
 pub enum OutputKind<'d> {
     Plain(Cow<'d, str>),
@@ -117,18 +121,18 @@ impl<'d> Loaded<'d> {
             .is_some_and(|input| input.source.is_some())
     }
 
-    /// What input `k` of an instance holds: `None` without a value, `Some(None)` for `undefined`.
-    pub fn promoted(&self, instance: &Instance, k: usize) -> Option<Option<Shared>> {
+    /// What input `k` of an instance holds.
+    pub fn promoted(&self, instance: &Instance, k: usize) -> Option<Promoted> {
         let (mut instance, mut k) = (instance, k);
         loop {
             let source = self.levels[instance.level].inputs.get(k)?.source?;
             if let Some(Some(own)) = instance.own.get(k) {
-                return Some(Some(own.clone()));
+                return Some(Promoted(Some(own.clone())));
             }
             let node = self.node(instance.level, source.node);
             match &node.kind {
                 NodeKind::Instance(inner) => (instance, k) = (inner, source.slot),
-                _ => return Some(node.widget_of(source.slot)?.value.clone()),
+                _ => return Some(Promoted(node.widget_of(source.slot)?.value.clone())),
             }
         }
     }

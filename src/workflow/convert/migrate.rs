@@ -98,7 +98,9 @@ impl Migration<'_, '_, '_> {
                 let k = inputs
                     .iter()
                     .position(|i| i.source.is_some() && i.name == *name);
-                k.into_iter().for_each(|k| self.set(k, value.clone()));
+                if let Some(k) = k {
+                    self.set(k, value.clone());
+                }
             }
         }
         for (plan, value) in plans {

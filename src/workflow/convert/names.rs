@@ -50,13 +50,12 @@ impl<'l, 'd> Names<'l, 'd> {
                 rest = after;
                 continue;
             };
-            match self.value_of(name) {
-                Some(value) => out.push_str(&value),
-                None => {
-                    out.push('%');
-                    out.push_str(name);
-                    out.push('%');
-                }
+            if let Some(value) = self.value_of(name) {
+                out.push_str(&value);
+            } else {
+                out.push('%');
+                out.push_str(name);
+                out.push('%');
             }
             if out.len() > NAME_BYTES_MAX {
                 return Err(ConvertError::TooLarge {
@@ -108,7 +107,7 @@ fn widget_value(loaded: &Loaded, node: &LoadedNode, name: &str) -> Option<String
                 .slots
                 .iter()
                 .position(|slot| slot.widget.is_some() && slot.name == name)?;
-            loaded.promoted(instance, k)?
+            loaded.promoted(instance, k)?.0
         }
         _ => node
             .widgets

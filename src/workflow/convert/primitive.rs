@@ -108,7 +108,10 @@ fn rounded(n: f64, range: &Range) -> f64 {
         .unwrap_or_else(|| 10_f64.powi(-decimals(range.step)));
     let raw = round_up_halves(n / unit) * unit;
     // Through its text, so that 3 times 0.1 is 0.3.
-    let places = unit.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
+    let places = unit
+        .to_string()
+        .split_once('.')
+        .map_or(0, |(_, digits)| digits.len());
     clamped(format!("{raw:.places$}").parse().unwrap_or(raw), range)
 }
 

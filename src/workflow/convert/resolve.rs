@@ -116,7 +116,7 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
     fn unlinked(&self, at: At) -> Resolved {
         let instance = self.node(at.scope, at.socket.node).instance();
         let value = instance.and_then(|i| self.loaded.promoted(i, at.socket.slot));
-        value.map_or(Resolved::Nothing, Resolved::Value)
+        value.map_or(Resolved::Nothing, |value| Resolved::Value(value.0))
     }
 
     /// From inside a definition to the input of the instance around it.

@@ -1,8 +1,7 @@
-//! A job and everything that may happen to it, without I/O.
+//! Why a job or an attempt ended without a result.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a job or an attempt ended without a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
@@ -20,6 +19,28 @@ pub enum FailureCode {
     OutputInvalid,
     /// A limit of time was passed, the job's or the provider's.
     TimedOut,
+}
+
+impl FailureCode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ContractViolation => "contract_violation",
+            Self::ProviderRejected => "provider_rejected",
+            Self::ProviderLost => "provider_lost",
+            Self::ExecutionFailed => "execution_failed",
+            Self::OutputMissing => "output_missing",
+            Self::OutputInvalid => "output_invalid",
+            Self::TimedOut => "timed_out",
+        }
+    }
+
+    /// Whether the same job may well succeed when it is tried again.
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::ProviderLost | Self::OutputMissing | Self::OutputInvalid | Self::TimedOut => true,
+            Self::ContractViolation | Self::ProviderRejected | Self::ExecutionFailed => false,
+        }
+    }
 }
 
 /// A failure as callers see it. Messages are ours or the worker's, free of secrets.

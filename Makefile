@@ -1,0 +1,44 @@
+# Thin: what is done lies in scripts/.
+
+.PHONY: help setup dev dev-runpod build check test e2e fmt deploy-dry-run clean
+
+help:
+	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
+	@echo "make dev-runpod      the same against a mock of RunPod"
+	@echo "make check           format, lints and native tests: fast, for while you work"
+	@echo "make test            everything that CI runs"
+	@echo "make build           the Worker into build/"
+	@echo "make e2e             the black-box tests alone"
+	@echo "make fmt             format the sources"
+	@echo "make deploy-dry-run  what a deploy to production would upload"
+	@echo "make clean           remove what was built, keep the tools"
+
+setup:
+	@scripts/setup.sh
+
+dev: setup
+	@exec node_modules/.bin/node scripts/dev.mjs
+
+dev-runpod: setup
+	@exec node_modules/.bin/node scripts/dev.mjs --runpod
+
+build: setup
+	@scripts/build.sh
+
+check:
+	@scripts/check.sh native
+
+test:
+	@scripts/test.sh
+
+e2e: setup
+	@scripts/check.sh e2e
+
+fmt:
+	@cargo fmt
+
+deploy-dry-run: setup
+	@scripts/check.sh deploy
+
+clean:
+	rm -rf target build .run .wrangler

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Builds the Worker into build/. Does nothing when nothing that goes into it has changed.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+. scripts/lib/step.sh
+
+STAMP=build/.inputs
+
+main() {
+  # A server started by a test has been given a fresh build; it must not rebuild under other tests.
+  [ -z "${EDGE_QUEUE_BUILT:-}" ] || exit 0
+  [ -x .tools/bin/worker-build ] && [ -d node_modules ] || die "the tools are missing: run scripts/setup.sh first"
+  one_at_a_time
+  local wanted
+  wanted=$(inputs)
+  if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && [ -s build/index_bg.wasm ]; then return; fi
+  rm -f "$STAMP"
+  say "build: compiling the Worker (about 3 min the first time, 30 s after a change)"
+  compile
+  printf '%s\n' "$wanted" > "$STAMP"
+}
+
+# The Worker includes nothing from outside these (openapi.json and the like live in src/).
+inputs() (
+  shopt -s nullglob
+  {
+    cat .tools/rust-from
+    readlink .tools/bin/worker-build .tools/bin/wasm-bindgen
+    find src migrations *.toml *.sql Cargo.lock scripts/build.sh scripts/env.sh -type f 2>/dev/null |
+      LC_ALL=C sort | xargs cksum
+  } | cksum
+)
+
+compile() {
+  if [ -t 2 ]; then worker_build; else logged build "The log names the error." worker_build; fi
+}
+
+worker_build() {
+  CARGO_TARGET_DIR="$EDGE_QUEUE_TARGET/wasm" RUSTFLAGS="$EDGE_QUEUE_WASM_RUSTFLAGS" \
+    with_wasm_rust worker-build --release --panic-unwind
+}
+
+# Two builds at once would mix their files. The lock ends with this process.
+one_at_a_time() {
+  mkdir -p build
+  command -v flock >/dev/null 2>&1 || return 0
+  exec 9> .tools/build.lock
+  flock 9
+}
+
+main

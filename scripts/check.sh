@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e. Run those named, in that order.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+. scripts/lib/step.sh
+
+main() {
+  [ $# -gt 0 ] || die "usage: check.sh native|wasm|deploy|e2e..."
+  local what
+  for what in "$@"; do
+    case $what in
+      native) native ;;
+      wasm) wasm ;;
+      deploy) deploy ;;
+      e2e) e2e ;;
+      *) die "no such check: $what" ;;
+    esac
+  done
+}
+
+native() {
+  local core=(-p edge-queue --no-default-features --features testing)
+  step "format" cargo fmt --all --check
+  step "lints of the core" cargo clippy --quiet "${core[@]}" --all-targets -- -D warnings
+  step "lints of ops" cargo clippy --quiet -p ops --all-targets -- -D warnings
+  # ops uses the core without the Workers adapters: a stray `use worker` in the core ends here.
+  step "the core knows nothing of Cloudflare" cargo check --quiet -p ops
+  step "tests of the core" cargo test --quiet "${core[@]}"
+  step "tests of ops" cargo test --quiet -p ops
+}
+
+wasm() {
+  step "lints of the Worker" wasm_clippy
+}
+
+wasm_clippy() {
+  CARGO_TARGET_DIR="$EDGE_QUEUE_TARGET/wasm-check" with_wasm_rust \
+    cargo clippy --quiet -p edge-queue --lib --target wasm32-unknown-unknown -- -D warnings
+}
+
+# What a deploy would upload, bindings included. Needs no account.
+deploy() {
+  step "deploy to production, as a rehearsal" \
+    wrangler deploy --dry-run --env production --outdir .run/deploy
+}
+
+e2e() {
+  step "the operator's command line" cargo build --quiet -p ops
+  step "black-box tests" node --test --test-concurrency=1 "tests/e2e/**/*.test.mjs"
+}
+
+main "$@"

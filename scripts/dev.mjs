@@ -1,0 +1,87 @@
+// `make dev`: the whole product on this machine, until it is told to stop.
+// `make dev-runpod` (--runpod): the same against a RunPod that is not there.
+
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { isFree, stop } from "./lib/process.mjs";
+import { ROOT, build, buildOps, migrate, mockRunpod, serve, tick } from "./lib/server.mjs";
+
+const PORT_DEFAULT = 8787;
+/** In production cron fires every five minutes; here nobody wants to wait that long. */
+const TICK_MS = 60_000;
+/** make does not always pass signals on: look whether it is still there. */
+const PARENT_MS = 500;
+
+const running = new Set();
+let stopping = false;
+
+async function main() {
+  const port = wantedPort();
+  const runpod = process.argv.includes("--runpod");
+  if (!(await isFree(port))) {
+    const verb = runpod ? "dev-runpod" : "dev";
+    throw new Error(`port ${port} is taken. Stop what listens there, or choose another: PORT=${port + 1} make ${verb}`);
+  }
+  // Two servers must not share one state.
+  const state = join(ROOT, ".run", port === PORT_DEFAULT ? "state" : `state-${port}`);
+  const log = join(ROOT, ".run", `dev-${port}.log`);
+  mkdirSync(state, { recursive: true });
+  writeFileSync(log, "");
+
+  const onStart = (handle) => {
+    running.add(handle);
+    handle.exit.then(() => handle !== server?.handle && running.delete(handle));
+  };
+  const onLine = (line) => {
+    appendFileSync(log, `${line}\n`);
+    process.stderr.write(`${line}\n`);
+  };
+  const quiet = (line) => appendFileSync(log, `${line}\n`);
+  let server;
+
+  await build({ onStart, onLine });
+  await migrate(state, { onStart, onLine: quiet });
+  let vars = {};
+  if (runpod) {
+    await buildOps({ onStart, onLine });
+    const mock = await mockRunpod({ onStart, onLine });
+    mock.handle.exit.then((status) => fail(`ops mock-runpod ended by itself (${status})`));
+    vars = mock.vars;
+  }
+  server = await serve({ port, state, vars, onLine, onStart });
+  server.handle.exit.then((status) => fail(`wrangler dev ended by itself (${status}); its log is ${log}`));
+
+  console.log(`ready ${server.url}`);
+  console.log(`open ${server.url} in a browser, or send a job:`);
+  console.log(
+    `curl -s -X POST ${server.url}/api/queue/create -H 'content-type: application/json' -d '{"prompt":"a red fox in the snow"}'`,
+  );
+  setInterval(() => tick(server.url).catch((error) => onLine(`cron: ${error.message}`)), TICK_MS);
+}
+
+function wantedPort() {
+  const port = Number(process.env.PORT || PORT_DEFAULT);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new Error(`PORT must be a port number, not '${process.env.PORT}'`);
+}
+
+async function stopAll(status) {
+  if (stopping) return;
+  stopping = true;
+  await Promise.all([...running].map(stop));
+  process.exit(status);
+}
+
+function fail(message) {
+  if (stopping) return;
+  console.error(`error: ${message}`);
+  stopAll(1);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stopAll(0));
+if (process.env.MAKELEVEL) {
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && stopAll(0), PARENT_MS);
+}
+main().catch((error) => fail(error.message));

@@ -1,0 +1,133 @@
+// The product on this machine: built, migrated, served by `wrangler dev`. Behind `make dev` and the tests.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { freePort, kill, run, start, stop, until } from "./process.mjs";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+const WRANGLER = join(ROOT, "node_modules/.bin/wrangler");
+const DATABASE = "edge-queue-local";
+/** workerd starts in seconds; a loaded machine may need many. */
+const READY_LIMIT_MS = 90_000;
+
+const ENV = {
+  PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH}`,
+  CI: "1",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_SEND_ERROR_REPORTS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  // Without it wrangler asks the network for a sample of `request.cf`.
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+};
+
+/** Builds the Worker if its sources have changed. */
+export async function build(options) {
+  await run("bash", [join(ROOT, "scripts/build.sh")], { cwd: ROOT, ...options });
+}
+
+/** Brings the local database in `state` up to date. */
+export async function migrate(state, options) {
+  const args = ["d1", "migrations", "apply", DATABASE, "--local", "--persist-to", state];
+  await run(WRANGLER, args, { cwd: ROOT, env: await environment(state), ...options });
+}
+
+/**
+ * Starts the product and returns when it answers.
+ *
+ * `state` is the folder of everything that lasts; `vars` are set on the Worker; with `isolated` neither
+ * `.dev.vars` nor `.env` is read. Fails when it does not answer, with the last lines of its log.
+ */
+export async function serve({ port, state, vars = {}, isolated = false, onLine = () => {}, onStart = () => {} }) {
+  const url = `http://127.0.0.1:${port}`;
+  const last = [];
+  const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, vars: { PUBLIC_URL: url, ...vars } }), {
+    cwd: ROOT,
+    env: { ...(await environment(state)), ...(isolated ? { EDGE_QUEUE_BUILT: "1" } : {}) },
+    onLine(line) {
+      last.push(line);
+      if (last.length > 40) last.shift();
+      onLine(line);
+    },
+  });
+  onStart(handle);
+  const ready = await until(async () => handle.ended || (await answers(url)), READY_LIMIT_MS, 100);
+  if (handle.ended || !ready) {
+    await stop(handle);
+    const why = handle.ended ? `wrangler ended (${handle.status})` : `no answer within ${READY_LIMIT_MS / 1000} s`;
+    throw new Error(`the server did not start: ${why}\n${last.join("\n")}`);
+  }
+  return { url, port, handle, stop: () => stop(handle), kill: () => kill(handle) };
+}
+
+async function wranglerArgs({ port, state, vars, isolated }) {
+  const args = ["dev", "--local", "--ip", "127.0.0.1", "--port", String(port)];
+  args.push("--inspector-ip", "127.0.0.1", "--inspector-port", String(await freePort()));
+  args.push("--test-scheduled", "--show-interactive-dev-session=false", "--persist-to", state);
+  if (isolated) args.push("--env-file", await emptyFile(state));
+  for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}:${value}`);
+  return args;
+}
+
+/** Servers that run side by side share no registry and no log folder. */
+async function environment(state) {
+  await mkdir(state, { recursive: true });
+  return { ...ENV, WRANGLER_REGISTRY_PATH: join(state, "registry"), WRANGLER_LOG_PATH: join(state, "logs") };
+}
+
+async function emptyFile(state) {
+  const path = join(state, "empty.env");
+  await writeFile(path, "");
+  return path;
+}
+
+async function answers(url) {
+  try {
+    const response = await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(5000) });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs the Worker's cron handler: in `wrangler dev` nothing else does. */
+export async function tick(url) {
+  const response = await fetch(`${url}/__scheduled?cron=*/5+*+*+*+*`, { signal: AbortSignal.timeout(30_000) });
+  if (!response.ok) throw new Error(`the cron handler answered ${response.status}`);
+}
+
+/** Starts `ops mock-runpod` and returns when it listens, with the vars that point the Worker at it. */
+export async function mockRunpod({ port, args = [], onLine = () => {}, onStart = () => {} } = {}) {
+  const at = port ?? (await freePort());
+  const url = `http://127.0.0.1:${at}`;
+  let ready = false;
+  const handle = start(opsBinary(), ["mock-runpod", "--port", String(at), ...args], {
+    cwd: ROOT,
+    onLine(line) {
+      ready ||= line.trim() === `ready ${url}`;
+      onLine(line);
+    },
+  });
+  onStart(handle);
+  if (!(await until(() => ready || handle.ended, 20_000, 20)) || handle.ended) {
+    await stop(handle);
+    throw new Error(`ops mock-runpod did not start (${handle.status ?? "no answer"})`);
+  }
+  const vars = {
+    PROVIDER: "runpod",
+    RUNPOD_ENDPOINT_ID: "mock",
+    RUNPOD_API_KEY: "mock-key",
+    RUNPOD_BASE_URL: `${url}/v2`,
+  };
+  return { url, port: at, handle, vars, stop: () => stop(handle), kill: () => kill(handle) };
+}
+
+/** Builds the operator's command line. */
+export async function buildOps(options) {
+  await run("cargo", ["build", "--quiet", "-p", "ops"], { cwd: ROOT, ...options });
+}
+
+export function opsBinary() {
+  return join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/ops");
+}

@@ -1,0 +1,138 @@
+//! The application: settings, ports and providers, shared by everything that runs.
+
+use std::sync::Arc;
+
+use crate::config::{Config, Mode, Problem};
+use crate::id::JobId;
+use crate::log::Line;
+use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, Tasks, Watchers};
+use crate::providers::runpod::{self, Runpod};
+use crate::providers::simulated::Simulated;
+use crate::providers::Provider;
+use crate::time::UnixMillis;
+use crate::token::Signer;
+
+/// The outside world.
+pub struct Ports {
+    pub db: Arc<dyn Db>,
+    pub blobs: Arc<dyn Blobs>,
+    pub http: Arc<dyn Http>,
+    pub watchers: Arc<dyn Watchers>,
+    pub gate: Arc<dyn Gate>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub tasks: Arc<dyn Tasks>,
+    pub log: Arc<dyn Log>,
+}
+
+pub struct App {
+    pub config: Config,
+    pub signer: Signer,
+    pub db: Arc<dyn Db>,
+    pub blobs: Arc<dyn Blobs>,
+    pub http: Arc<dyn Http>,
+    pub watchers: Arc<dyn Watchers>,
+    pub gate: Arc<dyn Gate>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub log: Arc<dyn Log>,
+    pub providers: Providers,
+}
+
+/// The providers that can be spoken to. New jobs go to `current`; a job of another one is still
+/// looked after as long as that one is configured.
+pub struct Providers {
+    pub current: Arc<dyn Provider>,
+    pub others: Vec<Arc<dyn Provider>>,
+}
+
+impl Providers {
+    pub fn named(&self, name: &str) -> Option<&Arc<dyn Provider>> {
+        std::iter::once(&self.current)
+            .chain(&self.others)
+            .find(|provider| provider.name() == name)
+    }
+}
+
+impl App {
+    /// Fails only for settings that a provider refuses.
+    pub fn new(config: Config, ports: Ports) -> Result<Self, Vec<Problem>> {
+        let providers = providers(&config, &ports)?;
+        Ok(Self {
+            signer: Signer::new(&config.token_secrets),
+            config,
+            db: ports.db,
+            blobs: ports.blobs,
+            http: ports.http,
+            watchers: ports.watchers,
+            gate: ports.gate,
+            clock: ports.clock,
+            entropy: ports.entropy,
+            log: ports.log,
+            providers,
+        })
+    }
+
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    pub fn log(&self, line: Line) {
+        line.write(&*self.log, &*self.clock);
+    }
+
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    pub fn mint_job_id(&self) -> JobId {
+        JobId::mint(self.now(), self.random())
+    }
+
+    /// Sixteen random hexadecimal characters: names one try of something that may be tried twice.
+    pub fn nonce(&self) -> String {
+        format!("{:016x}", u64::from_be_bytes(self.random()))
+    }
+}
+
+fn providers(config: &Config, ports: &Ports) -> Result<Providers, Vec<Problem>> {
+    let simulated = || -> Arc<dyn Provider> {
+        Arc::new(Simulated {
+            clock: Arc::clone(&ports.clock),
+            http: Arc::clone(&ports.http),
+            tasks: Arc::clone(&ports.tasks),
+        })
+    };
+    let live = live(config, ports)?;
+    Ok(match (config.mode, live) {
+        // A configuration without an endpoint is never live.
+        (Mode::Simulated, live) => Providers {
+            current: simulated(),
+            others: live.into_iter().collect(),
+        },
+        (Mode::Live, live) => Providers {
+            current: live.unwrap_or_else(simulated),
+            others: Vec::new(),
+        },
+    })
+}
+
+fn live(config: &Config, ports: &Ports) -> Result<Option<Arc<dyn Provider>>, Vec<Problem>> {
+    let Some(settings) = config.runpod.clone() else {
+        return Ok(None);
+    };
+    let settings = runpod::Settings {
+        base_url: settings.base_url.unwrap_or_else(|| runpod::BASE_URL.into()),
+        endpoint_id: settings.endpoint_id,
+        api_key: settings.api_key,
+    };
+    match Runpod::new(settings, Arc::clone(&ports.http), Arc::clone(&ports.clock)) {
+        Ok(runpod) => Ok(Some(Arc::new(runpod))),
+        Err(error) => Err(vec![Problem {
+            setting: error.setting(),
+            problem: error.to_string(),
+        }]),
+    }
+}

@@ -1,0 +1,60 @@
+//! How long to wait: attempt → delay. Pure; jitter is passed in.
+
+/// Between looks at a job that runs: a quarter of the time it has run, so that a job is noticed
+/// late by at most a quarter of its own duration.
+const LOOK_MIN_MS: u64 = 2_000;
+/// RunPod forgets results after 30 minutes: a look every minute leaves thirty chances.
+const LOOK_MAX_MS: u64 = 60_000;
+
+const RETRY_MIN_MS: u64 = 1_000;
+const RETRY_MAX_MS: u64 = 60_000;
+
+/// Until the next look at an attempt that was submitted `elapsed_ms` ago.
+pub fn look_delay_ms(elapsed_ms: u64, jitter: Jitter) -> u64 {
+    jitter.spread((elapsed_ms / 4).clamp(LOOK_MIN_MS, LOOK_MAX_MS))
+}
+
+/// Until the next submit after `refusals` refusals in a row: doubling, from one second to a minute.
+pub fn retry_delay_ms(refusals: u32, jitter: Jitter) -> u64 {
+    let doubled = RETRY_MIN_MS.saturating_mul(1 << refusals.saturating_sub(1).min(16));
+    jitter.spread(doubled.min(RETRY_MAX_MS))
+}
+
+/// A random number that spreads a delay by up to a tenth either way, so that a thousand jobs that
+/// failed together do not come back together.
+#[derive(Clone, Copy, Debug)]
+pub struct Jitter(pub u8);
+
+impl Jitter {
+    fn spread(self, ms: u64) -> u64 {
+        let tenth = ms / 10;
+        ms - tenth + 2 * tenth * u64::from(self.0) / 255
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_follow_the_age_of_the_attempt_within_their_limits() {
+        let middle = |elapsed| look_delay_ms(elapsed, Jitter(127));
+        assert!((1_900..=2_000).contains(&middle(0)));
+        assert!((9_900..=10_000).contains(&middle(40_000)));
+        assert!((59_000..=60_000).contains(&middle(3_600_000)));
+    }
+
+    #[test]
+    fn jitter_stays_within_a_tenth() {
+        assert_eq!(look_delay_ms(40_000, Jitter(0)), 9_000);
+        assert_eq!(look_delay_ms(40_000, Jitter(255)), 11_000);
+    }
+
+    #[test]
+    fn retries_double_and_stop_growing_at_a_minute() {
+        let delays: Vec<u64> = (1..10).map(|n| retry_delay_ms(n, Jitter(0))).collect();
+        assert_eq!(delays[..4], [900, 1_800, 3_600, 7_200]);
+        assert_eq!(delays[8], 54_000);
+        assert_eq!(retry_delay_ms(u32::MAX, Jitter(255)), 66_000);
+    }
+}

@@ -1,0 +1,164 @@
+//! `Watcher`: the durable object that looks after one job until nothing is left to do.
+//!
+//! What it guarantees: its alarm is set before any step and never fails, so a job goes on whatever
+//! dies; a wake that arrives while a step runs is never lost, because it only ever moves the alarm
+//! earlier, and a step that saw a wake does not forget the job. The runtime runs one alarm at a time,
+//! and other calls interleave only where the step awaits something else than storage.
+//!
+//! What it stores: its alarm, and the number of the attempt whose submit was begun. Everything else
+//! is in the job's row. Listeners live in memory: they come back by themselves after a restart.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use worker::send::{SendFuture, SendWrapper};
+use worker::{durable_object, DurableObject, Env, Request, Response, Result, ScheduledTime};
+use worker::{State, Storage};
+
+use super::hub::Hub;
+use crate::app::App;
+use crate::id::JobId;
+use crate::ports::{Watch, WatcherError};
+use crate::queue::advance::{on_alarm, Next};
+use crate::time::UnixMillis;
+
+/// Where the number of the attempt is kept whose submit was begun.
+const SENDING: &str = "sending";
+
+#[durable_object]
+pub struct Watcher {
+    state: State,
+    app: AssertUnwindSafe<std::result::Result<Arc<App>, String>>,
+    hub: AssertUnwindSafe<Hub>,
+    /// Wakes heard by this instance: tells a step that somebody asked for another one meanwhile.
+    wakes: AssertUnwindSafe<Cell<u64>>,
+}
+
+impl DurableObject for Watcher {
+    fn new(state: State, env: Env) -> Self {
+        let app = super::app(&env).map_err(|_| "the service is not configured".to_owned());
+        Self {
+            state,
+            app: AssertUnwindSafe(app),
+            hub: AssertUnwindSafe(Hub::default()),
+            wakes: AssertUnwindSafe(Cell::new(0)),
+        }
+    }
+
+    /// Twice is the same as once, for every call.
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let (app, id) = self.job()?;
+        match request.path().as_str() {
+            "/wake" => {
+                self.wakes.set(self.wakes.get() + 1);
+                let at = app.now().plus_ms(1);
+                self.watch().arm_storage(at).await?;
+                self.hub.publish(&app, id).await;
+                Response::empty()
+            }
+            "/ended" => {
+                self.forget().await?;
+                self.hub.publish(&app, id).await;
+                Response::empty()
+            }
+            "/wait" => {
+                let number = |name: &str| {
+                    let url = request.url().ok()?;
+                    let found = url.query_pairs().find(|(key, _)| key == name)?;
+                    found.1.parse::<u64>().ok()
+                };
+                let version = number("version").unwrap_or(0);
+                let limit = Duration::from_millis(number("limit_ms").unwrap_or(0));
+                self.hub.wait(&app, id, version, limit).await;
+                Response::empty()
+            }
+            "/events" => {
+                let last = request.headers().get("last-event-id")?;
+                self.hub.subscribe(&app, id, last.as_deref()).await
+            }
+            _ => Response::error("no such call", 404),
+        }
+    }
+
+    /// Running twice takes two steps, each of which is safe.
+    async fn alarm(&self) -> Result<Response> {
+        let (app, id) = match self.job() {
+            Ok(found) => found,
+            // Not configured: the sweep comes back to this job when it is.
+            Err(_) => return Response::empty(),
+        };
+        let wakes = self.wakes.get();
+        let next = on_alarm(&app, &self.watch(), id).await;
+        if next == Next::Forget && self.wakes.get() == wakes {
+            self.forget().await?;
+        }
+        self.hub.publish(&app, id).await;
+        Response::empty()
+    }
+}
+
+impl Watcher {
+    fn job(&self) -> Result<(Arc<App>, JobId)> {
+        let name = self.state.id().name();
+        let id = name.as_deref().and_then(JobId::parse);
+        let id = id.ok_or("a watcher is named by its job")?;
+        let app = self.app.as_ref().map_err(Clone::clone)?;
+        Ok((Arc::clone(app), id))
+    }
+
+    fn watch(&self) -> DurableWatch {
+        DurableWatch(SendWrapper(self.state.storage()))
+    }
+
+    async fn forget(&self) -> Result<()> {
+        let storage = self.state.storage();
+        storage.delete_alarm().await?;
+        storage.delete_all().await
+    }
+}
+
+/// The watcher's own storage behind the port [`Watch`].
+struct DurableWatch(SendWrapper<Storage>);
+
+impl DurableWatch {
+    async fn arm_storage(&self, at: UnixMillis) -> Result<()> {
+        let storage = &self.0 .0;
+        let set = storage.get_alarm().await?;
+        if set.is_some_and(|set| set <= at.get()) {
+            return Ok(());
+        }
+        let at = chrono::DateTime::from_timestamp_millis(at.get()).unwrap_or_default();
+        storage.set_alarm(ScheduledTime::from(at)).await
+    }
+}
+
+fn lost(error: worker::Error) -> WatcherError {
+    WatcherError(error.to_string())
+}
+
+#[async_trait]
+impl Watch for DurableWatch {
+    async fn sending(&self) -> std::result::Result<Option<u32>, WatcherError> {
+        let storage = SendWrapper(&self.0 .0);
+        let read = SendFuture::new(async move { storage.0.get::<u32>(SENDING).await });
+        read.await.map_err(lost)
+    }
+
+    async fn set_sending(&self, attempt: Option<u32>) -> std::result::Result<(), WatcherError> {
+        let storage = SendWrapper(&self.0 .0);
+        let write = SendFuture::new(async move {
+            match attempt {
+                Some(attempt) => storage.0.put(SENDING, attempt).await,
+                None => storage.0.delete(SENDING).await.map(drop),
+            }
+        });
+        write.await.map_err(lost)
+    }
+
+    async fn arm(&self, at: UnixMillis) -> std::result::Result<(), WatcherError> {
+        SendFuture::new(self.arm_storage(at)).await.map_err(lost)
+    }
+}

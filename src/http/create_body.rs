@@ -1,0 +1,364 @@
+//! The body of a create, JSON or a form, read into one request.
+//!
+//! Top-level fields that are not named here are shorthands for inputs; whether they exist is for the
+//! contract to say. Files inside the JSON are taken out and go by their hash from here on.
+
+use std::collections::BTreeMap;
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderMap;
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, Code};
+use super::{form, limits};
+use crate::id::RequestKey;
+use crate::queue::create::{Request, Upload, Work};
+use crate::workflow::template;
+use crate::workflow::violation::Violation;
+
+/// As in the field's own conventions: enough to find a job by, too little to store data in.
+const LABELS_MAX: usize = 16;
+const LABEL_KEY_LENGTH_MAX: usize = 40;
+const LABEL_VALUE_BYTES_MAX: usize = 256;
+/// Either way from normal.
+const PRIORITY_MAX: i64 = 10;
+/// Base64 shorter than this cannot be a picture; it is a key or a mistake.
+const INLINE_FILE_LENGTH_MIN: usize = 64;
+
+/// Reads the request, refusing what cannot be read and collecting what breaks a rule.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<Request, ApiError> {
+    let content_type = limits::content_type(headers);
+    let is_form = content_type == "multipart/form-data";
+    if !is_form && content_type != "application/json" {
+        let message = "send application/json, or multipart/form-data with files";
+        return Err(ApiError::new(Code::UnsupportedMediaType, message));
+    }
+    let held = limits::read(headers, body, limits::CREATE_BYTES_MAX).await?;
+    let mut reader = Reader::default();
+    let fields = if is_form {
+        let form = form::read(headers, held.bytes.clone()).await?;
+        reader.uploads = form.uploads;
+        form.fields
+    } else {
+        json_object(&held.bytes)?
+    };
+    reader.request(headers, fields)
+}
+
+fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => {
+            let message = "the body must be a JSON object";
+            Err(ApiError::at(
+                Code::InvalidRequest,
+                "",
+                "wrong_type",
+                message,
+            ))
+        }
+        Err(error) => {
+            let message = format!("line {}, column {}", error.line(), error.column());
+            let message = format!("the body is not JSON: it breaks off or goes wrong at {message}");
+            Err(ApiError::new(Code::InvalidJson, message))
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    uploads: Vec<Upload>,
+    violations: Vec<Violation>,
+}
+
+impl Reader {
+    fn request(
+        mut self,
+        headers: &HeaderMap,
+        mut fields: Map<String, Value>,
+    ) -> Result<Request, ApiError> {
+        let key = request_key(headers, fields.remove("request_id"))?;
+        let labels = self.labels(fields.remove("labels"));
+        let priority = self.priority(fields.remove("priority"));
+        let work = self.work(fields);
+        let fingerprint = fingerprint(&work, &labels, priority);
+        Ok(Request {
+            key,
+            fingerprint,
+            work,
+            uploads: self.uploads,
+            labels,
+            priority,
+            webhook_url: None,
+            webhook_events: None,
+            start_by_ms: None,
+            violations: self.violations,
+        })
+    }
+
+    fn wrong(&mut self, path: impl Into<String>, code: &'static str, message: &str) {
+        self.violations.push(Violation::new(path, code, message));
+    }
+
+    fn work(&mut self, mut fields: Map<String, Value>) -> Work {
+        let images = self.images(fields.remove("images"));
+        if let Some(prompt) = fields.remove("workflow").filter(|v| !v.is_null()) {
+            for name in fields.keys() {
+                let message = "cannot be given beside workflow, which is sent as it is";
+                let path = format!("/{name}");
+                self.violations
+                    .push(Violation::new(path, "unknown_input", message));
+            }
+            return Work::Raw { prompt, images };
+        }
+        let name = match fields.remove("template") {
+            None | Some(Value::Null) => template::DEFAULT.to_owned(),
+            Some(Value::String(name)) => name,
+            Some(_) => {
+                self.wrong(
+                    "/template",
+                    "wrong_type",
+                    "the name of a template, as a text",
+                );
+                template::DEFAULT.to_owned()
+            }
+        };
+        let mut inputs = match fields.remove("inputs") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(inputs)) => inputs,
+            Some(_) => {
+                self.wrong(
+                    "/inputs",
+                    "wrong_type",
+                    "an object with a member for every input",
+                );
+                Map::new()
+            }
+        };
+        self.give_images(&name, &mut inputs, images);
+        self.take_files(&name, "/inputs", &mut inputs);
+        self.take_files(&name, "", &mut fields);
+        Work::Template {
+            name,
+            inputs,
+            shorthands: fields,
+        }
+    }
+
+    /// `images[{name, image}]`, as the stock worker takes them.
+    fn images(&mut self, value: Option<Value>) -> Vec<(String, Upload)> {
+        let items = match value {
+            None | Some(Value::Null) => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                self.wrong("/images", "wrong_type", "a list of {name, image}");
+                return Vec::new();
+            }
+        };
+        let mut images = Vec::new();
+        for (i, item) in items.iter().enumerate() {
+            let path = format!("/images/{i}");
+            let (Some(name), Some(image)) = (item["name"].as_str(), item["image"].as_str()) else {
+                self.wrong(path, "wrong_type", "an object {name, image}, both texts");
+                continue;
+            };
+            match inline_file(image) {
+                Some(bytes) => images.push((name.to_owned(), upload(path, bytes))),
+                None => self.wrong(
+                    format!("{path}/image"),
+                    "wrong_type",
+                    "the picture's bytes in base64, with or without data:…;base64, before them",
+                ),
+            }
+        }
+        images
+    }
+
+    /// An image is for the input of its name, else for the next file input that has none.
+    fn give_images(
+        &mut self,
+        template: &str,
+        inputs: &mut Map<String, Value>,
+        images: Vec<(String, Upload)>,
+    ) {
+        let contract = template::find(template).map(|template| &template.contract);
+        for (name, upload) in images {
+            let all = contract.map(|contract| contract.inputs.as_slice());
+            let mut files = all
+                .unwrap_or_default()
+                .iter()
+                .filter(|i| i.kind.file().is_some());
+            let free =
+                |input: &&crate::workflow::contract::Input| !inputs.contains_key(&input.name);
+            let named = files.clone().find(|input| input.name == name);
+            let Some(input) = named.or_else(|| files.find(free)) else {
+                self.wrong(
+                    upload.path,
+                    "unknown_input",
+                    "the template takes no more files",
+                );
+                continue;
+            };
+            inputs.insert(input.name.clone(), upload.reference.clone().into());
+            self.uploads.push(upload);
+        }
+    }
+
+    /// Replaces the bytes of file inputs by their hash.
+    fn take_files(&mut self, template: &str, prefix: &str, fields: &mut Map<String, Value>) {
+        let Some(template) = template::find(template) else {
+            return;
+        };
+        for (name, value) in fields.iter_mut() {
+            let input = template.contract.resolve(name);
+            if input.is_none_or(|input| input.kind.file().is_none()) {
+                continue;
+            }
+            let Some(bytes) = value.as_str().and_then(inline_file) else {
+                continue;
+            };
+            let upload = upload(format!("{prefix}/{name}"), bytes);
+            *value = upload.reference.clone().into();
+            self.uploads.push(upload);
+        }
+    }
+
+    fn labels(&mut self, value: Option<Value>) -> BTreeMap<String, String> {
+        let given = match value {
+            None | Some(Value::Null) => return BTreeMap::new(),
+            Some(Value::Object(given)) => given,
+            Some(_) => {
+                self.wrong("/labels", "wrong_type", "an object whose values are texts");
+                return BTreeMap::new();
+            }
+        };
+        if given.len() > LABELS_MAX {
+            self.wrong("/labels", "too_long", "at most 16 labels");
+        }
+        let mut labels = BTreeMap::new();
+        for (key, value) in given.into_iter().take(LABELS_MAX) {
+            let path = format!("/labels/{}", crate::workflow::violation::pointer_step(&key));
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+            if !(1..=LABEL_KEY_LENGTH_MAX).contains(&key.len()) || !key.bytes().all(plain) {
+                let message = "a label's name is 1 to 40 of A-Z, a-z, 0-9, _, . and -";
+                self.wrong(path, "bad_label", message);
+                continue;
+            }
+            match value {
+                Value::String(text) if label_value_fits(&text) => {
+                    labels.insert(key, text);
+                }
+                Value::String(_) => {
+                    let message = "a label's value is at most 256 bytes without control characters";
+                    self.wrong(path, "bad_label", message);
+                }
+                _ => self.wrong(path, "wrong_type", "a label's value is a text"),
+            }
+        }
+        labels
+    }
+
+    fn priority(&mut self, value: Option<Value>) -> i32 {
+        let Some(value) = value.filter(|value| !value.is_null()) else {
+            return 0;
+        };
+        let number = value
+            .as_i64()
+            .filter(|n| (-PRIORITY_MAX..=PRIORITY_MAX).contains(n));
+        if number.is_none() {
+            self.wrong("/priority", "wrong_type", "a whole number from -10 to 10");
+        }
+        number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0)
+    }
+}
+
+/// Control and direction-changing characters would let a label lie on an operator's screen.
+fn label_value_fits(text: &str) -> bool {
+    let lies = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.len() <= LABEL_VALUE_BYTES_MAX && !text.chars().any(lies)
+}
+
+/// The header or the body names the create; both only if they agree.
+fn request_key(
+    headers: &HeaderMap,
+    in_body: Option<Value>,
+) -> Result<Option<RequestKey>, ApiError> {
+    let bad = |path: &str| {
+        let message = "an idempotency key is 1 to 255 visible ASCII characters";
+        ApiError::at(Code::InvalidRequest, path, "bad_key", message)
+    };
+    let header = match headers.get("idempotency-key") {
+        None => None,
+        Some(value) => {
+            let key = value.to_str().ok().and_then(RequestKey::parse);
+            Some(key.ok_or_else(|| bad("/Idempotency-Key"))?)
+        }
+    };
+    let body = match in_body {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let key = value.as_str().and_then(RequestKey::parse);
+            Some(key.ok_or_else(|| bad("/request_id"))?)
+        }
+    };
+    match (header, body) {
+        (Some(header), Some(body)) if header != body => {
+            let message = "the header Idempotency-Key and request_id name different creates";
+            Err(ApiError::at(
+                Code::InvalidRequest,
+                "/request_id",
+                "two_keys",
+                message,
+            ))
+        }
+        (header, body) => Ok(header.or(body)),
+    }
+}
+
+/// Bytes in base64, bare or as a data URI. `None`: a key, a URL or something else.
+fn inline_file(text: &str) -> Option<Bytes> {
+    let encoded = match text.strip_prefix("data:") {
+        Some(rest) => rest.split_once(";base64,")?.1,
+        None if text.len() >= INLINE_FILE_LENGTH_MIN && !is_hash(text) => text,
+        None => return None,
+    };
+    STANDARD.decode(encoded.trim()).ok().map(Bytes::from)
+}
+
+/// An `input_key` is a hash, and would be base64 too.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+pub fn upload(path: String, bytes: Bytes) -> Upload {
+    Upload {
+        path,
+        reference: blake3::hash(&bytes).to_hex().to_string(),
+        bytes,
+    }
+}
+
+/// The same for bodies that mean the same: members in any order, files by their content.
+fn fingerprint(work: &Work, labels: &BTreeMap<String, String>, priority: i32) -> String {
+    let work = match work {
+        Work::Template {
+            name,
+            inputs,
+            shorthands,
+        } => serde_json::json!({"template": name, "inputs": inputs, "shorthands": shorthands}),
+        Work::Raw { prompt, images } => {
+            let images: Vec<_> = images.iter().map(|(n, u)| (n, &u.reference)).collect();
+            serde_json::json!({"workflow": prompt, "images": images})
+        }
+    };
+    let mut whole = serde_json::json!({"work": work, "labels": labels, "priority": priority});
+    whole.sort_all_objects();
+    blake3::hash(whole.to_string().as_bytes())
+        .to_hex()
+        .to_string()
+}

@@ -1,0 +1,269 @@
+//! Errors as callers see them. What is ours never explains itself; the log has the rest.
+
+use axum::http::{header, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::id::JobId;
+use crate::queue::create::CreateError;
+use crate::queue::QueueError;
+use crate::workflow::violation::Violation;
+
+/// Seconds after which a passing failure of ours is worth another try.
+const RETRY_AFTER_S: u32 = 2;
+
+/// Every error code of the API with its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    InvalidJson,
+    InvalidRequest,
+    ContractViolation,
+    WorkflowInvalid,
+    WorkflowFormatUi,
+    IdempotencyMismatch,
+    Unauthorized,
+    NotFound,
+    Conflict,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    MethodNotAllowed,
+    RangeNotSatisfiable,
+    Unavailable,
+    Internal,
+}
+
+impl Code {
+    /// The stable name, the status, and the title of the kind of error.
+    const fn parts(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::InvalidJson => ("invalid_json", 400, "The body is not JSON"),
+            Self::InvalidRequest => ("invalid_request", 400, "The request is malformed"),
+            Self::ContractViolation => ("contract_violation", 422, "The inputs break the contract"),
+            Self::WorkflowInvalid => ("workflow_invalid", 422, "The workflow cannot run"),
+            Self::WorkflowFormatUi => {
+                ("workflow_format_ui", 422, "The workflow is an editor graph")
+            }
+            Self::IdempotencyMismatch => (
+                "idempotency_mismatch",
+                422,
+                "The key was used for another request",
+            ),
+            Self::Unauthorized => ("unauthorized", 401, "A key is needed"),
+            Self::NotFound => ("not_found", 404, "There is no such thing"),
+            Self::Conflict => ("conflict", 409, "Not in this state"),
+            Self::PayloadTooLarge => ("payload_too_large", 413, "Too large"),
+            Self::UnsupportedMediaType => ("unsupported_media_type", 415, "Not in this format"),
+            Self::MethodNotAllowed => ("method_not_allowed", 405, "Not with this method"),
+            Self::RangeNotSatisfiable => ("range_not_satisfiable", 416, "Nothing in this range"),
+            Self::Unavailable => ("unavailable", 503, "Not possible right now"),
+            Self::Internal => ("internal", 500, "An error of ours"),
+        }
+    }
+}
+
+/// An error on its way to the caller.
+#[derive(Clone, Debug, Error)]
+#[error("{message}")]
+pub struct ApiError {
+    code: Code,
+    message: String,
+    details: Vec<Violation>,
+    retry_after_s: Option<u32>,
+    job_id: Option<JobId>,
+    /// For the log only.
+    cause: Option<String>,
+    content_range: Option<String>,
+}
+
+/// The body: the envelope's own members, and RFC 9457's beside them.
+#[derive(Serialize)]
+struct Shown<'a> {
+    ok: bool,
+    error: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[Violation]>::is_empty")]
+    details: &'a [Violation],
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<JobId>,
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+}
+
+impl ApiError {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            retry_after_s: None,
+            job_id: None,
+            cause: None,
+            content_range: None,
+        }
+    }
+
+    pub fn violations(code: Code, details: Vec<Violation>) -> Self {
+        let message = match details.as_slice() {
+            [only] => only.message.clone(),
+            all => format!("{} things are wrong; details names each", all.len()),
+        };
+        Self {
+            details,
+            ..Self::new(code, message)
+        }
+    }
+
+    /// One violation of the form of the request.
+    pub fn at(code: Code, path: &str, kind: &'static str, message: &str) -> Self {
+        Self::violations(code, vec![Violation::new(path, kind, message)])
+    }
+
+    pub fn internal(cause: &dyn std::error::Error) -> Self {
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(
+                Code::Internal,
+                "something on our side failed; it has been logged",
+            )
+        }
+    }
+
+    pub fn unavailable(message: &str) -> Self {
+        Self {
+            retry_after_s: Some(RETRY_AFTER_S),
+            ..Self::new(Code::Unavailable, message)
+        }
+    }
+
+    pub fn range(size_bytes: u64) -> Self {
+        Self {
+            content_range: Some(format!("bytes */{size_bytes}")),
+            ..Self::new(Code::RangeNotSatisfiable, "the result has no bytes there")
+        }
+    }
+
+    pub fn no_job() -> Self {
+        Self::new(Code::NotFound, "there is no such job")
+    }
+
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.parts().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// For the log; never shown.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    pub fn render(&self, request_id: &str, instance: &str, as_problem: bool) -> Response {
+        let (error, status, title) = self.code.parts();
+        let shown = Shown {
+            ok: false,
+            error,
+            message: &self.message,
+            request_id,
+            details: &self.details,
+            retryable: self.retry_after_s.is_some(),
+            job_id: self.job_id,
+            kind: format!("urn:edge-queue:error:{error}"),
+            title,
+            status,
+            detail: &self.message,
+            instance,
+        };
+        let body = serde_json::to_vec(&shown).unwrap_or_default();
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        let content_type = if as_problem {
+            "application/problem+json"
+        } else {
+            "application/json"
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.extend(
+            self.retry_after_s
+                .map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))),
+        );
+        let range = self.content_range.as_deref();
+        headers.extend(
+            range
+                .and_then(|range| HeaderValue::from_str(range).ok())
+                .map(|range| (header::CONTENT_RANGE, range)),
+        );
+        if error == "unauthorized" {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<QueueError> for ApiError {
+    fn from(error: QueueError) -> Self {
+        let shown = if error.is_passing() {
+            Self::unavailable("the service is briefly unavailable; try again")
+        } else {
+            Self::internal(&error)
+        };
+        Self {
+            cause: Some(error.to_string()),
+            ..shown
+        }
+    }
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Violations(details) => Self::violations(Code::ContractViolation, details),
+            CreateError::Workflow(details) => Self::violations(Code::WorkflowInvalid, details),
+            CreateError::EditorGraph => Self::at(
+                Code::WorkflowFormatUi,
+                "/workflow",
+                "workflow_format_ui",
+                "this is what the editor saves; in ComfyUI choose Workflow > Export (API), or run \
+                 `ops convert`, and send that",
+            ),
+            CreateError::TooLarge { path, message } => {
+                Self::at(Code::PayloadTooLarge, &path, "too_large", &message)
+            }
+            CreateError::Mismatch { job } => Self {
+                job_id: Some(job),
+                ..Self::new(
+                    Code::IdempotencyMismatch,
+                    "this idempotency key belongs to a job with another body",
+                )
+            },
+            CreateError::Unsure { job } => Self {
+                job_id: Some(job),
+                ..Self::unavailable(
+                    "it is not known whether the job was recorded; repeat the request with the \
+                     same idempotency key, or ask for the status of job_id",
+                )
+            },
+            CreateError::Queue(error) => error.into(),
+        }
+    }
+}
+
+/// The fallback for paths that no route has.
+pub async fn no_route() -> ApiError {
+    ApiError::new(
+        Code::NotFound,
+        "there is no such route; docs/API.md lists them",
+    )
+}
+
+/// The fallback for methods that a route does not have; axum adds `Allow`.
+pub async fn wrong_method() -> ApiError {
+    ApiError::new(
+        Code::MethodNotAllowed,
+        "this route takes another method; the header Allow names it",
+    )
+}

@@ -1,0 +1,84 @@
+//! `multipart/form-data`, so that `curl -F` and a plain HTML form can create a job.
+
+use axum::body::Bytes;
+use axum::http::{header, HeaderMap};
+use serde_json::{Map, Value};
+
+use super::create_body::upload;
+use super::error::{ApiError, Code};
+use crate::queue::create::Upload;
+use crate::workflow::{check, template};
+
+/// Parts of one form; a contract has fewer inputs.
+const PARTS_MAX: usize = 128;
+
+/// Fields as a JSON body would have them: files by their hash, numbers as numbers.
+#[derive(Default)]
+pub struct Form {
+    pub fields: Map<String, Value>,
+    pub uploads: Vec<Upload>,
+}
+
+/// Reads a form. Fields whose value is JSON by nature (`inputs`, `labels`, `workflow`) hold JSON.
+pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let boundary = content_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| multer::parse_boundary(value).ok())
+        .ok_or_else(|| broken("the content type names no boundary"))?;
+    let whole = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
+    let mut parts = multer::Multipart::new(whole, boundary);
+    let mut form = Form::default();
+    let mut texts = Vec::new();
+    for _ in 0..PARTS_MAX {
+        let Some(part) = parts.next_field().await.map_err(|e| unreadable(&e))? else {
+            form.take_texts(texts);
+            return Ok(form);
+        };
+        let Some(name) = part.name().map(str::to_owned) else {
+            return Err(broken("a part has no name"));
+        };
+        let is_file = part.file_name().is_some();
+        let content = part.bytes().await.map_err(|e| unreadable(&e))?;
+        if is_file {
+            form.take_file(name, content);
+        } else {
+            let text = String::from_utf8(content.into());
+            texts.push((name, text.map_err(|_| broken("a field is not UTF-8"))?));
+        }
+    }
+    Err(broken("the form has more than 128 parts"))
+}
+
+impl Form {
+    fn take_file(&mut self, name: String, content: Bytes) {
+        let upload = upload(format!("/{name}"), content);
+        self.fields.insert(name, upload.reference.clone().into());
+        self.uploads.push(upload);
+    }
+
+    /// A form knows texts only: the contract says which of them are numbers.
+    fn take_texts(&mut self, texts: Vec<(String, String)>) {
+        let chosen = texts.iter().find(|(name, _)| name == "template");
+        let template = chosen.map_or(template::DEFAULT, |(_, text)| text.as_str());
+        let contract = template::find(template).map(|template| &template.contract);
+        for (name, text) in &texts {
+            let json = || serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into());
+            let input = contract.and_then(|contract| contract.resolve(name));
+            let value = match (name.as_str(), input) {
+                ("inputs" | "labels" | "workflow" | "images" | "priority", _) => json(),
+                (_, Some(input)) => check::from_text(&input.kind, text),
+                (_, None) => text.as_str().into(),
+            };
+            self.fields.insert(name.clone(), value);
+        }
+    }
+}
+
+fn unreadable(error: &multer::Error) -> ApiError {
+    broken(&format!("the form cannot be read: {error}"))
+}
+
+fn broken(message: &str) -> ApiError {
+    ApiError::new(Code::InvalidRequest, message)
+}

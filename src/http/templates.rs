@@ -1,0 +1,33 @@
+//! `/api/templates`: contracts, from which a page draws its form.
+
+use axum::extract::Path;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::error::{ApiError, Code};
+use crate::workflow::template;
+
+/// `GET /api/templates`: every template, with what a chooser shows.
+pub async fn list() -> Result<Answer, ApiError> {
+    let all: Vec<_> = template::all()
+        .map(|template| {
+            let contract = &template.contract;
+            json!({
+                "name": template.name(),
+                "version": contract.version,
+                "title": contract.title,
+                "description": contract.description,
+                "public": contract.public,
+                "default": template.name() == template::DEFAULT,
+            })
+        })
+        .collect();
+    Answer::ok(&json!({ "templates": all }))
+}
+
+/// `GET /api/templates/{name}`: one contract in full, and the hash that jobs record.
+pub async fn one(Path(name): Path<String>) -> Result<Answer, ApiError> {
+    let template = template::find(&name)
+        .ok_or_else(|| ApiError::new(Code::NotFound, "there is no such template"))?;
+    Answer::ok(&json!({ "contract": template.contract, "hash": template.hash() }))
+}

@@ -1,0 +1,311 @@
+//! A job as callers see it.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+use crate::app::App;
+use crate::id::JobId;
+use crate::job::{Failure, JobStatus};
+use crate::media::Kind;
+use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
+use crate::time::UnixMillis;
+use crate::workflow::template;
+
+/// How long a job and its results are kept.
+pub const KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// Result links live a day, and end on the hour: answers made in the same hour are the same, so
+/// that their tags hold.
+const LINK_MS: u64 = 24 * 3_600_000;
+const LINK_WINDOW_MS: i64 = 3_600_000;
+
+#[derive(Serialize)]
+pub struct JobView<'a> {
+    id: JobId,
+    status: &'static str,
+    phase: Option<&'static str>,
+    round: u32,
+    template: &'a str,
+    template_version: &'a str,
+    template_hash: &'a str,
+    prompt_hash: &'a str,
+    inputs: &'a RawValue,
+    labels: &'a BTreeMap<String, String>,
+    created_at: String,
+    created_at_ms: UnixMillis,
+    started_at: Option<String>,
+    started_at_ms: Option<UnixMillis>,
+    completed_at: Option<String>,
+    completed_at_ms: Option<UnixMillis>,
+    expires_at: String,
+    expires_at_ms: UnixMillis,
+    start_by: String,
+    /// Known to the Gate alone; null until it counts.
+    queue_position: Option<u32>,
+    wait_reason: Option<&'a str>,
+    progress: Option<Progress>,
+    outputs: Vec<OutputView<'a>>,
+    result_key: Option<&'a str>,
+    result_url: Option<String>,
+    error: Option<ErrorView<'a>>,
+    attempts: Vec<AttemptView<'a>>,
+    metrics: Metrics,
+    cost: Cost,
+    urls: Urls,
+}
+
+/// How far a running job is. Null where the worker does not tell.
+#[derive(Serialize)]
+struct Progress {
+    value: f64,
+}
+
+#[derive(Serialize)]
+struct OutputView<'a> {
+    key: &'a str,
+    url: String,
+    kind: Kind,
+    content_type: &'a str,
+    size_bytes: u64,
+    hash: &'a str,
+    name: &'a str,
+    node_id: Option<&'a str>,
+    label: Option<&'a str>,
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ErrorView<'a> {
+    code: &'static str,
+    message: &'a str,
+    retryable: bool,
+    node_id: Option<&'a str>,
+    class_type: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct AttemptView<'a> {
+    n: u32,
+    provider: &'a str,
+    provider_id: Option<&'a str>,
+    status: &'a str,
+    submitted_at: String,
+    ended_at: Option<String>,
+    delay_ms: Option<u64>,
+    execution_ms: Option<u64>,
+    error: Option<ErrorView<'a>>,
+}
+
+#[derive(Serialize)]
+struct Metrics {
+    /// From this round's beginning until a worker began.
+    queue_ms: Option<u64>,
+    execution_ms: Option<u64>,
+    total_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Cost {
+    estimate_usd: Option<f64>,
+    actual_usd: Option<f64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename = "urls")]
+struct Urls {
+    #[serde(rename = "self")]
+    status: String,
+    events: String,
+    cancel: String,
+    retry: String,
+    result: Option<String>,
+}
+
+/// The job as it stands.
+pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
+    let record = &full.record;
+    let state = &record.job;
+    let accepted = &record.accepted;
+    let expires_at = accepted.created_at.plus_ms(KEPT_MS);
+    let outputs: Vec<OutputView> = full
+        .outputs
+        .iter()
+        .map(|output| output_view(app, output, expires_at))
+        .collect();
+    let first = outputs
+        .first()
+        .map(|output| (output.key, output.url.clone()));
+    JobView {
+        id: state.id,
+        status: state.status.as_str(),
+        phase: (!state.status.is_terminal()).then(|| state.phase.as_str()),
+        round: state.round,
+        template: &accepted.template,
+        template_version: &accepted.template_version,
+        template_hash: &accepted.template_hash,
+        prompt_hash: &accepted.prompt_hash,
+        inputs: &accepted.inputs,
+        labels: &accepted.labels,
+        created_at: accepted.created_at.iso8601(),
+        created_at_ms: accepted.created_at,
+        started_at: state.started_at.map(UnixMillis::iso8601),
+        started_at_ms: state.started_at,
+        completed_at: record.completed_at.map(UnixMillis::iso8601),
+        completed_at_ms: record.completed_at,
+        expires_at: expires_at.iso8601(),
+        expires_at_ms: expires_at,
+        start_by: state.start_by_at.iso8601(),
+        queue_position: None,
+        wait_reason: record.wait_reason.as_deref(),
+        progress: (state.status == JobStatus::Succeeded).then_some(Progress { value: 1.0 }),
+        result_key: first.as_ref().map(|(key, _)| *key),
+        result_url: first.as_ref().map(|(_, url)| url.clone()),
+        error: record.error.as_ref().map(error_view),
+        attempts: attempts(full),
+        metrics: metrics(record),
+        cost: cost(record),
+        urls: urls(state.id, first.map(|(_, url)| url)),
+        outputs,
+    }
+}
+
+/// The job as it was when it was accepted: made of what never changes, so that a repeated create is
+/// answered with the same body for as long as the job is kept.
+pub fn accepted(record: &Record) -> Full {
+    let accepted = record.accepted.clone();
+    let mut job = record.job.clone();
+    job.status = JobStatus::Queued;
+    job.phase = crate::job::Phase::Accepted;
+    job.version = 1;
+    job.round = 1;
+    job.opened_at = accepted.created_at;
+    job.start_by_at = accepted.start_by_at;
+    job.attempts_begun = 0;
+    job.live = None;
+    job.retry_at = None;
+    job.refusals = 0;
+    job.started_at = None;
+    Full {
+        record: Record {
+            job,
+            accepted,
+            completed_at: None,
+            error: None,
+            settle_nonce: None,
+            attempt_nonce: None,
+            attempt_begun_at: None,
+            delay_ms: None,
+            execution_ms: None,
+            wait_reason: None,
+        },
+        outputs: Vec::new(),
+        attempts: Vec::new(),
+    }
+}
+
+/// An event of the job's stream: its id, its name, and the data that a status answer also has.
+pub fn event_of(app: &App, full: &Full) -> String {
+    let data = serde_json::to_string(&job(app, full)).unwrap_or_else(|_| "{}".into());
+    let version = full.record.job.version;
+    format!("id: {version}.0\nevent: status\ndata: {data}\n\n")
+}
+
+fn output_view<'a>(app: &App, output: &'a OutputRow, expires_at: UnixMillis) -> OutputView<'a> {
+    OutputView {
+        key: &output.key,
+        url: result_url(app, &output.key, expires_at),
+        kind: output.kind,
+        content_type: &output.content_type,
+        size_bytes: output.size_bytes,
+        hash: &output.hash,
+        name: &output.name,
+        node_id: output.node_id.as_deref(),
+        label: output.label.as_deref(),
+        width: output.width,
+        height: output.height,
+    }
+}
+
+/// A link that opens the result without a key until it expires.
+fn result_url(app: &App, key: &str, expires_at: UnixMillis) -> String {
+    let ends = app.now().plus_ms(LINK_MS).get();
+    let window = UnixMillis::new(ends - ends.rem_euclid(LINK_WINDOW_MS) + LINK_WINDOW_MS);
+    let query = app.signer.link_query(key, window.min(expires_at));
+    format!("/api/result/{key}?{query}")
+}
+
+fn error_view(failure: &Failure) -> ErrorView<'_> {
+    ErrorView {
+        code: failure.code.as_str(),
+        message: &failure.message,
+        retryable: failure.code.is_retryable(),
+        node_id: failure.node_id.as_deref(),
+        class_type: failure.class_type.as_deref(),
+    }
+}
+
+/// Attempts that have ended, and the live one.
+fn attempts(full: &Full) -> Vec<AttemptView<'_>> {
+    let record = &full.record;
+    let live = record.job.live.as_ref().map(|attempt| AttemptView {
+        n: attempt.n,
+        provider: &record.accepted.provider,
+        provider_id: attempt.provider_id.as_ref().map(|id| id.as_str()),
+        status: record.job.phase.as_str(),
+        submitted_at: attempt.begun_at.iso8601(),
+        ended_at: None,
+        delay_ms: None,
+        execution_ms: None,
+        error: None,
+    });
+    full.attempts
+        .iter()
+        .map(ended_attempt)
+        .chain(live)
+        .collect()
+}
+
+fn ended_attempt(row: &AttemptRow) -> AttemptView<'_> {
+    AttemptView {
+        n: row.n,
+        provider: &row.provider,
+        provider_id: row.provider_id.as_deref(),
+        status: &row.outcome,
+        submitted_at: row.begun_at.iso8601(),
+        ended_at: Some(row.ended_at.iso8601()),
+        delay_ms: row.delay_ms,
+        execution_ms: row.execution_ms,
+        error: row.error_json.as_ref().map(error_view),
+    }
+}
+
+fn metrics(record: &Record) -> Metrics {
+    let opened_at = record.job.opened_at;
+    Metrics {
+        queue_ms: record.job.started_at.map(|at| at.since_ms(opened_at)),
+        execution_ms: record.execution_ms,
+        total_ms: record.completed_at.map(|at| at.since_ms(opened_at)),
+    }
+}
+
+fn cost(record: &Record) -> Cost {
+    #[allow(clippy::cast_precision_loss)] // Millionths of a dollar stay far below 2^53.
+    let dollars = |micro: u64| micro as f64 / 1e6;
+    let template = template::find(&record.accepted.template);
+    let estimate = template.and_then(|t| t.contract.limits.usual_cost_microusd);
+    Cost {
+        estimate_usd: estimate.map(dollars),
+        actual_usd: None,
+    }
+}
+
+fn urls(id: JobId, result: Option<String>) -> Urls {
+    Urls {
+        status: format!("/api/queue/status/{id}"),
+        events: format!("/api/queue/events/{id}"),
+        cancel: format!("/api/queue/cancel/{id}"),
+        retry: format!("/api/queue/retry/{id}"),
+        result,
+    }
+}

@@ -1,0 +1,36 @@
+//! `/api/webhooks/*`: callbacks of providers.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+
+use super::answer::Answer;
+use super::error::{ApiError, Code};
+use super::limits;
+use crate::app::App;
+use crate::queue::hear::{self, INLINE_BYTES_MAX};
+
+/// `POST /api/webhooks/{provider}/{token}`: a hint that an attempt has ended.
+///
+/// Answered with 200 whatever it says, so that a provider does not repeat what was understood; a
+/// token that is not ours is 404, and its body is not read. What is too large to be read here is
+/// fetched by the watcher.
+pub async fn callback(
+    State(app): State<Arc<App>>,
+    Path((provider, token)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Answer, ApiError> {
+    let unknown = || ApiError::new(Code::NotFound, "there is no such callback");
+    if app.signer.verify_callback(&token).is_none() {
+        return Err(unknown());
+    }
+    let body = limits::read(&headers, body, INLINE_BYTES_MAX).await.ok();
+    let bytes = body.as_ref().map(|held| held.bytes.clone());
+    match hear::hear(&app, &provider, &token, bytes).await? {
+        hear::Answer::Taken => Answer::ok(&serde_json::json!({})),
+        hear::Answer::Unknown => Err(unknown()),
+    }
+}

@@ -1,0 +1,184 @@
+//! Handing an attempt to the provider, once.
+//!
+//! Before the request leaves, the watcher notes `sending = n`. An attempt that began without the note
+//! provably never left and is sent at once; one with the note and without an answer is never sent
+//! again: its callback or its time to live decides.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::{evidence, settle, Next, Turn};
+use crate::backoff::{retry_delay_ms, Jitter};
+use crate::id::ProviderId;
+use crate::job::{Ending, Failure, FailureCode};
+use crate::log;
+use crate::ports::Admission;
+use crate::providers::{Evidence, Order, OrderFile, Submitted};
+use crate::queue::create::prompt_key;
+use crate::queue::QueueError;
+use crate::store::jobs::{self, Begun, Heard, Record};
+use crate::token::CallbackClaim;
+
+impl Turn<'_> {
+    pub(super) async fn dispatch(&self, n: u32) -> Result<Next, QueueError> {
+        let endpoint = &self.record.accepted.endpoint;
+        if let Admission::Wait { until, reason } =
+            self.app.gate.admit(endpoint, self.job().id).await
+        {
+            jobs::hold(&*self.app.db, self.job().id, until, reason).await?;
+            self.watch.arm(until).await?;
+            return Ok(Next::Stay);
+        }
+        self.begin(n, &self.app.nonce()).await
+    }
+
+    /// The attempt began before, and its submit did not.
+    pub(super) async fn submit_again(&self, n: u32) -> Result<Next, QueueError> {
+        let nonce = self.record.attempt_nonce.clone().unwrap_or_default();
+        self.begin(n, &nonce).await
+    }
+
+    async fn begin(&self, n: u32, nonce: &str) -> Result<Next, QueueError> {
+        let now = self.app.now();
+        let begun = jobs::begin_attempt(&*self.app.db, self.job().id, n, nonce, now).await?;
+        let Some(begun) = begun.filter(|begun| begun.won) else {
+            self.watch.arm(now.plus_ms(1)).await?;
+            return Ok(Next::Stay);
+        };
+        let order = match self.order(n, &begun).await? {
+            Ok(order) => order,
+            Err(failure) => return self.refuse(&begun.record, n, failure).await,
+        };
+        self.watch.set_sending(Some(n)).await?;
+        self.hand_over(&begun.record, &order).await
+    }
+
+    async fn hand_over(&self, record: &Record, order: &Order) -> Result<Next, QueueError> {
+        let n = order.attempt;
+        match self.provider.submit(order).await {
+            Submitted::Accepted(id) => self.accepted(n, &id).await,
+            Submitted::NotNow {
+                failure,
+                retry_after_ms,
+                evidence,
+            } => {
+                self.keep(n, &evidence, &failure.message).await;
+                self.put_off(record, n, &failure, retry_after_ms).await
+            }
+            Submitted::Refused { failure, evidence } => {
+                self.keep(n, &evidence, &failure.message).await;
+                self.refuse(record, n, failure).await
+            }
+            Submitted::Unknown { why, evidence } => {
+                self.keep(n, &evidence, &why).await;
+                Ok(Next::Stay)
+            }
+        }
+    }
+
+    async fn accepted(&self, n: u32, id: &ProviderId) -> Result<Next, QueueError> {
+        let noted = jobs::note_provider_id(&*self.app.db, self.job().id, n, id).await?;
+        self.app.log(
+            log::info("job.submitted")
+                .job(self.job().id)
+                .with("attempt", n)
+                .with("provider", self.provider.name())
+                .with("runpod_id", id.as_str()),
+        );
+        // Canceled or finished while the submit was on its way: the next step sees to it.
+        if noted.is_some_and(|record| record.job.status != self.job().status) {
+            self.watch.arm(self.app.now().plus_ms(1)).await?;
+        }
+        Ok(Next::Stay)
+    }
+
+    async fn put_off(
+        &self,
+        record: &Record,
+        n: u32,
+        failure: &Failure,
+        retry_after_ms: Option<u64>,
+    ) -> Result<Next, QueueError> {
+        let jitter = Jitter(self.app.random::<1>()[0]);
+        let delay_ms = retry_delay_ms(record.job.refusals + 1, jitter);
+        let now = self.app.now();
+        let until = now.plus_ms(delay_ms.max(retry_after_ms.unwrap_or(0)));
+        let reason = &failure.message;
+        jobs::put_off(&*self.app.db, self.job().id, n, now, until, reason).await?;
+        self.watch.arm(until).await?;
+        Ok(Next::Stay)
+    }
+
+    async fn refuse(&self, record: &Record, n: u32, failure: Failure) -> Result<Next, QueueError> {
+        let ended = self.ended(n, None, Heard::Submit);
+        let won = settle::end(self.app, record, Some(ended), Ending::Failed(failure)).await?;
+        Ok(if won { Next::Forget } else { Next::Stay })
+    }
+
+    async fn keep(&self, n: u32, evidence: &Evidence, why: &str) {
+        evidence::keep(self.app, self.job().id, n, evidence).await;
+        self.warn("submit.failed", why, n);
+    }
+
+    /// The inner error is final: what the job needs is not there any more.
+    async fn order(&self, n: u32, begun: &Begun) -> Result<Result<Order, Failure>, QueueError> {
+        let accepted = &begun.record.accepted;
+        let Some(prompt) = self.prompt(begun).await? else {
+            return Ok(Err(gone("the stored prompt")));
+        };
+        let Some(files) = self.files(&begun.record).await? else {
+            return Ok(Err(gone("an input file")));
+        };
+        let claim = CallbackClaim {
+            job: self.job().id,
+            attempt: n,
+        };
+        Ok(Ok(Order {
+            job: self.job().id,
+            attempt: n,
+            protocol: accepted.protocol,
+            prompt,
+            files,
+            outputs: accepted.outputs.clone(),
+            callback_url: format!(
+                "{}/api/webhooks/{}/{}",
+                self.app.config.public_url,
+                self.provider.name(),
+                self.app.signer.callback(claim)
+            ),
+            execution_limit_ms: accepted.execution_limit_ms,
+            ttl_ms: begun.record.job.ttl_ms(),
+            simulate: accepted.labels.get("simulate").cloned(),
+        }))
+    }
+
+    async fn prompt(&self, begun: &Begun) -> Result<Option<Box<RawValue>>, QueueError> {
+        let text = if begun.record.accepted.prompt_in_blob {
+            let stored = self.app.blobs.read(&prompt_key(self.job().id)).await?;
+            stored.and_then(|bytes| String::from_utf8(bytes.into()).ok())
+        } else {
+            begun.prompt.clone()
+        };
+        Ok(text.and_then(|text| RawValue::from_string(text).ok()))
+    }
+
+    async fn files(&self, record: &Record) -> Result<Option<Vec<OrderFile>>, QueueError> {
+        let mut files = Vec::new();
+        for file in &record.accepted.files {
+            let Some(bytes) = self.app.blobs.read(&file.key).await? else {
+                return Ok(None);
+            };
+            files.push(OrderFile {
+                name: file.name.clone(),
+                content_type: file.content_type.clone(),
+                bytes: Bytes::clone(&bytes),
+            });
+        }
+        Ok(Some(files))
+    }
+}
+
+fn gone(what: &str) -> Failure {
+    let message = format!("{what} is no longer in the object store");
+    Failure::new(FailureCode::ContractViolation, message)
+}

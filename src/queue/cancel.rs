@@ -1,0 +1,39 @@
+//! Cancel: at any moment of a job's life, as often as one likes.
+//!
+//! Without a live attempt the job ends at once. Otherwise it is `canceling` until the provider
+//! confirms; a result that arrives first wins.
+
+use super::{read, Call, QueueError, DUE_MARGIN_MS};
+use crate::app::App;
+use crate::id::JobId;
+use crate::log;
+use crate::store::jobs::{self, Full};
+
+/// Answers what stands afterwards; `None`: no such job of the caller's.
+pub async fn cancel(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, QueueError> {
+    let Some(before) = read::job(app, call, id).await? else {
+        return Ok(None);
+    };
+    if before.record.job.status.is_terminal() {
+        return Ok(Some(before));
+    }
+    let now = app.now();
+    let after = jobs::cancel(&*app.db, id, now, now.plus_ms(DUE_MARGIN_MS)).await?;
+    app.log(
+        log::info("job.cancel_asked")
+            .job(id)
+            .with("request_id", call.request_id.as_str())
+            .maybe(
+                "status",
+                after.as_ref().map(|full| full.record.job.status.as_str()),
+            ),
+    );
+    if let Err(error) = app.watchers.wake(id).await {
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
+    }
+    Ok(after)
+}

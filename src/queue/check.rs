@@ -1,0 +1,28 @@
+//! Check: whether what a job needs answers.
+
+use crate::app::App;
+use crate::store;
+
+/// An object that never exists: asking for it tells whether the store answers.
+const ABSENT_KEY: &str = "health/absent";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// `ok`, or `unavailable`.
+    pub database: &'static str,
+    pub object_store: &'static str,
+}
+
+impl Found {
+    pub fn all_ok(&self) -> bool {
+        self.database == "ok" && self.object_store == "ok"
+    }
+}
+
+pub async fn check(app: &App) -> Found {
+    let named = |ok: bool| if ok { "ok" } else { "unavailable" };
+    Found {
+        database: named(store::ping(&*app.db).await.is_ok()),
+        object_store: named(app.blobs.head(ABSENT_KEY).await.is_ok()),
+    }
+}

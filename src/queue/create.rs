@@ -1,0 +1,272 @@
+//! Create: check, compile, record, wake. The provider is never on this path.
+//!
+//! Accepted is durable: the row is committed before the answer. The compiled prompt is stored with
+//! it and never compiled again, whatever is deployed later.
+
+mod plan;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{Call, QueueError, DUE_MARGIN_MS};
+use crate::app::App;
+use crate::id::{JobId, RequestKey};
+use crate::log;
+use crate::ports::{BlobMeta, DbError};
+use crate::store::jobs::{self, Accepted, InputFile, Record};
+use crate::store::StoreError;
+use crate::workflow::violation::Violation;
+
+use plan::Plan;
+
+/// A prompt up to this size lies in the database, a larger one in the object store: rows must stay
+/// far below D1's 2 MB.
+const PROMPT_ROW_BYTES_MAX: usize = 256 << 10;
+
+/// How long a job may wait for its start, unless the caller says otherwise.
+pub const START_BY_MS_DEFAULT: u64 = 60 * 60_000;
+
+/// Bytes that came with the request itself.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Where they stood in the request, for violations.
+    pub path: String,
+    /// What the inputs call them: their hash.
+    pub reference: String,
+    pub bytes: Bytes,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Work {
+    Template {
+        name: String,
+        inputs: Map<String, Value>,
+        shorthands: Map<String, Value>,
+    },
+    /// A caller's own API-format prompt, with the files its nodes name.
+    Raw {
+        prompt: Value,
+        images: Vec<(String, Upload)>,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub key: Option<RequestKey>,
+    /// blake3 of the canonical request.
+    pub fingerprint: String,
+    pub work: Work,
+    pub uploads: Vec<Upload>,
+    pub labels: BTreeMap<String, String>,
+    pub priority: i32,
+    pub webhook_url: Option<String>,
+    pub webhook_events: Option<String>,
+    /// Waiting time from now until the job expires unstarted.
+    pub start_by_ms: Option<u64>,
+    /// What was found wrong while reading the request; reported with everything else.
+    pub violations: Vec<Violation>,
+}
+
+#[derive(Debug, Error)]
+pub enum CreateError {
+    #[error("the inputs do not fit the contract")]
+    Violations(Vec<Violation>),
+    #[error("the workflow cannot run")]
+    Workflow(Vec<Violation>),
+    #[error("the workflow is an editor graph, not an API-format prompt")]
+    EditorGraph,
+    #[error("the job is larger than the provider takes")]
+    TooLarge { path: String, message: String },
+    #[error("the request key names another request")]
+    Mismatch { job: JobId },
+    /// The commit is in doubt: a repeat with the same key finds out.
+    #[error("job {job} may or may not have been recorded")]
+    Unsure { job: JobId },
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl From<StoreError> for CreateError {
+    fn from(error: StoreError) -> Self {
+        Self::Queue(error.into())
+    }
+}
+
+#[derive(Debug)]
+pub struct Created {
+    pub record: Record,
+    /// The key was used before: this is the answer of then.
+    pub replayed: bool,
+}
+
+/// Records a job, or finds the one that the key names already.
+pub async fn create(app: &App, call: &Call, request: Request) -> Result<Created, CreateError> {
+    let plan = plan::plan(app, call, &request).await?;
+    let id = app.mint_job_id();
+    let files = store_files(app, id, &plan).await?;
+    let accepted = accepted(app, call, &request, &plan, id, files);
+    store_prompt(app, &accepted, &plan.prompt).await?;
+    let record = record(app, &accepted, &plan).await?;
+    let replayed = record.job.id != id;
+    if replayed {
+        discard(app, &accepted).await;
+        if record.accepted.fingerprint != request.fingerprint {
+            return Err(CreateError::Mismatch { job: record.job.id });
+        }
+    }
+    wake(app, call, &record, replayed).await;
+    Ok(Created { record, replayed })
+}
+
+async fn record(app: &App, accepted: &Accepted, plan: &Plan) -> Result<Record, CreateError> {
+    let due_at = app.now().plus_ms(accepted.usual_ms + DUE_MARGIN_MS);
+    let prompt = (!accepted.prompt_in_blob).then_some(plan.prompt.as_str());
+    match jobs::create(&*app.db, accepted, prompt, due_at).await {
+        Ok(record) => Ok(record),
+        Err(StoreError::Db(DbError::Unknown(_))) => Err(CreateError::Unsure { job: accepted.id }),
+        Err(error) => {
+            discard(app, accepted).await;
+            Err(error.into())
+        }
+    }
+}
+
+fn accepted(
+    app: &App,
+    call: &Call,
+    request: &Request,
+    plan: &Plan,
+    id: JobId,
+    files: Vec<InputFile>,
+) -> Accepted {
+    let now = app.now();
+    let provider = &app.providers.current;
+    let start_by_ms = request.start_by_ms.unwrap_or(START_BY_MS_DEFAULT);
+    Accepted {
+        id,
+        caller: call.caller.clone(),
+        request_key: request.key.clone(),
+        fingerprint: request.fingerprint.clone(),
+        template: plan.template.clone(),
+        template_version: plan.template_version.clone(),
+        template_hash: plan.template_hash.clone(),
+        protocol: plan.protocol,
+        inputs: plan.inputs.clone(),
+        files,
+        outputs: plan.outputs.clone(),
+        labels: request.labels.clone(),
+        prompt_hash: plan.prompt_hash.clone(),
+        prompt_in_blob: plan.prompt.len() > PROMPT_ROW_BYTES_MAX,
+        priority: request.priority,
+        webhook_url: request.webhook_url.clone(),
+        webhook_events: request.webhook_events.clone(),
+        provider: provider.name().to_owned(),
+        endpoint: provider.endpoint().to_owned(),
+        created_at: now,
+        execution_limit_ms: plan.execution_limit_ms,
+        usual_ms: plan.usual_ms,
+        start_by_at: now.plus_ms(start_by_ms),
+    }
+}
+
+/// Files that came with the request become objects of the job; uploads stay where they are.
+async fn store_files(app: &App, id: JobId, plan: &Plan) -> Result<Vec<InputFile>, CreateError> {
+    let mut files = Vec::new();
+    for file in &plan.files {
+        let mut row = InputFile {
+            input: file.input.clone(),
+            name: file.name.clone(),
+            key: file.key.clone().unwrap_or_default(),
+            content_type: file.content_type.clone(),
+            size_bytes: file.size_bytes,
+            hash: file.hash.clone(),
+        };
+        if let Some(bytes) = &file.bytes {
+            row.key = format!("{}{}", inputs_prefix(id), file.name);
+            let meta = BlobMeta {
+                size_bytes: row.size_bytes,
+                content_type: row.content_type.clone(),
+                hash: row.hash.clone(),
+                name: row.name.clone(),
+            };
+            let put = app.blobs.put(&row.key, bytes.clone(), &meta).await;
+            put.map_err(QueueError::from)?;
+        }
+        files.push(row);
+    }
+    Ok(files)
+}
+
+async fn store_prompt(app: &App, accepted: &Accepted, prompt: &str) -> Result<(), CreateError> {
+    if !accepted.prompt_in_blob {
+        return Ok(());
+    }
+    let meta = BlobMeta {
+        size_bytes: prompt.len() as u64,
+        content_type: "application/json".into(),
+        hash: accepted.prompt_hash.clone(),
+        name: "prompt.json".into(),
+    };
+    let bytes = Bytes::copy_from_slice(prompt.as_bytes());
+    let put = app.blobs.put(&prompt_key(accepted.id), bytes, &meta).await;
+    Ok(put.map_err(QueueError::from)?)
+}
+
+/// Where a prompt lies that is too large for a row.
+pub fn prompt_key(id: JobId) -> String {
+    format!("prompts/{id}.json")
+}
+
+fn inputs_prefix(id: JobId) -> String {
+    format!("inputs/{id}/")
+}
+
+/// Deletes what was stored for a job that was not recorded. Best effort: reconcile finds the rest.
+async fn discard(app: &App, accepted: &Accepted) {
+    let prefix = inputs_prefix(accepted.id);
+    let own = accepted
+        .files
+        .iter()
+        .filter(|file| file.key.starts_with(&prefix));
+    let mut keys: Vec<String> = own.map(|file| file.key.clone()).collect();
+    if accepted.prompt_in_blob {
+        keys.push(prompt_key(accepted.id));
+    }
+    if keys.is_empty() {
+        return;
+    }
+    if let Err(error) = app.blobs.delete(&keys).await {
+        app.log(log::warn("create.discard_failed").with("error", error.to_string()));
+    }
+}
+
+/// Best effort: the caller's own repeat wakes the job too, and so does the sweep.
+async fn wake(app: &App, call: &Call, record: &Record, replayed: bool) {
+    let id = record.job.id;
+    app.log(
+        log::info(if replayed {
+            "job.replayed"
+        } else {
+            "job.created"
+        })
+        .job(id)
+        .with("request_id", call.request_id.as_str())
+        .with("caller", call.caller.as_str())
+        .with("template", record.accepted.template.as_str())
+        .with("provider", record.accepted.provider.as_str()),
+    );
+    if record.job.status.is_terminal() {
+        return;
+    }
+    if let Err(error) = app.watchers.wake(id).await {
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
+    }
+}

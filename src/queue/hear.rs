@@ -1,0 +1,124 @@
+//! Hear: a provider's callback. News, never truth: the token says which attempt it speaks of, the
+//! row says what it may still change.
+
+use bytes::Bytes;
+
+use super::settle::{self, News, Settled};
+use super::QueueError;
+use crate::app::App;
+use crate::job::{OutputData, Report};
+use crate::log;
+use crate::providers::Callback;
+use crate::store::jobs::{self, Heard, Record};
+use crate::token::CallbackClaim;
+
+/// A larger body is not read into memory to be settled in the request; the watcher fetches the
+/// result instead.
+pub const INLINE_BYTES_MAX: usize = 4 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Not a token of ours, or of a job we no longer know.
+    Unknown,
+    /// Taken; whether it changed anything is nobody's business outside.
+    Taken,
+}
+
+/// Takes a callback. `body` is `None` when it was too large to be read. A callback that comes twice,
+/// late, or out of order changes nothing that has been settled.
+pub async fn hear(
+    app: &App,
+    provider: &str,
+    token: &str,
+    body: Option<Bytes>,
+) -> Result<Answer, QueueError> {
+    let Some(claim) = app.signer.verify_callback(token) else {
+        return Ok(Answer::Unknown);
+    };
+    let Some(provider) = app.providers.named(provider) else {
+        return Ok(Answer::Unknown);
+    };
+    let Some(record) = jobs::find(&*app.db, claim.job).await? else {
+        return Ok(Answer::Unknown);
+    };
+    if record.accepted.provider != provider.name() || claim.attempt > record.job.attempts_begun {
+        return Ok(Answer::Unknown);
+    }
+    let callback = body.and_then(|body| provider.read_callback(&body));
+    app.log(
+        log::info("callback.heard")
+            .job(claim.job)
+            .with("attempt", claim.attempt)
+            .with("readable", callback.is_some())
+            .maybe(
+                "runpod_id",
+                callback.as_ref().map(|c| c.provider_id.as_str()),
+            ),
+    );
+    let settled = match callback {
+        Some(callback) => take(app, &record, claim, callback).await?,
+        None => None,
+    };
+    tell_watcher(app, &record, settled).await;
+    Ok(Answer::Taken)
+}
+
+/// `None`: the watcher must look for itself.
+async fn take(
+    app: &App,
+    record: &Record,
+    claim: CallbackClaim,
+    callback: Callback,
+) -> Result<Option<Settled>, QueueError> {
+    let live = record.job.live.as_ref().filter(|a| a.n == claim.attempt);
+    let bound = live.and_then(|attempt| attempt.provider_id.as_ref());
+    if bound.is_some_and(|bound| *bound != callback.provider_id) {
+        let line = log::warn("callback.other_id").job(claim.job);
+        app.log(line.with("runpod_id", callback.provider_id.as_str()));
+        return Ok(None);
+    }
+    if !is_inline(&callback.report) {
+        if live.is_some() && bound.is_none() {
+            let id = &callback.provider_id;
+            jobs::note_provider_id(&*app.db, claim.job, claim.attempt, id).await?;
+        }
+        return Ok(None);
+    }
+    let news = News {
+        n: claim.attempt,
+        provider_id: Some(callback.provider_id),
+        report: callback.report,
+        heard: Heard::Webhook,
+    };
+    settle::settle(app, record, news).await.map(Some)
+}
+
+/// Whether everything is in the callback. Files behind links take longer than a callback may.
+fn is_inline(report: &Report) -> bool {
+    match report {
+        Report::Done { outputs, .. } => outputs
+            .iter()
+            .all(|output| !matches!(output.data, OutputData::Url(_))),
+        Report::Queued
+        | Report::Running { .. }
+        | Report::Failed { .. }
+        | Report::Canceled { .. } => true,
+    }
+}
+
+/// Best effort: correctness never needs it.
+async fn tell_watcher(app: &App, record: &Record, settled: Option<Settled>) {
+    let id = record.job.id;
+    let told = match settled {
+        Some(Settled::Over) => app.watchers.ended(id).await,
+        Some(Settled::Nothing) if record.job.status.is_terminal() => Ok(()),
+        Some(Settled::Changed | Settled::Nothing) | None => app.watchers.wake(id).await,
+    };
+    if let Err(error) = told {
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
+    }
+}

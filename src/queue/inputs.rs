@@ -1,0 +1,64 @@
+//! Inputs: files that callers upload before they use them.
+
+use bytes::Bytes;
+
+use super::{Call, QueueError};
+use crate::app::App;
+use crate::log;
+use crate::media::{self, Media};
+use crate::ports::BlobMeta;
+use crate::store::assets::{self, Asset};
+
+#[derive(Debug)]
+pub enum Uploaded {
+    Stored(Asset),
+    /// The bytes are of no kind that a job could use.
+    NoMedia,
+}
+
+/// Stores a file under a random key, then its pointer by content. The same bytes twice are one
+/// asset: the second copy is deleted.
+pub async fn upload(app: &App, call: &Call, bytes: Bytes) -> Result<Uploaded, QueueError> {
+    let Some(media) = media::sniff(&bytes) else {
+        return Ok(Uploaded::NoMedia);
+    };
+    let asset = asset(app, &bytes, &media);
+    let meta = BlobMeta {
+        size_bytes: asset.size_bytes,
+        content_type: asset.content_type.clone(),
+        hash: asset.hash.clone(),
+        name: format!("input.{}", media.extension),
+    };
+    app.blobs.put(&asset.key, bytes, &meta).await?;
+    let standing = assets::put(&*app.db, &call.caller, &asset, app.now()).await?;
+    if standing.key != asset.key {
+        discard(app, asset.key).await;
+    }
+    app.log(
+        log::info("input.stored")
+            .with("request_id", call.request_id.as_str())
+            .with("caller", call.caller.as_str())
+            .with("kind", standing.kind.as_str())
+            .with("size_bytes", standing.size_bytes),
+    );
+    Ok(Uploaded::Stored(standing))
+}
+
+fn asset(app: &App, bytes: &Bytes, media: &Media) -> Asset {
+    Asset {
+        hash: blake3::hash(bytes).to_hex().to_string(),
+        key: format!("assets/{}", app.mint_job_id()),
+        content_type: media.content_type.to_owned(),
+        kind: media.kind,
+        size_bytes: bytes.len() as u64,
+        width: media.width,
+        height: media.height,
+    }
+}
+
+/// Best effort: reconcile finds what stays.
+async fn discard(app: &App, key: String) {
+    if let Err(error) = app.blobs.delete(&[key]).await {
+        app.log(log::warn("input.discard_failed").with("error", error.to_string()));
+    }
+}

@@ -1,0 +1,53 @@
+//! What the queue does, one verb per file. Verbs do not call each other, except that every way of
+//! hearing an ending goes through [`settle`].
+
+pub mod advance;
+pub mod cancel;
+pub mod check;
+pub mod create;
+pub mod evidence;
+pub mod hear;
+pub mod inputs;
+pub mod read;
+pub mod recover;
+pub mod retry;
+pub mod settle;
+pub mod sweep;
+
+use thiserror::Error;
+
+use crate::id::CallerId;
+use crate::ports::{BlobError, DbError};
+use crate::store::StoreError;
+
+/// Who asks, and under which name the answer can be found in the log.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub request_id: String,
+    pub caller: CallerId,
+}
+
+/// What goes wrong on our side of a verb.
+#[derive(Debug, Error)]
+pub enum QueueError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl QueueError {
+    /// Whether the same call may well succeed a moment later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Db(DbError::Unknown(_) | DbError::Overloaded(_)))
+            | Self::Blob(_) => true,
+            Self::Store(_) | Self::Broken(_) => false,
+        }
+    }
+}
+
+/// A job that has not ended this long after it was expected to is looked after by the sweep.
+pub(crate) const DUE_MARGIN_MS: u64 = 5 * 60_000;

@@ -1,0 +1,116 @@
+//! Read: what a caller may see of its jobs and results. Another caller's job does not exist.
+
+use super::{Call, QueueError};
+use crate::app::App;
+use crate::id::{CallerId, JobId};
+use crate::log;
+use crate::ports::{Blob, BlobMeta, ByteRange};
+use crate::store::jobs::{self, Filter, Full, Page};
+
+/// The job, if it is the caller's.
+pub async fn job(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, QueueError> {
+    let found = jobs::full(&*app.db, id).await?;
+    Ok(found.filter(|full| owns(&call.caller, full)))
+}
+
+/// The job, after it has changed from `version` or `limit_ms` have passed.
+pub async fn job_after(
+    app: &App,
+    call: &Call,
+    id: JobId,
+    limit_ms: u32,
+) -> Result<Option<Full>, QueueError> {
+    let Some(full) = job(app, call, id).await? else {
+        return Ok(None);
+    };
+    let state = &full.record.job;
+    if state.status.is_terminal() || limit_ms == 0 {
+        return Ok(Some(full));
+    }
+    if let Err(error) = app.watchers.wait(id, state.version, limit_ms).await {
+        app.log(
+            log::warn("wait.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
+        return Ok(Some(full));
+    }
+    job(app, call, id).await
+}
+
+pub async fn list(app: &App, call: &Call, filter: &Filter, limit: u32) -> Result<Page, QueueError> {
+    Ok(jobs::list(&*app.db, &call.caller, filter, limit).await?)
+}
+
+/// A stored result, told by its key. The key names its job, and carries a nonce of its settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultKey {
+    pub job: JobId,
+    pub key: String,
+}
+
+impl ResultKey {
+    /// `<job>/<attempt>/<nonce>/<i>.<ext>` and nothing else: no other object can be asked for.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let job = JobId::parse(parts.next()?)?;
+        let number = |part: &str| part.len() <= 10 && part.bytes().all(|b| b.is_ascii_digit());
+        let attempt = parts
+            .next()
+            .filter(|part| !part.is_empty() && number(part))?;
+        let hex = |part: &&str| part.len() == 16 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let nonce = parts.next().filter(hex)?;
+        let (i, extension) = parts.next()?.split_once('.')?;
+        let plain = |part: &str| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        let ok = parts.next().is_none() && !i.is_empty() && number(i) && plain(extension);
+        ok.then(|| Self {
+            job,
+            key: format!("{job}/{attempt}/{nonce}/{i}.{extension}"),
+        })
+    }
+}
+
+/// Whether the caller owns the job that a result belongs to: the one read that a signed link saves.
+pub async fn may_read_result(app: &App, call: &Call, key: &ResultKey) -> Result<bool, QueueError> {
+    let found = jobs::find(&*app.db, key.job).await?;
+    Ok(found.is_some_and(|record| record.accepted.caller == call.caller))
+}
+
+pub async fn result_meta(app: &App, key: &ResultKey) -> Result<Option<BlobMeta>, QueueError> {
+    Ok(app.blobs.head(&key.key).await?)
+}
+
+pub async fn result(
+    app: &App,
+    key: &ResultKey,
+    range: Option<ByteRange>,
+) -> Result<Option<Blob>, QueueError> {
+    Ok(app.blobs.get(&key.key, range).await?)
+}
+
+fn owns(caller: &CallerId, full: &Full) -> bool {
+    full.record.accepted.caller == *caller
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_keys_of_results_are_results() {
+        let key = "01931d2e-7c00-7000-8000-000000000001/1/0123456789abcdef/0.png";
+        assert_eq!(ResultKey::parse(key).map(|k| k.key).as_deref(), Some(key));
+        for bad in [
+            "nothing.png",
+            "inputs/01931d2e-7c00-7000-8000-000000000001/a.png",
+            "01931d2e-7c00-7000-8000-000000000001/1/0123456789abcdef/../0.png",
+            "01931d2e-7c00-7000-8000-000000000001/1/0123456789abcdef/0.p/g",
+            "01931d2e-7c00-7000-8000-000000000001//0123456789abcdef/0.png",
+            "01931d2e-7c00-7000-8000-000000000001/1/0123456789abcdef/0.png/x",
+        ] {
+            assert_eq!(ResultKey::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Retry: the caller opens another round of a job that ended without a result.
+
+use super::create::START_BY_MS_DEFAULT;
+use super::{read, Call, QueueError, DUE_MARGIN_MS};
+use crate::app::App;
+use crate::id::JobId;
+use crate::job::JobStatus;
+use crate::log;
+use crate::store::jobs::{self, Full, Round};
+
+#[derive(Debug)]
+pub enum Retried {
+    /// What stands now: a new round, or the one that is already under way.
+    Job(Box<Full>),
+    /// It succeeded: there is nothing to try again.
+    Succeeded,
+    /// An attempt of the last round may still be running at the provider.
+    StillStopping,
+    NoJob,
+}
+
+/// Twice opens one round: the second call finds the job under way.
+pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueError> {
+    let Some(before) = read::job(app, call, id).await? else {
+        return Ok(Retried::NoJob);
+    };
+    let job = &before.record.job;
+    match job.status {
+        JobStatus::Succeeded => return Ok(Retried::Succeeded),
+        JobStatus::Queued | JobStatus::Running | JobStatus::Canceling => {
+            return Ok(Retried::Job(Box::new(before)));
+        }
+        JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired if job.live.is_some() => {
+            return Ok(Retried::StillStopping);
+        }
+        JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => {}
+    }
+    let accepted = &before.record.accepted;
+    let now = app.now();
+    let next = Round {
+        opened_at: now,
+        start_by_at: now.plus_ms(START_BY_MS_DEFAULT),
+        due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
+    };
+    let after = jobs::retry(&*app.db, id, job.round, next).await?;
+    app.log(
+        log::info("job.retried")
+            .job(id)
+            .with("request_id", call.request_id.as_str())
+            .with("round", job.round + 1),
+    );
+    if let Err(error) = app.watchers.wake(id).await {
+        app.log(
+            log::warn("wake.failed")
+                .job(id)
+                .with("error", error.to_string()),
+        );
+    }
+    Ok(after.map_or(Retried::NoJob, |full| Retried::Job(Box::new(full))))
+}

@@ -1,0 +1,34 @@
+//! Sweep: find the forgotten, and wake them.
+
+use super::QueueError;
+use crate::app::App;
+use crate::log;
+use crate::store::jobs;
+
+/// Jobs woken in one run; a run every five minutes clears a backlog of thousands within the hour.
+const SWEEP_MAX: u32 = 200;
+/// A job that was woken is found again after this, if it still has not ended.
+const SWEEP_AGAIN_MS: u64 = 10 * 60_000;
+
+/// Wakes the watchers of jobs that should have ended. Answers how many.
+pub async fn sweep(app: &App) -> Result<usize, QueueError> {
+    let now = app.now();
+    let found = jobs::sweep(&*app.db, now, now.plus_ms(SWEEP_AGAIN_MS), SWEEP_MAX).await?;
+    let mut woken = 0;
+    for id in &found {
+        match app.watchers.wake(*id).await {
+            Ok(()) => woken += 1,
+            Err(error) => app.log(
+                log::warn("wake.failed")
+                    .job(*id)
+                    .with("error", error.to_string()),
+            ),
+        }
+    }
+    app.log(
+        log::info("sweep.done")
+            .with("found", found.len())
+            .with("woken", woken),
+    );
+    Ok(woken)
+}

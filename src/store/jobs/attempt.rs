@@ -1,0 +1,142 @@
+//! An attempt's life until its end: begun, known to the provider, running, or put off.
+
+use serde::Deserialize;
+
+use super::read::by_id;
+use super::row::Row;
+use super::{Record, FIND};
+use crate::id::{JobId, ProviderId};
+use crate::ports::{Db, Statement};
+use crate::store::{batch, rows, StoreError};
+use crate::time::UnixMillis;
+
+pub const BEGIN_ATTEMPT: &str = "-- jobs::begin_attempt
+UPDATE jobs SET attempt = ?2, attempt_nonce = ?3, attempt_begun_at = ?4, attempt_ended_at = NULL,
+  provider_id = NULL, retry_at = NULL, wait_reason = NULL, phase = 'submitting',
+  version = version + 1
+WHERE id = ?1 AND status = 'queued' AND attempt = ?2 - 1
+  AND (attempt = 0 OR attempt_ended_at IS NOT NULL)";
+
+pub const PROMPT: &str = "-- jobs::prompt
+SELECT body FROM prompts WHERE job_id = ?1";
+
+/// Guarded by the attempt alone, never by status: a submit in flight while another attempt's late
+/// success settles must still be found, to be canceled.
+pub const NOTE_PROVIDER_ID: &str = "-- jobs::note_provider_id
+UPDATE jobs SET provider_id = ?3, refusals = 0, version = version + 1,
+  phase = CASE phase WHEN 'submitting' THEN 'provider_queued' ELSE phase END
+WHERE id = ?1 AND attempt = ?2 AND provider_id IS NULL";
+
+pub const NOTE_STARTED: &str = "-- jobs::note_started
+UPDATE jobs SET status = 'running', phase = 'executing', started_at = ?3, version = version + 1
+WHERE id = ?1 AND attempt = ?2 AND status = 'queued' AND attempt_ended_at IS NULL";
+
+pub const PUT_OFF: &str = "-- jobs::put_off
+UPDATE jobs SET attempt_ended_at = ?3, retry_at = ?4, refusals = refusals + 1, wait_reason = ?5,
+  phase = 'accepted', version = version + 1
+WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL AND provider_id IS NULL";
+
+pub const HOLD: &str = "-- jobs::hold
+UPDATE jobs SET retry_at = ?2, wait_reason = ?3, version = version + 1
+WHERE id = ?1 AND status = 'queued' AND (attempt = 0 OR attempt_ended_at IS NOT NULL)
+  AND wait_reason IS NOT ?3";
+
+/// The state after an attempt was asked for.
+#[derive(Debug)]
+pub struct Begun {
+    /// Whether this call, or an unanswered repeat of it, began the attempt.
+    pub won: bool,
+    pub record: Record,
+    /// The stored prompt; `None` when it is an object.
+    pub prompt: Option<String>,
+}
+
+/// Begins attempt `n`, unless the job has moved on. With `nonce` of an attempt that began already it
+/// only reads: that is how a submit that provably never left is taken up again.
+pub async fn begin_attempt(
+    db: &dyn Db,
+    id: JobId,
+    n: u32,
+    nonce: &str,
+    now: UnixMillis,
+) -> Result<Option<Begun>, StoreError> {
+    #[derive(Deserialize)]
+    struct Prompt {
+        body: String,
+    }
+    let begin = Statement {
+        sql: BEGIN_ATTEMPT,
+        params: vec![id.into(), n.into(), nonce.into(), now.into()],
+    };
+    let outcomes = batch(db, vec![begin, by_id(FIND, id), by_id(PROMPT, id)]).await?;
+    let Some(row) = rows::<Row>(FIND, &outcomes[1])?.into_iter().next() else {
+        return Ok(None);
+    };
+    let record = Record::from(row);
+    let prompt = rows::<Prompt>(PROMPT, &outcomes[2])?.into_iter().next();
+    Ok(Some(Begun {
+        won: record.job.is_live(n) && record.attempt_nonce.as_deref() == Some(nonce),
+        record,
+        prompt: prompt.map(|prompt| prompt.body),
+    }))
+}
+
+/// Binds the provider's name to attempt `n`, and answers the job as it is then.
+pub async fn note_provider_id(
+    db: &dyn Db,
+    id: JobId,
+    n: u32,
+    provider_id: &ProviderId,
+) -> Result<Option<Record>, StoreError> {
+    let note = Statement {
+        sql: NOTE_PROVIDER_ID,
+        params: vec![id.into(), n.into(), provider_id.as_str().into()],
+    };
+    let outcomes = batch(db, vec![note, by_id(FIND, id)]).await?;
+    let row = rows::<Row>(FIND, &outcomes[1])?.into_iter().next();
+    Ok(row.map(Into::into))
+}
+
+/// A worker was seen working on attempt `n`.
+pub async fn note_started(
+    db: &dyn Db,
+    id: JobId,
+    n: u32,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    let note = Statement {
+        sql: NOTE_STARTED,
+        params: vec![id.into(), n.into(), now.into()],
+    };
+    Ok(batch(db, vec![note]).await?[0].changes > 0)
+}
+
+/// The provider provably did not take attempt `n`: the job waits and tries again.
+pub async fn put_off(
+    db: &dyn Db,
+    id: JobId,
+    n: u32,
+    now: UnixMillis,
+    until: UnixMillis,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let put_off = Statement {
+        sql: PUT_OFF,
+        params: vec![id.into(), n.into(), now.into(), until.into(), reason.into()],
+    };
+    batch(db, vec![put_off]).await.map(drop)
+}
+
+/// The Gate does not admit the job yet; written once per reason, not at every ask.
+pub async fn hold(
+    db: &dyn Db,
+    id: JobId,
+    until: UnixMillis,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let hold = Statement {
+        sql: HOLD,
+        params: vec![id.into(), until.into(), reason.into()],
+    };
+    batch(db, vec![hold]).await.map(drop)
+}

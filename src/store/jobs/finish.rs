@@ -1,0 +1,196 @@
+//! The end of a job and of its attempts.
+
+use serde::Deserialize;
+
+use super::create::json;
+use super::OutputRow;
+use crate::id::{JobId, ProviderId};
+use crate::job::{Failure, JobStatus, Times};
+use crate::ports::{Db, Outcome, Param, Statement};
+use crate::store::{batch, rows, StoreError};
+use crate::time::UnixMillis;
+
+/// Whoever comes first wins: the status must still be open. The live attempt ends with the job only
+/// if it is the one that ended it; another one stays live, to be canceled at the provider.
+pub const FINISH: &str = "-- jobs::finish
+UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = ?6,
+  delay_ms = ?7, execution_ms = ?8, due_at = ?9, version = version + 1, wait_reason = NULL,
+  started_at = CASE WHEN ?3 = 'succeeded' THEN coalesce(started_at, ?4 - ?8, ?4) ELSE started_at END,
+  attempt_ended_at = CASE WHEN attempt = ?2 THEN coalesce(attempt_ended_at, ?4)
+    ELSE attempt_ended_at END,
+  provider_id = CASE WHEN attempt = ?2 THEN coalesce(provider_id, ?10) ELSE provider_id END
+WHERE id = ?1 AND status IN ('queued', 'running', 'canceling')";
+
+pub const FINISH_OUTPUTS: &str = "-- jobs::finish (outputs)
+INSERT INTO outputs (job_id, i, key, kind, content_type, size_bytes, hash, name, node_id, label,
+  width, height)
+SELECT ?1, value ->> 'i', value ->> 'key', value ->> 'kind', value ->> 'content_type',
+  value ->> 'size_bytes', value ->> 'hash', value ->> 'name', value ->> 'node_id',
+  value ->> 'label', value ->> 'width', value ->> 'height'
+FROM json_each(?3)
+WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND settle_nonce = ?2)
+ON CONFLICT DO NOTHING";
+
+/// Whether the job was won or not, this attempt has ended. An attempt that never began has no row.
+pub const FINISH_ATTEMPT: &str = "-- jobs::finish (attempt)
+INSERT INTO attempts (job_id, n, provider, provider_id, begun_at, ended_at, outcome, heard_by,
+  error_json, delay_ms, execution_ms)
+SELECT id, ?2, provider, coalesce(provider_id, ?3), attempt_begun_at, ?4, ?5, ?6, ?7, ?8, ?9
+FROM jobs WHERE id = ?1 AND attempt = ?2
+ON CONFLICT DO NOTHING";
+
+pub const CLOSE_ATTEMPT: &str = "-- jobs::close_attempt
+UPDATE jobs SET attempt_ended_at = ?3, due_at = NULL, version = version + 1
+WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL
+  AND status IN ('succeeded', 'failed', 'canceled', 'expired')";
+
+/// The nonce that the job's end carries: ours if we won.
+pub const WINNER: &str = "-- jobs::finish (winner)
+SELECT settle_nonce FROM jobs WHERE id = ?1";
+
+/// Where the news of an end came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    Webhook,
+    Look,
+    Submit,
+    Cancel,
+    Deadline,
+}
+
+impl Heard {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Look => "look",
+            Self::Submit => "submit",
+            Self::Cancel => "cancel",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
+/// How one attempt ended.
+#[derive(Clone, Debug)]
+pub struct AttemptEnd {
+    pub n: u32,
+    pub provider_id: Option<ProviderId>,
+    /// `succeeded`, `failed`, `canceled`, `expired` or `lost`.
+    pub outcome: &'static str,
+    pub heard: Heard,
+    pub error: Option<Failure>,
+    pub times: Times,
+}
+
+/// How a job ends.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    pub status: JobStatus,
+    /// Names this settle; part of its outputs' keys.
+    pub nonce: String,
+    pub error: Option<Failure>,
+    pub outputs: Vec<OutputRow>,
+    /// `None`: the job ends without an attempt.
+    pub attempt: Option<AttemptEnd>,
+    /// When the sweep looks after it again; `None` when nothing is left to do.
+    pub due_at: Option<UnixMillis>,
+}
+
+/// Ends a job, its outputs and its attempt in one batch. True if this call, or an unanswered repeat
+/// of it, is the one that ended the job; otherwise the bytes it stored are nobody's.
+pub async fn finish(
+    db: &dyn Db,
+    id: JobId,
+    finish: &Finish,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    let mut statements = vec![update(id, finish, now)];
+    if !finish.outputs.is_empty() {
+        statements.push(Statement {
+            sql: FINISH_OUTPUTS,
+            params: vec![
+                id.into(),
+                finish.nonce.as_str().into(),
+                json(&finish.outputs),
+            ],
+        });
+    }
+    statements.extend(finish.attempt.as_ref().map(|end| insert(id, end, now)));
+    statements.push(Statement {
+        sql: WINNER,
+        params: vec![id.into()],
+    });
+    let outcomes = batch(db, statements).await?;
+    let standing = outcomes.last().ok_or(StoreError::Short(1))?;
+    winner(standing).map(|nonce| nonce.as_deref() == Some(&finish.nonce))
+}
+
+/// Ends an attempt of a job that has ended before.
+pub async fn close_attempt(
+    db: &dyn Db,
+    id: JobId,
+    end: &AttemptEnd,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let close = Statement {
+        sql: CLOSE_ATTEMPT,
+        params: vec![id.into(), end.n.into(), now.into()],
+    };
+    batch(db, vec![close, insert(id, end, now)]).await.map(drop)
+}
+
+fn winner(outcome: &Outcome) -> Result<Option<String>, StoreError> {
+    #[derive(Deserialize)]
+    struct Winner {
+        settle_nonce: Option<String>,
+    }
+    let found = rows::<Winner>(WINNER, outcome)?;
+    Ok(found.into_iter().next().and_then(|row| row.settle_nonce))
+}
+
+fn update(id: JobId, finish: &Finish, now: UnixMillis) -> Statement {
+    let attempt = finish.attempt.as_ref();
+    let times = attempt.map(|end| end.times).unwrap_or_default();
+    Statement {
+        sql: FINISH,
+        params: vec![
+            id.into(),
+            attempt.map_or(0, |end| end.n).into(),
+            finish.status.as_str().into(),
+            now.into(),
+            finish.nonce.as_str().into(),
+            error(finish.error.as_ref()),
+            times.delay_ms.into(),
+            times.execution_ms.into(),
+            finish.due_at.into(),
+            provider_id(attempt),
+        ],
+    }
+}
+
+fn insert(id: JobId, end: &AttemptEnd, now: UnixMillis) -> Statement {
+    Statement {
+        sql: FINISH_ATTEMPT,
+        params: vec![
+            id.into(),
+            end.n.into(),
+            provider_id(Some(end)),
+            now.into(),
+            end.outcome.into(),
+            end.heard.as_str().into(),
+            error(end.error.as_ref()),
+            end.times.delay_ms.into(),
+            end.times.execution_ms.into(),
+        ],
+    }
+}
+
+fn provider_id(end: Option<&AttemptEnd>) -> Param {
+    end.and_then(|end| end.provider_id.as_ref())
+        .map(ProviderId::as_str)
+        .into()
+}
+
+fn error(failure: Option<&Failure>) -> Param {
+    failure.map_or(Param::Null, json)
+}

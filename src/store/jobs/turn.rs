@@ -1,0 +1,103 @@
+//! What callers and the clock turn: cancel, retry, sweep.
+
+use serde::Deserialize;
+
+use super::read::by_id;
+use super::row::FullRow;
+use super::{Full, FULL};
+use crate::id::JobId;
+use crate::ports::{Db, Statement};
+use crate::store::{batch, rows, StoreError};
+use crate::time::UnixMillis;
+
+/// Without a live attempt the job ends at once; otherwise the provider must confirm first.
+pub const CANCEL: &str = "-- jobs::cancel
+UPDATE jobs SET version = version + 1, due_at = ?3,
+  status = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN 'canceled'
+    ELSE 'canceling' END,
+  completed_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN ?2 END
+WHERE id = ?1 AND status IN ('queued', 'running')";
+
+/// A new round of the same job: attempt numbers, version and history go on. Not while an attempt of
+/// the last round is still live at the provider: two would run at once.
+pub const RETRY: &str = "-- jobs::retry
+UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened_at = ?3,
+  start_by_at = ?4, due_at = ?5, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
+  started_at = NULL, delay_ms = NULL, execution_ms = NULL, retry_at = NULL, refusals = 0,
+  wait_reason = NULL, version = version + 1
+WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
+  AND (attempt = 0 OR attempt_ended_at IS NOT NULL)";
+
+/// Moves what it finds ten minutes on, so that rows that cannot be woken do not starve others.
+pub const SWEEP: &str = "-- jobs::sweep
+UPDATE jobs SET due_at = ?2
+WHERE id IN (SELECT id FROM jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT ?3)
+RETURNING id";
+
+/// Asks for the end of a job and answers what stands then. Twice is the same as once.
+pub async fn cancel(
+    db: &dyn Db,
+    id: JobId,
+    now: UnixMillis,
+    due_at: UnixMillis,
+) -> Result<Option<Full>, StoreError> {
+    let cancel = Statement {
+        sql: CANCEL,
+        params: vec![id.into(), now.into(), due_at.into()],
+    };
+    changed(db, cancel, id).await
+}
+
+/// The times of a new round.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    pub opened_at: UnixMillis,
+    pub start_by_at: UnixMillis,
+    pub due_at: UnixMillis,
+}
+
+/// Opens the round after `round` and answers what stands then. Twice opens one round.
+pub async fn retry(
+    db: &dyn Db,
+    id: JobId,
+    round: u32,
+    next: Round,
+) -> Result<Option<Full>, StoreError> {
+    let retry = Statement {
+        sql: RETRY,
+        params: vec![
+            id.into(),
+            round.into(),
+            next.opened_at.into(),
+            next.start_by_at.into(),
+            next.due_at.into(),
+        ],
+    };
+    changed(db, retry, id).await
+}
+
+async fn changed(db: &dyn Db, change: Statement, id: JobId) -> Result<Option<Full>, StoreError> {
+    let outcomes = batch(db, vec![change, by_id(FULL, id)]).await?;
+    let row = rows::<FullRow>(FULL, &outcomes[1])?.into_iter().next();
+    Ok(row.map(Into::into))
+}
+
+/// Jobs that should have ended by `now`, at most `limit`; each is found again after `next_at`.
+pub async fn sweep(
+    db: &dyn Db,
+    now: UnixMillis,
+    next_at: UnixMillis,
+    limit: u32,
+) -> Result<Vec<JobId>, StoreError> {
+    #[derive(Deserialize)]
+    struct Found {
+        id: JobId,
+    }
+    let sweep = Statement {
+        sql: SWEEP,
+        params: vec![now.into(), next_at.into(), limit.into()],
+    };
+    let outcomes = batch(db, vec![sweep]).await?;
+    let found = rows::<Found>(SWEEP, &outcomes[0])?;
+    Ok(found.into_iter().map(|row| row.id).collect())
+}

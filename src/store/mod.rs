@@ -1,0 +1,154 @@
+//! The only SQL in the crate: one directory or file per table.
+//!
+//! Every statement is a `const` beside its only function, begins with its own name, and is listed in
+//! [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
+
+pub mod assets;
+pub mod jobs;
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::ports::{Db, DbError, Outcome, Param, Statement};
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The database answered something the code does not know: a bug, or a migration that is missing.
+    #[error("unreadable row from {statement}: {source}")]
+    Row {
+        statement: &'static str,
+        source: serde_json::Error,
+    },
+    #[error("the database answered {0} results less than it was asked for")]
+    Short(usize),
+}
+
+/// Every statement of the crate.
+pub const STATEMENTS: &[&str] = &[
+    PING,
+    assets::PUT,
+    assets::FIND,
+    jobs::CREATE,
+    jobs::CREATE_PROMPT,
+    jobs::FIND,
+    jobs::FIND_CREATED,
+    jobs::FULL,
+    jobs::LIST,
+    jobs::LIST_EXAMINED,
+    jobs::BEGIN_ATTEMPT,
+    jobs::PROMPT,
+    jobs::NOTE_PROVIDER_ID,
+    jobs::NOTE_STARTED,
+    jobs::PUT_OFF,
+    jobs::HOLD,
+    jobs::FINISH,
+    jobs::FINISH_OUTPUTS,
+    jobs::FINISH_ATTEMPT,
+    jobs::WINNER,
+    jobs::CLOSE_ATTEMPT,
+    jobs::CANCEL,
+    jobs::RETRY,
+    jobs::SWEEP,
+];
+
+/// Reads one row at the most: whether the schema is there, not only the database.
+pub const PING: &str = "-- store::ping
+SELECT 1 AS one FROM jobs WHERE id = ''";
+
+pub async fn ping(db: &dyn Db) -> Result<(), StoreError> {
+    let ping = Statement {
+        sql: PING,
+        params: Vec::new(),
+    };
+    batch(db, vec![ping]).await.map(drop)
+}
+
+/// How often a batch is repeated when it is not known whether it was committed. Every batch here may
+/// run twice: it says what it wants by nonce or key, and reads back what stands.
+const REPEATS_MAX: usize = 2;
+
+/// Runs a batch, and runs it again when its outcome is unknown.
+async fn batch(db: &dyn Db, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError> {
+    let asked = statements.len();
+    let mut repeats = 0;
+    let outcomes = loop {
+        match db.batch(statements.clone()).await {
+            Err(DbError::Unknown(_)) if repeats < REPEATS_MAX => repeats += 1,
+            answer => break answer?,
+        }
+    };
+    if outcomes.len() < asked {
+        return Err(StoreError::Short(asked - outcomes.len()));
+    }
+    Ok(outcomes)
+}
+
+/// The rows that a statement answered, as the store's own types.
+fn rows<T: DeserializeOwned>(
+    statement: &'static str,
+    outcome: &Outcome,
+) -> Result<Vec<T>, StoreError> {
+    serde_json::from_str(&outcome.rows).map_err(|source| StoreError::Row {
+        statement: name(statement),
+        source,
+    })
+}
+
+/// The name in a statement's first line.
+pub fn name(statement: &'static str) -> &'static str {
+    statement
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("-- "))
+        .unwrap_or(statement)
+}
+
+impl From<&str> for Param {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Param {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Param {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<u32> for Param {
+    fn from(number: u32) -> Self {
+        Self::Integer(i64::from(number))
+    }
+}
+
+impl From<u64> for Param {
+    fn from(number: u64) -> Self {
+        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<crate::time::UnixMillis> for Param {
+    fn from(at: crate::time::UnixMillis) -> Self {
+        Self::Integer(at.get())
+    }
+}
+
+impl From<crate::id::JobId> for Param {
+    fn from(id: crate::id::JobId) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

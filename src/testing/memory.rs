@@ -1,0 +1,184 @@
+//! The small ports in memory: objects, entropy, log lines, later tasks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::id::JobId;
+use crate::ports::{
+    Admission, Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange, Entropy, Gate, Level, Log,
+    Tasks,
+};
+use crate::time::UnixMillis;
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// R2 in memory, which can be told to fail.
+#[derive(Default)]
+pub struct MemoryBlobs {
+    objects: Mutex<BTreeMap<String, (BlobMeta, Bytes)>>,
+    failures: AtomicU64,
+}
+
+impl MemoryBlobs {
+    /// The next `count` calls fail.
+    pub fn fail_next(&self, count: u64) {
+        self.failures.store(count, Ordering::SeqCst);
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        lock(&self.objects).keys().cloned().collect()
+    }
+
+    pub fn bytes(&self, key: &str) -> Option<Bytes> {
+        lock(&self.objects).get(key).map(|(_, bytes)| bytes.clone())
+    }
+
+    fn turn(&self) -> Result<(), BlobError> {
+        let left = self.failures.load(Ordering::SeqCst);
+        if left == 0 {
+            return Ok(());
+        }
+        self.failures.store(left - 1, Ordering::SeqCst);
+        Err(BlobError("told to fail".into()))
+    }
+}
+
+#[async_trait]
+impl Blobs for MemoryBlobs {
+    async fn put(&self, key: &str, bytes: Bytes, meta: &BlobMeta) -> Result<(), BlobError> {
+        self.turn()?;
+        assert_eq!(
+            meta.size_bytes,
+            bytes.len() as u64,
+            "{key}: the size is wrong"
+        );
+        lock(&self.objects).insert(key.to_owned(), (meta.clone(), bytes));
+        Ok(())
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<BlobMeta>, BlobError> {
+        self.turn()?;
+        Ok(lock(&self.objects).get(key).map(|(meta, _)| meta.clone()))
+    }
+
+    async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<Option<Blob>, BlobError> {
+        self.turn()?;
+        let part = |bytes: &Bytes| match range {
+            None => bytes.clone(),
+            Some(range) => {
+                let start = usize::try_from(range.offset).unwrap_or(usize::MAX);
+                let end = usize::try_from(range.offset + range.length).unwrap_or(usize::MAX);
+                bytes.slice(start..end)
+            }
+        };
+        Ok(lock(&self.objects).get(key).map(|(meta, bytes)| Blob {
+            meta: meta.clone(),
+            body: BlobBody::Bytes(part(bytes)),
+        }))
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
+        self.turn()?;
+        Ok(self.bytes(key))
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), BlobError> {
+        self.turn()?;
+        lock(&self.objects).retain(|key, _| !keys.contains(key));
+        Ok(())
+    }
+
+    async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError> {
+        self.turn()?;
+        let keys = self
+            .keys()
+            .into_iter()
+            .filter(|key| key.starts_with(prefix));
+        Ok(keys.take(limit as usize).collect())
+    }
+}
+
+/// Unpredictable to nobody: the same seed gives the same bytes.
+pub struct CountingEntropy {
+    seed: u64,
+    drawn: AtomicU64,
+}
+
+impl CountingEntropy {
+    pub const fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            drawn: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Entropy for CountingEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        let n = self.drawn.fetch_add(1, Ordering::SeqCst);
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(&self.seed.to_le_bytes())
+            .update(&n.to_le_bytes());
+        hasher.finalize_xof().fill(bytes);
+    }
+}
+
+/// Log lines, kept for the tests to read.
+#[derive(Default)]
+pub struct MemoryLog(Mutex<Vec<String>>);
+
+impl MemoryLog {
+    pub fn lines(&self) -> Vec<String> {
+        lock(&self.0).clone()
+    }
+}
+
+impl Log for MemoryLog {
+    fn write(&self, _level: Level, line: &str) {
+        lock(&self.0).push(line.to_owned());
+    }
+}
+
+/// Admits everything until it is closed.
+#[derive(Default)]
+pub struct OpenGate(Mutex<Option<Admission>>);
+
+impl OpenGate {
+    pub fn answer(&self, admission: Option<Admission>) {
+        *lock(&self.0) = admission;
+    }
+}
+
+#[async_trait]
+impl Gate for OpenGate {
+    async fn admit(&self, _endpoint: &str, _job: JobId) -> Admission {
+        lock(&self.0).clone().unwrap_or(Admission::Granted)
+    }
+}
+
+/// Work for later, with its delay, waiting for the driver.
+#[derive(Default)]
+pub struct MemoryTasks(Mutex<Vec<(u64, BoxFuture<'static, ()>)>>);
+
+impl MemoryTasks {
+    /// Tasks given since this was last asked, each with when it is due.
+    pub fn take(&self, now: UnixMillis) -> Vec<(UnixMillis, BoxFuture<'static, ()>)> {
+        let tasks = std::mem::take(&mut *lock(&self.0));
+        let due = |(delay_ms, task)| (now.plus_ms(delay_ms), task);
+        tasks.into_iter().map(due).collect()
+    }
+}
+
+impl Tasks for MemoryTasks {
+    fn after(&self, delay_ms: u64, task: BoxFuture<'static, ()>) {
+        lock(&self.0).push((delay_ms, task));
+    }
+}

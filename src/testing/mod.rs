@@ -1,0 +1,8 @@
+//! The outside world in memory, for tests, simulations and the operator's mocks.
+
+pub mod clock;
+pub mod memory;
+pub mod queue;
+pub mod runpod;
+pub mod sqlite;
+pub mod watchers;

@@ -1,0 +1,331 @@
+//! `TestQueue`: the whole product in memory, driven by hand.
+//!
+//! Real router, real verbs, real SQL; the clock moves only when told to, and what would happen by
+//! itself (alarms, later tasks, webhooks) happens when the clock is moved past it, in order.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{header, Request, StatusCode};
+use axum::Router;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower_service::Service;
+
+use super::clock::ManualClock;
+use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLog, MemoryTasks, OpenGate};
+use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
+use super::sqlite::SqliteDb;
+use super::watchers::MemoryWatchers;
+use crate::app::{App, Ports};
+use crate::config::Config;
+use crate::http::router;
+use crate::id::JobId;
+use crate::ports::{Clock, Http, HttpError, HttpRequest, HttpResponse, Method};
+use crate::queue::advance::{on_alarm, Next};
+use crate::time::UnixMillis;
+
+/// Where the tests' time begins: 2026-01-01.
+const BEGINNING: UnixMillis = UnixMillis::new(1_767_225_600_000);
+
+const PUBLIC_URL: &str = "https://queue.example";
+
+/// The operator of every test queue.
+pub const ADMIN_KEY: &str = "the operator's key of every test queue";
+
+pub struct TestQueue {
+    pub app: Arc<App>,
+    pub router: Router,
+    pub clock: Arc<ManualClock>,
+    pub db: Arc<SqliteDb>,
+    pub blobs: Arc<MemoryBlobs>,
+    pub watchers: Arc<MemoryWatchers>,
+    pub runpod: Arc<Mutex<FakeRunpod>>,
+    pub log: Arc<MemoryLog>,
+    pub gate: Arc<OpenGate>,
+    tasks: Arc<MemoryTasks>,
+    waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answered {
+    pub status: StatusCode,
+    pub headers: axum::http::HeaderMap,
+    pub bytes: Bytes,
+}
+
+impl Answered {
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default()
+    }
+}
+
+impl TestQueue {
+    /// A queue on the simulated GPU.
+    pub fn simulated() -> Self {
+        Self::build(&[("PROVIDER", "simulated")], Plan::default(), 1)
+    }
+
+    /// A queue on a fake RunPod that does as planned.
+    pub fn live(plan: Plan) -> Self {
+        Self::build(&[], plan, 1)
+    }
+
+    /// `settings` are put over those of a local deployment.
+    ///
+    /// # Panics
+    /// When the settings or the schema are wrong: there is nothing to test then.
+    pub fn build(settings: &[(&str, &str)], plan: Plan, seed: u64) -> Self {
+        let clock = Arc::new(ManualClock::new(BEGINNING));
+        let db = SqliteDb::new(include_str!("../../schema.sql"));
+        let db = Arc::new(db.unwrap_or_else(|error| panic!("schema.sql: {error}")));
+        let watchers = Arc::new(MemoryWatchers::new(clock.clone()));
+        let runpod = FakeRunpod::new(
+            Endpoint {
+                seed,
+                ..Endpoint::default()
+            },
+            plan,
+        );
+        let runpod = Arc::new(Mutex::new(runpod));
+        let wire = Arc::new(Wire {
+            queue: OnceLock::new(),
+            runpod: FakeHttp {
+                runpod: runpod.clone(),
+                clock: clock.clone(),
+            },
+        });
+        let blobs = Arc::new(MemoryBlobs::default());
+        let log = Arc::new(MemoryLog::default());
+        let gate = Arc::new(OpenGate::default());
+        let tasks = Arc::new(MemoryTasks::default());
+        let ports = Ports {
+            db: db.clone(),
+            blobs: blobs.clone(),
+            http: wire.clone(),
+            watchers: watchers.clone(),
+            gate: gate.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(CountingEntropy::new(seed)),
+            tasks: tasks.clone(),
+            log: log.clone(),
+        };
+        let app = App::new(config(settings), ports);
+        let app = Arc::new(app.unwrap_or_else(|problems| panic!("{problems:?}")));
+        let router = router(app.clone());
+        drop(wire.queue.set(router.clone()));
+        Self {
+            app,
+            router,
+            clock,
+            db,
+            blobs,
+            watchers,
+            runpod,
+            log,
+            gate,
+            tasks,
+            waiting: Mutex::default(),
+        }
+    }
+
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answered {
+        answer(self.router.clone(), request).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answered {
+        self.send(request("GET", path, &[], Body::empty())).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answered {
+        self.post_with(path, body, &[]).await
+    }
+
+    pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answered {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.send(request("POST", path, &all, body.to_string().into()))
+            .await
+    }
+
+    /// Creates a job and answers its id.
+    ///
+    /// # Panics
+    /// When the job is refused.
+    pub async fn create(&self, body: &Value) -> JobId {
+        let answer = self.post("/api/queue/create", body).await;
+        let id = answer.json()["job_id"].as_str().and_then(JobId::parse);
+        id.unwrap_or_else(|| panic!("refused: {}", answer.json()))
+    }
+
+    /// The job as its caller sees it.
+    pub async fn job(&self, id: JobId) -> Value {
+        self.get(&format!("/api/queue/status/{id}")).await.json()["job"].clone()
+    }
+
+    /// When something happens next by itself, if anything ever does.
+    pub fn next_event_at(&self) -> Option<UnixMillis> {
+        self.collect_tasks();
+        let alarm = self.watchers.next_alarm().map(|(at, _)| at);
+        let task = lock(&self.waiting).iter().map(|(at, _)| *at).min();
+        let webhook = lock(&self.runpod).next_webhook_at();
+        [alarm, task, webhook].into_iter().flatten().min()
+    }
+
+    /// Moves the clock on by `ms`, letting everything happen that is due until then.
+    pub async fn pass(&self, ms: u64) {
+        let end = self.now().plus_ms(ms);
+        while let Some(at) = self.next_event_at().filter(|at| *at <= end) {
+            self.clock.set(at.max(self.now()));
+            self.happen().await;
+        }
+        self.clock.set(end);
+    }
+
+    /// Everything that is due now.
+    pub async fn happen(&self) {
+        self.run_tasks().await;
+        self.deliver_webhooks().await;
+        while let Some((_, id)) = self
+            .watchers
+            .next_alarm()
+            .filter(|(at, _)| *at <= self.now())
+        {
+            self.ring(id).await;
+        }
+    }
+
+    /// Runs one watcher's alarm now, due or not.
+    pub async fn ring(&self, id: JobId) {
+        self.watchers.take_alarm(id);
+        let watch = self.watchers.watch(id);
+        if on_alarm(&self.app, &watch, id).await == Next::Forget {
+            self.watchers.forget(id);
+        }
+    }
+
+    pub async fn deliver_webhooks(&self) {
+        let due = lock(&self.runpod).due_webhooks(self.now());
+        for delivery in due {
+            let path = delivery.url.strip_prefix(PUBLIC_URL).unwrap_or("/");
+            let headers: Vec<(&str, &str)> = delivery
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            let request = request("POST", path, &headers, delivery.body.clone().into());
+            let status = self.send(request).await.status.as_u16();
+            lock(&self.runpod).delivered(delivery.id, Some(status));
+        }
+    }
+
+    fn collect_tasks(&self) {
+        let new = self.tasks.take(self.now());
+        lock(&self.waiting).extend(new);
+    }
+
+    async fn run_tasks(&self) {
+        self.collect_tasks();
+        let now = self.now();
+        let mut due = Vec::new();
+        {
+            let mut waiting = lock(&self.waiting);
+            let mut rest = Vec::new();
+            for (at, task) in waiting.drain(..) {
+                if at <= now {
+                    due.push(task);
+                } else {
+                    rest.push((at, task));
+                }
+            }
+            *waiting = rest;
+        }
+        for task in due {
+            task.await;
+        }
+    }
+}
+
+/// The settings of a local deployment against the fake RunPod, with `over` put over them.
+fn config(over: &[(&str, &str)]) -> Config {
+    let base = [
+        ("ENVIRONMENT", "local"),
+        ("PUBLIC_URL", PUBLIC_URL),
+        ("RUNPOD_ENDPOINT_ID", "mock"),
+        ("RUNPOD_API_KEY", "mock-key"),
+        ("ADMIN_KEY", ADMIN_KEY),
+    ];
+    let config = Config::from_vars(|name| {
+        let mut all = over.iter().chain(&base);
+        all.find(|(key, _)| *key == name)
+            .map(|(_, value)| (*value).to_owned())
+    });
+    config.unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+/// # Panics
+/// When a test names an impossible path or header.
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request
+        .body(body)
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+async fn answer(mut router: Router, request: Request<Body>) -> Answered {
+    let Ok(response) = router.call(request).await;
+    let (parts, body) = response.into_parts();
+    let bytes = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes);
+    Answered {
+        status: parts.status,
+        headers: parts.headers,
+        bytes: bytes.unwrap_or_default(),
+    }
+}
+
+/// What leaves the product: to itself, or to RunPod.
+struct Wire {
+    queue: OnceLock<Router>,
+    runpod: FakeHttp,
+}
+
+#[async_trait]
+impl Http for Wire {
+    async fn send(&self, asked: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let Some(path) = asked.url.strip_prefix(PUBLIC_URL) else {
+            return self.runpod.send(asked).await;
+        };
+        let router = self.queue.get().cloned().unwrap_or_default();
+        let method = match asked.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        let headers = [(header::CONTENT_TYPE.as_str(), "application/json")];
+        let answered = answer(router, request(method, path, &headers, asked.body.into())).await;
+        Ok(HttpResponse {
+            status: answered.status.as_u16(),
+            headers: std::collections::BTreeMap::new(),
+            body: answered.bytes,
+        })
+    }
+}

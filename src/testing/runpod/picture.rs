@@ -1,0 +1,60 @@
+//! Small real files whose content depends on a seed.
+
+/// Pixels on a side: enough to see two results differ, small enough to put in any test.
+const SIDE: u32 = 64;
+
+/// A PNG of two colours that run into each other.
+pub(super) fn png(seed: &[u8; 32]) -> Vec<u8> {
+    let mut pixels = Vec::new();
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            for channel in 0..3 {
+                let (from, to) = (u32::from(seed[channel]), u32::from(seed[channel + 3]));
+                let mixed = (from * (2 * SIDE - x - y) + to * (x + y)) / (2 * SIDE);
+                pixels.push(u8::try_from(mixed).unwrap_or(u8::MAX));
+            }
+        }
+    }
+    let mut file = Vec::new();
+    // Writing to memory cannot fail, and an empty file would fail every test that looks.
+    match encode(&mut file, &pixels) {
+        Ok(()) => file,
+        Err(_) => Vec::new(),
+    }
+}
+
+fn encode(file: &mut Vec<u8>, pixels: &[u8]) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(file, SIDE, SIDE);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header()?.write_image_data(pixels)
+}
+
+/// An MP4 by its first box; no player shows it.
+pub(super) fn mp4(seed: &[u8; 32]) -> Vec<u8> {
+    let mut file = b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2".to_vec();
+    file.extend(b"\0\0\0\x88mdat");
+    for _ in 0..4 {
+        file.extend(seed);
+    }
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_real_and_differ() {
+        let (one, other) = (png(&[1; 32]), png(&[200; 32]));
+        let size = imagesize::blob_size(&one).unwrap();
+        assert_eq!((size.width, size.height), (64, 64));
+        assert_ne!(one, other);
+        let mut reader = png::Decoder::new(std::io::Cursor::new(one))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(pixels[..3], [1, 1, 1]);
+    }
+}

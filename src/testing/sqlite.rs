@@ -1,0 +1,172 @@
+//! D1 in memory: SQLite with D1's limits and D1's habits.
+//!
+//! Like D1 it binds every number as a double, runs a batch as one transaction, and refuses what D1
+//! refuses. Unlike D1 it can be told to fail.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rusqlite::limits::Limit;
+use rusqlite::types::{Value as SqlValue, ValueRef};
+use rusqlite::{params_from_iter, Connection};
+use serde_json::{Map, Value};
+
+use crate::ports::{Db, DbError, Outcome, Param, Statement};
+
+/// Cloudflare's documentation, D1 limits.
+const LIMITS: [(Limit, i32); 5] = [
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+];
+
+/// How the next batch goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DbFault {
+    /// Nothing was committed, and the caller cannot know.
+    LostBefore,
+    /// It was committed, and the caller cannot know.
+    LostAfter,
+    Overloaded,
+}
+
+pub struct SqliteDb {
+    connection: Mutex<Connection>,
+    faults: Mutex<VecDeque<DbFault>>,
+    batches: Mutex<Vec<Vec<&'static str>>>,
+}
+
+impl SqliteDb {
+    /// An empty database with `schema` applied.
+    pub fn new(schema: &str) -> rusqlite::Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch("PRAGMA foreign_keys = ON")?;
+        connection.execute_batch(schema)?;
+        for (limit, value) in LIMITS {
+            connection.set_limit(limit, value)?;
+        }
+        Ok(Self {
+            connection: Mutex::new(connection),
+            faults: Mutex::default(),
+            batches: Mutex::default(),
+        })
+    }
+
+    /// The next batches fail like this, one each.
+    pub fn fail_next(&self, fault: DbFault) {
+        lock(&self.faults).push_back(fault);
+    }
+
+    pub fn clear_faults(&self) {
+        lock(&self.faults).clear();
+    }
+
+    /// The statements of every batch since this was last asked.
+    pub fn take_batches(&self) -> Vec<Vec<&'static str>> {
+        std::mem::take(&mut lock(&self.batches))
+    }
+
+    /// For the tests' own questions: rows as JSON objects.
+    pub fn query(&self, sql: &str) -> rusqlite::Result<Vec<Value>> {
+        run(&lock(&self.connection), sql, &[]).map(|(rows, _)| rows)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Db for SqliteDb {
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DbError> {
+        let fault = lock(&self.faults).pop_front();
+        lock(&self.batches).push(statements.iter().map(|s| s.sql).collect());
+        match fault {
+            Some(DbFault::LostBefore) => return Err(DbError::Unknown("connection lost".into())),
+            Some(DbFault::Overloaded) => return Err(DbError::Overloaded("too many".into())),
+            Some(DbFault::LostAfter) | None => {}
+        }
+        let mut connection = lock(&self.connection);
+        let outcomes = transaction(&mut connection, &statements);
+        let outcomes = outcomes.map_err(|error| DbError::Refused(error.to_string()))?;
+        match fault {
+            Some(DbFault::LostAfter) => Err(DbError::Unknown("connection lost".into())),
+            _ => Ok(outcomes),
+        }
+    }
+}
+
+fn transaction(
+    connection: &mut Connection,
+    statements: &[Statement],
+) -> rusqlite::Result<Vec<Outcome>> {
+    let transaction = connection.transaction()?;
+    let mut outcomes = Vec::new();
+    for statement in statements {
+        let (rows, changes) = run(&transaction, statement.sql, &statement.params)?;
+        outcomes.push(Outcome {
+            rows: Value::from(rows).to_string(),
+            changes,
+            rows_written: changes,
+        });
+    }
+    transaction.commit()?;
+    Ok(outcomes)
+}
+
+fn run(
+    connection: &Connection,
+    sql: &str,
+    params: &[Param],
+) -> rusqlite::Result<(Vec<Value>, u64)> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let names: Vec<String> = statement
+        .column_names()
+        .iter()
+        .map(|n| (*n).to_owned())
+        .collect();
+    let bound = params_from_iter(params.iter().map(bound));
+    let before = connection.total_changes();
+    let mut rows = Vec::new();
+    let mut answer = statement.query(bound)?;
+    while let Some(row) = answer.next()? {
+        let mut object = Map::new();
+        for (i, name) in names.iter().enumerate() {
+            object.insert(name.clone(), json(row.get_ref(i)?));
+        }
+        rows.push(object.into());
+    }
+    Ok((rows, connection.total_changes() - before))
+}
+
+#[allow(clippy::cast_precision_loss)] // D1 binds every number as a JavaScript number.
+fn bound(param: &Param) -> SqlValue {
+    match param {
+        Param::Null => SqlValue::Null,
+        Param::Integer(number) => SqlValue::Real(*number as f64),
+        Param::Real(number) => SqlValue::Real(*number),
+        Param::Text(text) => SqlValue::Text(text.clone()),
+    }
+}
+
+/// As D1 answers: numbers are JavaScript's, so a whole one has no point.
+fn json(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => whole(number),
+        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into(),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // Checked to be whole and small.
+fn whole(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < 9e15 {
+        (number as i64).into()
+    } else {
+        number.into()
+    }
+}

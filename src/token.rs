@@ -1,0 +1,184 @@
+//! Proofs that we wrote something ourselves: callback URLs and result links carry an HMAC.
+//!
+//! A token is made for one purpose and is worthless for another. Two secrets are valid at once, so
+//! that they can be changed while links and callbacks are still out.
+
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use crate::id::JobId;
+use crate::time::UnixMillis;
+
+/// Bytes of an HMAC kept in a token: 128 bits cannot be guessed, and URLs stay short.
+const MAC_BYTES: usize = 16;
+/// Key number, job id, attempt number, MAC.
+const CALLBACK_BYTES: usize = 1 + 16 + 4 + MAC_BYTES;
+
+/// A secret with the number that tells tokens made with it.
+#[derive(Clone)]
+struct Secret {
+    kid: u8,
+    key: Vec<u8>,
+}
+
+/// Signs with the newest secret, verifies with every valid one.
+#[derive(Clone)]
+pub struct Signer {
+    secrets: Vec<Secret>,
+}
+
+/// What a callback URL speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackClaim {
+    pub job: JobId,
+    pub attempt: u32,
+}
+
+impl Signer {
+    /// `secrets` newest first. A secret's number is derived from itself, so that old tokens are
+    /// still told after the list has changed.
+    pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let numbered = secrets.into_iter().map(|secret| Secret {
+            kid: blake3::derive_key("edge-queue 2026 key number", secret.as_ref())[0],
+            key: secret.as_ref().to_vec(),
+        });
+        Self {
+            secrets: numbered.collect(),
+        }
+    }
+
+    /// The token of a callback URL.
+    pub fn callback(&self, claim: CallbackClaim) -> String {
+        let mut body = Vec::with_capacity(CALLBACK_BYTES);
+        body.push(self.kid());
+        body.extend_from_slice(claim.job.as_bytes());
+        body.extend_from_slice(&claim.attempt.to_be_bytes());
+        let mac = self.mac(self.kid(), b"callback", &body);
+        body.extend_from_slice(&mac.unwrap_or_default());
+        URL_SAFE_NO_PAD.encode(body)
+    }
+
+    /// `None`: not made by us. Touches nothing but the token.
+    pub fn verify_callback(&self, token: &str) -> Option<CallbackClaim> {
+        let bytes: [u8; CALLBACK_BYTES] = URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
+        let (body, mac) = bytes.split_at(CALLBACK_BYTES - MAC_BYTES);
+        self.verify(body[0], b"callback", body, mac).then_some(())?;
+        Some(CallbackClaim {
+            job: JobId::from_bytes(body[1..17].try_into().ok()?),
+            attempt: u32::from_be_bytes(body[17..21].try_into().ok()?),
+        })
+    }
+
+    /// The query that opens `key` until `expires_at`: `exp`, `kid` and `sig`.
+    pub fn link_query(&self, key: &str, expires_at: UnixMillis) -> String {
+        let seconds = expires_at.get() / 1000;
+        let mac = self.mac(self.kid(), b"link", &link_body(key, seconds));
+        let signature = URL_SAFE_NO_PAD.encode(mac.unwrap_or_default());
+        format!("exp={seconds}&kid={}&sig={signature}", self.kid())
+    }
+
+    /// Whether `key` may be read at `now` with the three values of a signed link.
+    pub fn verify_link(&self, key: &str, link: &LinkProof, now: UnixMillis) -> bool {
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(&link.sig) else {
+            return false;
+        };
+        let body = link_body(key, link.exp);
+        now.get() / 1000 < link.exp && self.verify(link.kid, b"link", &body, &signature)
+    }
+
+    fn kid(&self) -> u8 {
+        self.secrets.first().map_or(0, |secret| secret.kid)
+    }
+
+    fn verify(&self, kid: u8, purpose: &[u8], body: &[u8], mac: &[u8]) -> bool {
+        self.mac(kid, purpose, body)
+            .is_some_and(|expected| expected.ct_eq(mac).into())
+    }
+
+    fn mac(&self, kid: u8, purpose: &[u8], body: &[u8]) -> Option<[u8; MAC_BYTES]> {
+        let secret = self.secrets.iter().find(|secret| secret.kid == kid)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret.key).ok()?;
+        mac.update(purpose);
+        mac.update(&[0]);
+        mac.update(body);
+        mac.finalize().into_bytes()[..MAC_BYTES].try_into().ok()
+    }
+}
+
+/// The query of a signed link, parsed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct LinkProof {
+    /// Unix seconds.
+    pub exp: i64,
+    pub kid: u8,
+    pub sig: String,
+}
+
+fn link_body(key: &str, seconds: i64) -> Vec<u8> {
+    let mut body = seconds.to_be_bytes().to_vec();
+    body.extend_from_slice(key.as_bytes());
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim() -> CallbackClaim {
+        CallbackClaim {
+            job: JobId::from_bytes([7; 16]),
+            attempt: 3,
+        }
+    }
+
+    fn proof(query: &str) -> LinkProof {
+        let mut parts = query.split(['=', '&']).skip(1).step_by(2);
+        LinkProof {
+            exp: parts.next().unwrap().parse().unwrap(),
+            kid: parts.next().unwrap().parse().unwrap(),
+            sig: parts.next().unwrap().to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_callback_token_says_its_job_and_attempt_and_nothing_else_does() {
+        let signer = Signer::new(["secret"]);
+        let token = signer.callback(claim());
+        assert_eq!(signer.verify_callback(&token), Some(claim()));
+        assert_eq!(Signer::new(["other"]).verify_callback(&token), None);
+        for at in 0..token.len() {
+            let mut forged = token.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            let forged = String::from_utf8(forged).unwrap();
+            assert_eq!(signer.verify_callback(&forged), None, "changed at {at}");
+        }
+    }
+
+    #[test]
+    fn tokens_made_before_a_change_of_secret_are_still_ours() {
+        let token = Signer::new(["old"]).callback(claim());
+        let changed = Signer::new(["new", "old"]);
+        assert_eq!(changed.verify_callback(&token), Some(claim()));
+        assert_eq!(Signer::new(["new"]).verify_callback(&token), None);
+    }
+
+    #[test]
+    fn a_link_opens_its_own_key_until_it_expires() {
+        let signer = Signer::new(["secret"]);
+        let link = proof(&signer.link_query("a/1/x/0.png", UnixMillis::new(60_000)));
+        let open = |key, now| signer.verify_link(key, &link, UnixMillis::new(now));
+        assert!(open("a/1/x/0.png", 59_999));
+        assert!(!open("a/1/x/0.png", 60_000));
+        assert!(!open("a/1/x/1.png", 0));
+    }
+
+    #[test]
+    fn a_signer_without_secrets_verifies_nothing() {
+        let none = Signer::new(Vec::<String>::new());
+        let token = none.callback(claim());
+        assert_eq!(none.verify_callback(&token), None);
+    }
+}

@@ -1,0 +1,198 @@
+//! Which node a returned file comes from.
+//!
+//! The stock RunPod worker returns file names without node ids and without subfolders. So every
+//! output node gets a `filename_prefix` of ours, `eq<i>`; ComfyUI makes `eq<i>_00001_.png` of it,
+//! which [`node_of`] reads back. The caller sees the prefix that its workflow had ([`shown_name`]).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::contract::{Label, MediaKind, Output};
+
+/// The input by which ComfyUI's output nodes name their files.
+const PREFIX_INPUT: &str = "filename_prefix";
+
+/// A file, or several, that must come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedOutput {
+    /// None under the `task` protocol, where there are no nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
+    /// None where a raw prompt does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MediaKind>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// Ours, in the prompt that is sent; empty under the `task` protocol.
+    pub prefix: String,
+    /// The caller's, to be shown.
+    pub caller_prefix: String,
+}
+
+/// The outputs of a contract whose nodes the rules left in the prompt, each prefixed.
+pub fn prefix_outputs(outputs: &[Output], prompt: &mut Value) -> Vec<ExpectedOutput> {
+    let mut expected = Vec::new();
+    for output in outputs {
+        let Some(node_id) = &output.node else {
+            continue;
+        };
+        let Some(place) = prefix_place(prompt, node_id) else {
+            continue;
+        };
+        let prefix = prefix(expected.len());
+        let caller_prefix = replace_text(place, &prefix);
+        expected.push(ExpectedOutput {
+            node_id: Some(node_id.clone()),
+            kind: Some(output.kind),
+            label: Some(output.label.clone()),
+            prefix,
+            caller_prefix,
+        });
+    }
+    expected
+}
+
+/// The same for a caller's own API-format prompt: every node that names its files.
+pub fn rename_outputs(prompt: &mut Value) -> Vec<ExpectedOutput> {
+    let nodes = prompt.as_object().into_iter().flatten();
+    let node_ids: Vec<String> = nodes.map(|(id, _)| id.clone()).collect();
+    let mut expected = Vec::new();
+    for node_id in node_ids {
+        let Some(place) = prefix_place(prompt, &node_id) else {
+            continue;
+        };
+        let prefix = prefix(expected.len());
+        let caller_prefix = replace_text(place, &prefix);
+        expected.push(ExpectedOutput {
+            node_id: Some(node_id),
+            kind: None,
+            label: None,
+            prefix,
+            caller_prefix,
+        });
+    }
+    expected
+}
+
+/// A task's outputs: their kinds and labels, in the order in which they come.
+pub fn unnamed_outputs(outputs: &[Output]) -> Vec<ExpectedOutput> {
+    let unnamed = outputs.iter().map(|output| ExpectedOutput {
+        node_id: output.node.clone(),
+        kind: Some(output.kind),
+        label: Some(output.label.clone()),
+        prefix: String::new(),
+        caller_prefix: String::new(),
+    });
+    unnamed.collect()
+}
+
+/// The output that a returned file belongs to; None for a file that is not named as we asked.
+pub fn node_of<'a>(file_name: &str, outputs: &'a [ExpectedOutput]) -> Option<&'a ExpectedOutput> {
+    let base = file_name.rsplit(['/', '\\']).next()?;
+    outputs
+        .iter()
+        .find(|output| counter(base, &output.prefix).is_some())
+}
+
+/// The file's name as the caller's own workflow would have made it.
+pub fn shown_name(file_name: &str, output: &ExpectedOutput) -> String {
+    let base = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
+    let caller = output.caller_prefix.rsplit('/').next().unwrap_or_default();
+    match counter(base, &output.prefix) {
+        Some(counter) if !caller.is_empty() => format!("{caller}{counter}"),
+        _ => base.to_owned(),
+    }
+}
+
+/// What ComfyUI appended to a prefix: `_00001_.png`, or `_00001.mp4` by some video nodes.
+fn counter<'a>(base: &'a str, prefix: &str) -> Option<&'a str> {
+    if prefix.is_empty() {
+        return None;
+    }
+    let counter = base.strip_prefix(prefix)?;
+    let digits = counter.strip_prefix('_')?;
+    digits
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then_some(counter)
+}
+
+/// Without a slash (subfolders are not returned) and without `%`, which ComfyUI would expand.
+fn prefix(index: usize) -> String {
+    format!("eq{index}")
+}
+
+/// A linked prefix is left alone: it is computed by the workflow itself.
+fn prefix_place<'a>(prompt: &'a mut Value, node_id: &str) -> Option<&'a mut Value> {
+    let inputs = prompt.get_mut(node_id)?.get_mut("inputs")?;
+    inputs
+        .get_mut(PREFIX_INPUT)
+        .filter(|place| place.is_string())
+}
+
+fn replace_text(place: &mut Value, text: &str) -> String {
+    match std::mem::replace(place, text.into()) {
+        Value::String(before) => before,
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn renamed() -> (Value, Vec<ExpectedOutput>) {
+        let mut prompt = json!({
+            "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "fox/red"}},
+            "20": {"class_type": "SaveVideo", "inputs": {"filename_prefix": "video/ComfyUI"}},
+            "21": {"class_type": "SaveImage", "inputs": {"filename_prefix": ["4", 0]}},
+            "22": {"class_type": "PreviewImage", "inputs": {}},
+        });
+        let outputs = rename_outputs(&mut prompt);
+        (prompt, outputs)
+    }
+
+    #[test]
+    fn every_node_that_names_its_files_gets_a_prefix_of_ours() {
+        let (prompt, outputs) = renamed();
+        assert_eq!(outputs.len(), 2);
+        assert_eq!(
+            prompt["9"]["inputs"]["filename_prefix"],
+            outputs[1].prefix.as_str()
+        );
+        assert_eq!(prompt["21"]["inputs"]["filename_prefix"], json!(["4", 0]));
+    }
+
+    #[test]
+    fn a_returned_name_leads_back_to_its_node() {
+        let (_, outputs) = renamed();
+        let node = |name: &str| node_of(name, &outputs).and_then(|o| o.node_id.as_deref());
+        assert_eq!(node("eq0_00001_.mp4"), Some("20"));
+        assert_eq!(node("eq1_00012_.png"), Some("9"));
+        assert_eq!(node("some/folder/eq1_00001.webm"), Some("9"));
+        assert_eq!(node("eq10_00001_.png"), None);
+        assert_eq!(node("ComfyUI_00001_.png"), None);
+        assert_eq!(node(""), None);
+    }
+
+    #[test]
+    fn the_caller_sees_its_own_prefix() {
+        let (_, outputs) = renamed();
+        assert_eq!(shown_name("eq1_00012_.png", &outputs[1]), "red_00012_.png");
+        assert_eq!(
+            shown_name("ComfyUI_temp.png", &outputs[1]),
+            "ComfyUI_temp.png"
+        );
+    }
+
+    #[test]
+    fn eleven_outputs_are_told_apart() {
+        let nodes: serde_json::Map<_, _> = (0..11)
+            .map(|i| (i.to_string(), json!({"inputs": {"filename_prefix": "x"}})))
+            .collect();
+        let outputs = rename_outputs(&mut Value::Object(nodes));
+        let found = node_of("eq10_00001_.png", &outputs);
+        assert_eq!(found.map(|o| o.prefix.as_str()), Some("eq10"));
+    }
+}

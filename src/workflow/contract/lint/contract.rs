@@ -1,0 +1,172 @@
+//! A contract in itself: names, references between its parts, limits.
+
+use std::collections::BTreeSet;
+
+use super::super::{Contract, Kind, Label, Part, Protocol};
+use super::{Report, ITEMS_MAX};
+
+/// A day: RunPod deletes a job that lives longer by default.
+const DURATION_MS_MAX: u64 = 86_400_000;
+
+/// RunPod refuses an execution limit below five seconds.
+const EXECUTION_LIMIT_MS_MIN: u64 = 5_000;
+
+pub fn lint(contract: &Contract, report: &mut Report) {
+    let version: Vec<_> = contract.version.split('.').collect();
+    let numbers = version.iter().all(|part| part.parse::<u32>().is_ok());
+    let message = "a version is major.minor.patch";
+    report.expect(
+        version.len() == 3 && numbers,
+        "/version",
+        "bad_value",
+        message,
+    );
+    label(&contract.title, "/title", report);
+    label(&contract.description, "/description", report);
+    references(contract, report);
+    derived(contract, report);
+    compositions(contract, report);
+    outputs(contract, report);
+    limits(contract, report);
+}
+
+pub fn label(label: &Label, path: &str, report: &mut Report) {
+    for (language, text) in [("en", &label.en), ("th", &label.th)] {
+        let path = format!("{path}/{language}");
+        report.expect(
+            !text.trim().is_empty(),
+            &path,
+            "empty",
+            "a label has no text",
+        );
+    }
+}
+
+/// Names of inputs, wherever they are used.
+fn references(contract: &Contract, report: &mut Report) {
+    let mut known = |name: &str, path: String| {
+        if contract.input(name).is_none() {
+            report.flaw(path, "bad_reference", format!("there is no input {name}"));
+        }
+    };
+    for (alias, name) in &contract.aliases {
+        known(name, format!("/aliases/{alias}"));
+    }
+    for (i, group) in contract.require_any.iter().enumerate() {
+        for (k, name) in group.iter().enumerate() {
+            known(name, format!("/require_any/{i}/{k}"));
+        }
+    }
+    for (i, rule) in contract.rules.iter().enumerate() {
+        known(rule.when.input(), format!("/rules/{i}/when/input"));
+    }
+    for (i, name) in contract.echo.iter().enumerate() {
+        known(name, format!("/echo/{i}"));
+    }
+    for (i, group) in contract.require_any.iter().enumerate() {
+        let message = "a group needs at least one input";
+        report.expect(
+            !group.is_empty(),
+            &format!("/require_any/{i}"),
+            "empty",
+            message,
+        );
+    }
+    for alias in contract.aliases.keys() {
+        if contract.input(alias).is_some() {
+            let message = format!("{alias} is an input, so it cannot stand for another");
+            report.flaw(format!("/aliases/{alias}"), "duplicate", message);
+        }
+    }
+    let message = format!("more than {ITEMS_MAX} rules");
+    report.expect(
+        contract.rules.len() <= ITEMS_MAX,
+        "/rules",
+        "too_many",
+        &message,
+    );
+}
+
+fn derived(contract: &Contract, report: &mut Report) {
+    let mut seen = BTreeSet::new();
+    for (i, derived) in contract.derived.iter().enumerate() {
+        let path = format!("/derived/{i}");
+        if !seen.insert(&derived.name) {
+            report.flaw(
+                format!("{path}/name"),
+                "duplicate",
+                "two values of one name",
+            );
+        }
+        let from = contract.input(&derived.from).map(|input| &input.kind);
+        let (fits, message) = match (from, derived.linear) {
+            (Some(Kind::Choice(options)), None) => (
+                options
+                    .choices
+                    .iter()
+                    .any(|c| c.values.contains_key(&derived.name)),
+                format!("no choice of {} has values.{}", derived.from, derived.name),
+            ),
+            (Some(Kind::Integer(_)), Some(_)) => (true, String::new()),
+            _ => (
+                false,
+                "derive from a choice, or with linear from an integer".to_owned(),
+            ),
+        };
+        report.expect(fits, &format!("{path}/from"), "bad_reference", &message);
+    }
+}
+
+fn compositions(contract: &Contract, report: &mut Report) {
+    for (i, composition) in contract.compose.iter().enumerate() {
+        for (k, part) in composition.parts.iter().enumerate() {
+            let Part::Input(from) = part else {
+                continue;
+            };
+            let kind = contract.input(&from.input).map(|input| &input.kind);
+            let fits = matches!(kind, Some(Kind::String(_) | Kind::Choice(_)));
+            let message = "a text is composed of string and choice inputs";
+            let path = format!("/compose/{i}/parts/{k}/input");
+            report.expect(fits, &path, "bad_reference", message);
+        }
+        let empty = composition.parts.is_empty() && composition.baseline.is_empty();
+        report.expect(
+            !empty,
+            &format!("/compose/{i}"),
+            "empty",
+            "nothing is composed",
+        );
+    }
+}
+
+fn outputs(contract: &Contract, report: &mut Report) {
+    let message = "a template without outputs does nothing";
+    report.expect(!contract.outputs.is_empty(), "/outputs", "empty", message);
+    let mut seen = BTreeSet::new();
+    for (i, output) in contract.outputs.iter().enumerate() {
+        let path = format!("/outputs/{i}/node");
+        label(&output.label, &format!("/outputs/{i}/label"), report);
+        let named = output.node.is_some() == (contract.protocol == Protocol::Comfyui);
+        let message = "an output names its node under the protocol comfyui, and only there";
+        report.expect(named, &path, "mismatch", message);
+        if output.node.is_some() && !seen.insert(&output.node) {
+            report.flaw(path, "duplicate", "two outputs of one node");
+        }
+    }
+}
+
+fn limits(contract: &Contract, report: &mut Report) {
+    let limits = &contract.limits;
+    let range = EXECUTION_LIMIT_MS_MIN..=DURATION_MS_MAX;
+    let message = format!("it must be {EXECUTION_LIMIT_MS_MIN} to {DURATION_MS_MAX}");
+    let path = "/limits/execution_limit_ms";
+    report.expect(
+        range.contains(&limits.execution_limit_ms),
+        path,
+        "bad_limit",
+        &message,
+    );
+    let usual = (1..=limits.execution_limit_ms).contains(&limits.usual_duration_ms);
+    let message = "it must be above 0 and at most execution_limit_ms";
+    report.expect(usual, "/limits/usual_duration_ms", "bad_limit", message);
+}

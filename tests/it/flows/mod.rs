@@ -1,0 +1,3 @@
+//! Stories: a job from its creation to its end, through the real router.
+
+mod the_main_job;
