@@ -137,8 +137,7 @@ impl Migration<'_, '_, '_> {
         self.budget
             .walk(level.inputs.len() + node.slots.len() + node.widgets.len())?;
         if let NodeKind::Primitive { .. } = node.kind {
-            let migrated = level.migrated_primitives.get(&place);
-            return Ok(migrated.map_or(Plan::Primitive(place), |&k| Plan::Own(k)));
+            return Ok(Plan::Primitive(place));
         }
         let slot = match &node.kind {
             NodeKind::Instance(inner) => find_promoted(self.loaded, node, inner, &proxy.widget),
@@ -174,32 +173,38 @@ impl Migration<'_, '_, '_> {
         value: Option<Shared>,
     ) -> Result<(), ConvertError> {
         let level = &self.loaded.levels[self.definition];
-        self.budget.walk(level.ends.len())?;
-        let id = &level.nodes[primitive].id;
-        let fed = level.ends.iter().filter(|(link, _)| {
-            level
-                .links
-                .get(*link)
-                .is_some_and(|link| link.origin == *id)
-        });
-        let mut targets: Vec<Socket> = fed
-            .map(|(_, end)| *end)
-            .filter(|end| level.nodes[end.node].slots[end.slot].widget.is_some())
-            .collect();
-        targets.sort_by_key(|end| (end.node, end.slot));
-        if targets.is_empty() {
-            return Ok(());
-        }
-        let own = level.nodes[primitive]
-            .widgets
-            .first()
-            .and_then(|widget| widget.value.clone());
-        let k = self.add_input(&targets)?;
-        self.set(k, value.or(own));
+        let own = level.nodes[primitive].widgets.first();
+        let value = value.or_else(|| own.and_then(|widget| widget.value.clone()));
+        let migrated = level.migrated_primitives.get(&primitive).copied();
+        let targets = self.fed_by(primitive)?;
+        let k = match migrated {
+            Some(k) => k,
+            None if targets.is_empty() => return Ok(()),
+            None => self.add_input(&targets)?,
+        };
         self.loaded.levels[self.definition]
             .migrated_primitives
             .insert(primitive, k);
+        self.set(k, value);
         Ok(())
+    }
+
+    /// The sockets of widgets that a primitive is linked to.
+    fn fed_by(&mut self, primitive: usize) -> Result<Vec<Socket>, ConvertError> {
+        let level = &self.loaded.levels[self.definition];
+        self.budget.walk(level.ends.len())?;
+        let id = &level.nodes[primitive].id;
+        let is_fed = |link: &Id, slot: &Slot| {
+            let origin = level.links.get(link).map(|link| &link.origin);
+            origin == Some(id) && slot.widget.is_some() && slot.link.as_ref() == Some(link)
+        };
+        let ends = level.ends.iter();
+        let mut targets: Vec<Socket> = ends
+            .filter(|(link, end)| is_fed(link, &level.nodes[end.node].slots[end.slot]))
+            .map(|(_, end)| *end)
+            .collect();
+        targets.sort_by_key(|end| (end.node, end.slot));
+        Ok(targets)
     }
 
     /// Gives the definition, and so every instance, an input that feeds `targets`; the first is its source.

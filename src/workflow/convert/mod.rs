@@ -17,6 +17,7 @@ use super::graph::Graph;
 
 mod budget;
 mod dates;
+mod deal;
 mod definitions;
 mod emit;
 mod error;
@@ -34,6 +35,9 @@ mod special;
 mod text;
 mod types;
 mod widgets;
+
+#[cfg(test)]
+mod tests;
 
 pub use definitions::{Definitions, OBJECT_INFO_BYTES_MAX};
 pub use error::ConvertError;
