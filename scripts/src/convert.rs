@@ -12,14 +12,15 @@ use serde_json::{json, Map, Value};
 /// Turn graphs saved by ComfyUI's editor into API prompts, as its frontend would
 #[derive(clap::Args)]
 #[command(after_help = "\
-For each GRAPH.json, DIR gets GRAPH.json, the prompt; or GRAPH.error.json, {\"error\": {\"code\", \"message\"}},
-where the frontend would refuse. Of {a|b} in a prompt the first alternative is taken.
+For each GRAPH.json, DIR gets GRAPH.json, the prompt. Where the frontend would refuse, it gets
+GRAPH.error.json instead: {\"error\": {\"code\", \"message\"}}.
+Of {a|b} in a prompt the first alternative is taken.
 
 Example:
   curl -o object_info.json http://127.0.0.1:8188/object_info
   ops convert --object-info object_info.json --out prompts portrait.json upscale.json")]
 pub struct Arguments {
-    /// The answer of ComfyUI's GET /object_info
+    /// What ComfyUI answers to `GET /object_info`
     #[arg(long, value_name = "FILE")]
     object_info: PathBuf,
 

@@ -1,7 +1,8 @@
 //! JSON as a browser holds it: numbers are doubles, objects remember the order of their keys.
 //!
-//! `serde_json::Value` sorts keys, which the compiler relies on; the editor's files give meaning to the
-//! order of some objects (the inputs of a dynamic combo), so they are read into this type instead.
+//! `serde_json::Value` sorts keys, which the compiler relies on; the editor's files give meaning to
+//! the order of some objects (the inputs of a dynamic combo), so they are read into this type
+//! instead.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -125,7 +126,8 @@ impl Json {
         }
     }
 
-    /// The value as JavaScript puts it into a text: `null` is empty here, as the editor writes names.
+    /// The value as JavaScript puts it into a text: `null` is empty here, as the editor writes
+    /// names.
     pub fn plain_text(&self) -> String {
         match self {
             Self::Null => String::new(),

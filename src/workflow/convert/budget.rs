@@ -1,5 +1,6 @@
-//! How much a conversion may take. Small files can ask for a lot: a definition used in a definition used
-//! in a definition, a long text that a thousand nodes show, a long chain that a thousand inputs follow.
+//! How much a conversion may take. Small files can ask for a lot: a definition used in a definition
+//! used in a definition, a long text that a thousand nodes show, a long chain that a thousand
+//! inputs follow.
 
 use super::error::ConvertError;
 

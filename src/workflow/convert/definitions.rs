@@ -7,7 +7,8 @@ use crate::workflow::json::Json;
 
 use super::inputs::{self, InputSpec};
 
-/// The largest `object_info` that is read. A server with hundreds of custom nodes answers with some 20 MB.
+/// The largest `object_info` that is read. A server with hundreds of custom nodes answers with some
+/// 20 MB.
 pub const OBJECT_INFO_BYTES_MAX: usize = 32 << 20;
 
 /// The node classes of one server.

@@ -55,8 +55,8 @@ fn is_sent(node: &LoadedNode) -> bool {
     is_real && node.mode == Mode::Active
 }
 
-/// The root and every chain of instances. Muted or bypassed instances hide what is in them at the root
-/// only: inside a definition the editor sends their nodes all the same.
+/// The root and every chain of instances. Muted or bypassed instances hide what is in them at the
+/// root only: inside a definition the editor sends their nodes all the same.
 fn open_scopes(loaded: &Loaded, budget: &mut Budget) -> Result<Vec<Scope>, ConvertError> {
     let mut scopes = vec![Scope {
         level: loaded.root(),

@@ -1,4 +1,5 @@
-//! Group nodes, the forerunner of subgraphs: the editor turns each into a subgraph when it loads a file.
+//! Group nodes, the forerunner of subgraphs: the editor turns each into a subgraph when it loads a
+//! file.
 
 use std::collections::{HashMap, HashSet};
 
@@ -255,7 +256,8 @@ impl<'d, 'g, 'b> Unpacked<'d, 'g, 'b> {
         shown
     }
 
-    /// The outputs that the group shows: those with links to the outside, and those without any link.
+    /// The outputs that the group shows: those with links to the outside, and those without any
+    /// link.
     fn add_outputs(&mut self) -> Result<Vec<Port>, ConvertError> {
         let external: HashSet<(usize, usize)> = self.group.external.iter().copied().collect();
         let inner: HashSet<(usize, usize)> = self

@@ -1,4 +1,5 @@
-//! Ids of nodes: every node gets one, and inner ids differ from those of the root and of other definitions.
+//! Ids of nodes: every node gets one, and inner ids differ from those of the root and of other
+//! definitions.
 //!
 //! The editor renumbers when it loads a file, and what it sends has the new numbers.
 

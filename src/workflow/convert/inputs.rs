@@ -1,4 +1,5 @@
-//! The inputs of a node class: which are sockets, which are widgets, and what a widget holds at first.
+//! The inputs of a node class: which are sockets, which are widgets, and what a widget holds at
+//! first.
 
 use std::sync::Arc;
 

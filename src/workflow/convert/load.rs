@@ -224,7 +224,8 @@ impl<'d> Loader<'d, '_> {
     }
 }
 
-/// Saved inputs give their links to the sockets of the same name; those without such a socket come back.
+/// Saved inputs give their links to the sockets of the same name; those without such a socket come
+/// back.
 fn connect<'n>(slots: &mut [Slot], inputs: &'n [Input]) -> Vec<&'n Input> {
     let mut places: HashMap<String, usize> = HashMap::with_capacity(slots.len());
     for (place, slot) in slots.iter().enumerate() {
@@ -255,7 +256,8 @@ fn saved_outputs<'d>(node: &Node, from: usize) -> impl Iterator<Item = OutputKin
     types.map(|type_name| OutputKind::Plain(Cow::Owned(type_name.clone())))
 }
 
-/// The links that a definition's input or output lists; where it lists none, those that name its slot.
+/// The links that a definition's input or output lists; where it lists none, those that name its
+/// slot.
 fn port_links<'l>(
     port: &'l Port,
     links: &'l [Link],

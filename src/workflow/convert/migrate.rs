@@ -1,7 +1,9 @@
-//! Legacy `proxyWidgets`: which inner widgets an instance shows, before definitions had inputs for them.
+//! Legacy `proxyWidgets`: which inner widgets an instance shows, before definitions had inputs for
+//! them.
 //!
-//! The editor gives the definition an input for every such widget when it loads the file. The input belongs
-//! to the definition, so other instances get it too and find their own entry linked already.
+//! The editor gives the definition an input for every such widget when it loads the file. The input
+//! belongs to the definition, so other instances get it too and find their own entry linked
+//! already.
 
 use std::collections::HashMap;
 
@@ -207,7 +209,8 @@ impl Migration<'_, '_, '_> {
         Ok(targets)
     }
 
-    /// Gives the definition, and so every instance, an input that feeds `targets`; the first is its source.
+    /// Gives the definition, and so every instance, an input that feeds `targets`; the first is its
+    /// source.
     fn add_input(&mut self, targets: &[Socket]) -> Result<usize, ConvertError> {
         let level = &mut self.loaded.levels[self.definition];
         let k = level.inputs.len();

@@ -1,13 +1,14 @@
 //! The editor's graph as the prompt that ComfyUI runs, exactly as ComfyUI's own frontend makes it.
 //!
-//! Loading comes first: ids are made unique (`ids`), group nodes unpacked (`groups`), every node gets the
-//! sockets and widgets of its class (`load`, `widgets`), old subgraphs are migrated (`migrate`), primitives
-//! write their values (`primitive`). Then every active node is sent (`emit`), its links followed through
-//! whatever is not (`resolve`).
+//! Loading comes first: ids are made unique (`ids`), group nodes unpacked (`groups`), every node
+//! gets the sockets and widgets of its class (`load`, `widgets`), old subgraphs are migrated
+//! (`migrate`), primitives write their values (`primitive`). Then every active node is sent
+//! (`emit`), its links followed through whatever is not (`resolve`).
 //!
-//! What always holds: the same graph, definitions and options give the same prompt; nothing here reads a
-//! clock, rolls dice or does I/O; the work is bounded (`budget`), whatever the file says. Where the frontend
-//! would throw, there is an error. Absent on purpose: any check of the values. That is `validate`'s part.
+//! What always holds: the same graph, definitions and options give the same prompt; nothing here
+//! reads a clock, rolls dice or does I/O; the work is bounded (`budget`), whatever the file says.
+//! Where the frontend would throw, there is an error. Absent on purpose: any check of the values.
+//! That is `validate`'s part.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,5 @@
-//! Primitives: nodes that write their value into the widgets they are linked to, before anything is sent.
+//! Primitives: nodes that write their value into the widgets they are linked to, before anything is
+//! sent.
 
 use std::sync::Arc;
 

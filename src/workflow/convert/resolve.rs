@@ -92,7 +92,8 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         format!("{}{}", self.scopes[scope].prefix, node.id)
     }
 
-    /// From an input along its link to an output, and on until something is found or another input reached.
+    /// From an input along its link to an output, and on until something is found or another input
+    /// reached.
     fn enter(&mut self, at: At, wanted: &mut At) -> Result<Step, ConvertError> {
         let level = self.level(at.scope);
         let slot = level.nodes[at.socket.node].slots.get(at.socket.slot);
@@ -208,7 +209,8 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         Ok(link)
     }
 
-    /// Which input a bypassed node passes on to its output. The choice stands even without a link there.
+    /// Which input a bypassed node passes on to its output. The choice stands even without a link
+    /// there.
     fn pass(
         &mut self,
         scope: usize,

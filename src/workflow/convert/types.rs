@@ -150,7 +150,8 @@ pub fn is_anything(name: &str) -> bool {
     matches!(name, "" | ANYTHING)
 }
 
-/// Whether two types fit: either is anything, or any members of their lists are equal, ignoring case.
+/// Whether two types fit: either is anything, or any members of their lists are equal, ignoring
+/// case.
 pub fn fit(a: &str, b: &str) -> bool {
     if is_anything(a) || is_anything(b) || a == "0" || b == "0" {
         return true;

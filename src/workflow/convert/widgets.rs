@@ -175,8 +175,8 @@ impl<'d> Builder<'d, '_, '_> {
         }
     }
 
-    /// The inputs of the chosen option. Where `null` chose it, they keep what they hold at first: the saved
-    /// values were dealt to the widgets behind before the editor mended the choice.
+    /// The inputs of the chosen option. Where `null` chose it, they keep what they hold at first:
+    /// the saved values were dealt to the widgets behind before the editor mended the choice.
     fn add_choice(
         &mut self,
         choices: &'d [Choice],

@@ -1,8 +1,9 @@
 //! What ComfyUI's editor saves: nodes, links, subgraph definitions and group nodes.
 //!
-//! Versions 0.4 (links are lists) and 1 (links are objects) are read alike. Reading is tolerant: what is
-//! missing or of another kind counts as absent, because the editor opens such files too. Only a text that
-//! is no JSON, a value that is no graph, and a graph beyond the limits are refused.
+//! Versions 0.4 (links are lists) and 1 (links are objects) are read alike. Reading is tolerant:
+//! what is missing or of another kind counts as absent, because the editor opens such files too.
+//! Only a text that is no JSON, a value that is no graph, and a graph beyond the limits are
+//! refused.
 
 use std::fmt;
 
@@ -12,8 +13,8 @@ use super::json::{Json, Shared};
 
 mod read;
 
-/// The largest graph that is read: seventeen times the largest official template (467 KB), and as much as
-/// an isolate can hold several times over while converting.
+/// The largest graph that is read: seventeen times the largest official template (467 KB), and as
+/// much as an isolate can hold several times over while converting.
 pub const GRAPH_BYTES_MAX: usize = 8 << 20;
 
 /// Nodes in all, definitions included: the largest official template has fewer than 500.
@@ -187,7 +188,8 @@ impl Graph {
         Self::read(&value)
     }
 
-    /// For a graph that is parsed already. Its keys are sorted, which only shows in texts made of objects.
+    /// For a graph that is parsed already. Its keys are sorted, which only shows in texts made of
+    /// objects.
     pub fn from_value(value: &Value) -> Result<Self, GraphError> {
         let value =
             Json::from_value(value).ok_or(GraphError::NotAGraph("it is nested too deeply"))?;

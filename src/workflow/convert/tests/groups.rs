@@ -16,7 +16,8 @@ fn grouped(values: &Value, slot: u32) -> Value {
 
 #[test]
 fn a_group_becomes_a_subgraph_with_the_next_free_ids() {
-    let sent = json!({"5:3": {"width": 4, "scale": 0.5, "tiled": true}, "5:4": {"image": ["5:3", 0]},
+    let sent = json!({"5:3": {"width": 4, "scale": 0.5, "tiled": true},
+        "5:4": {"image": ["5:3", 0]},
         "2": saved("5:4", 0)});
     // The picture's mask has no link, so it is the group's first output.
     check(&grouped(&json!([4, 0.5]), 1), &sent);

@@ -25,18 +25,21 @@ const OBJECT_INFO: &str = r#"{
         "output": ["IMAGE", "MASK"], "display_name": "A Picture"},
     "Invert": {"input": {"required": {"image": ["IMAGE"]}, "optional": {"mask": ["MASK", {}]}},
         "output": ["IMAGE"]},
-    "Swap": {"input": {"required": {"mask": ["MASK"], "image": ["IMAGE"]}}, "output": ["IMAGE", "MASK"]},
+    "Swap": {"input": {"required": {"mask": ["MASK"], "image": ["IMAGE"]}},
+        "output": ["IMAGE", "MASK"]},
     "Any": {"input": {"required": {"source": ["*", {}]}}, "output": ["STRING"]},
     "Number": {"input": {"required": {"value": ["INT", {"control_after_generate": "fixed"}]}},
         "output": ["INT"]},
     "SaveImage": {"input": {"required": {"images": ["IMAGE"],
         "filename_prefix": ["STRING", {"default": "ComfyUI"}]}}, "output": []},
-    "Prompt": {"input": {"required": {"text": ["STRING", {"multiline": true, "dynamicPrompts": true}],
+    "Prompt": {"input": {"required": {
+        "text": ["STRING", {"multiline": true, "dynamicPrompts": true}],
         "line": ["STRING", {}]}}, "output": ["TEXT"]},
     "Sampler": {"input": {"required": {"seed": ["INT", {}], "steps": ["INT", {"default": 20}],
         "name": [["euler", "ddim"]]}}, "output": ["LATENT"]},
     "Forced": {"input": {"required": {"seed": ["INT", {"control_after_generate": true}],
-        "noise": ["FLOAT", {"forceInput": true}], "steps": ["INT", {"default": 20}]}}, "output": []},
+        "noise": ["FLOAT", {"forceInput": true}], "steps": ["INT", {"default": 20}]}},
+        "output": []},
     "KSampler": {"input": {"required": {"sampler_name": [["euler"], {}]}}, "output": ["LATENT"]},
     "Loader": {"input": {"required": {"file": [[], {}], "kind": ["COMBO", {"default": "b",
         "options": ["a", "b"]}]}}, "output": ["MODEL"]},
@@ -56,11 +59,13 @@ const OBJECT_INFO: &str = r#"{
         "off": ["COMFY_MATCHTYPE_V3", {"template": {"template_id": "t", "allowed_types": "*"}}]}},
         "output": ["COMFY_MATCHTYPE_V3"], "output_matchtypes": ["t"]},
     "Shapes": {"input": {"required": {"box": ["BOUNDING_BOX", {"socketless": true}],
-        "curve": ["CURVE", {}], "view": ["IMAGECOMPARE", {}], "colors": ["COLORS", {"default": []}]}},
+        "curve": ["CURVE", {}], "view": ["IMAGECOMPARE", {}],
+        "colors": ["COLORS", {"default": []}]}},
         "output": []},
     "LoadImage": {"input": {"required": {"image": [["cat.png"], {"image_upload": true}]}},
         "output": ["IMAGE"]},
-    "CustomCombo": {"input": {"required": {"choice": ["COMBO", {"options": []}]}}, "output": ["STRING"]}
+    "CustomCombo": {"input": {"required": {"choice": ["COMBO", {"options": []}]}},
+        "output": ["STRING"]}
 }"#;
 
 fn definitions() -> Definitions {

@@ -9,7 +9,8 @@ fn a_node_is_sent_with_its_class_and_the_title_that_the_editor_shows() {
     assert_eq!(
         Value::Object(prompt),
         json!({
-            "1": {"inputs": picture_sent(), "class_type": "Picture", "_meta": {"title": "A Picture"}},
+            "1": {"inputs": picture_sent(), "class_type": "Picture",
+                "_meta": {"title": "A Picture"}},
             "2": {"inputs": saved("1", 0), "class_type": "SaveImage", "_meta": {"title": "Mine"}},
         })
     );

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// One instance for each list of proxies and values, of a definition with a picture, 10, and a primitive,
-/// 11, on its scale.
+/// One instance for each list of proxies and values, of a definition with a picture, 10, and a
+/// primitive, 11, on its scale.
 fn instances(instances: &[(Value, Value)]) -> Value {
     let nodes: Vec<Value> = (1..)
         .zip(instances)
@@ -21,7 +21,7 @@ fn instances(instances: &[(Value, Value)]) -> Value {
     graph
 }
 
-fn sent(width: Value, scale: f64, tiled: Value) -> Value {
+fn sent(width: i32, scale: f64, tiled: bool) -> Value {
     json!({"width": width, "scale": scale, "tiled": tiled})
 }
 
@@ -29,11 +29,11 @@ fn sent(width: Value, scale: f64, tiled: Value) -> Value {
 fn an_inner_widget_becomes_an_input_with_the_instances_value() {
     check(
         &instances(&[(json!([["10", "width"], ["10", "tiled"]]), json!([5, false]))]),
-        &json!({"1:10": sent(json!(5), 0.5, json!(false))}),
+        &json!({"1:10": sent(5, 0.5, false)}),
     );
     check(
         &instances(&[(json!([["10", "width"]]), json!([]))]),
-        &json!({"1:10": sent(json!(16), 0.5, json!(true))}),
+        &json!({"1:10": sent(16, 0.5, true)}),
     );
 }
 
@@ -46,8 +46,8 @@ fn the_input_belongs_to_the_definition_and_each_instance_has_its_value() {
             (proxies, json!([6])),
             (json!([]), json!([])),
         ]),
-        &json!({"1:10": sent(json!(5), 0.5, json!(true)), "2:10": sent(json!(6), 0.5, json!(true)),
-            "3:10": sent(json!(16), 0.5, json!(true))}),
+        &json!({"1:10": sent(5, 0.5, true), "2:10": sent(6, 0.5, true),
+            "3:10": sent(16, 0.5, true)}),
     );
 }
 
@@ -55,7 +55,7 @@ fn the_input_belongs_to_the_definition_and_each_instance_has_its_value() {
 fn ids_in_front_of_a_name_are_dropped() {
     check(
         &instances(&[(json!([["10", "12: 10: width"]]), json!([5]))]),
-        &json!({"1:10": sent(json!(5), 0.5, json!(true))}),
+        &json!({"1:10": sent(5, 0.5, true)}),
     );
 }
 
@@ -70,7 +70,7 @@ fn entries_for_what_is_not_there_are_ignored() {
     ]);
     check(
         &instances(&[(proxies, json!([1, 2, 3, 4, 5]))]),
-        &json!({"1:10": sent(json!(16), 0.5, json!(true))}),
+        &json!({"1:10": sent(16, 0.5, true)}),
     );
 }
 
@@ -79,11 +79,11 @@ fn a_primitive_becomes_one_input_for_everything_that_it_feeds() {
     let proxies = json!([["11", "value"]]);
     check(
         &instances(&[(proxies.clone(), json!([1.75])), (proxies, json!([]))]),
-        &json!({"1:10": sent(json!(16), 1.75, json!(true)), "2:10": sent(json!(16), 0.5, json!(true))}),
+        &json!({"1:10": sent(16, 1.75, true), "2:10": sent(16, 0.5, true)}),
     );
     check(
         &instances(&[(json!([["11", "value"]]), json!([]))]),
-        &json!({"1:10": sent(json!(16), 0.5, json!(true))}),
+        &json!({"1:10": sent(16, 0.5, true)}),
     );
 }
 
@@ -99,5 +99,5 @@ fn an_entry_without_a_node_sets_the_input_of_that_name() {
         .push(input);
     let link = json!({"id": 6, "origin_id": -10, "origin_slot": 0, "target_id": 10});
     definition["links"].as_array_mut().unwrap().push(link);
-    check(&graph, &json!({"1:10": sent(json!(7), 0.5, json!(true))}));
+    check(&graph, &json!({"1:10": sent(7, 0.5, true)}));
 }

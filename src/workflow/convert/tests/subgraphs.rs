@@ -34,25 +34,25 @@ fn around(instance: Value) -> Value {
     within(&[picture(1), instance, save(3, 2)], &links, &[definition()])
 }
 
-fn sent(width: Value) -> Value {
+fn sent(width: &Value) -> Value {
     json!({"1": picture_sent(), "2:10": {"image": ["1", 0]},
         "2:11": {"width": width, "scale": 1, "tiled": true}, "3": saved("2:10", 0)})
 }
 
 #[test]
 fn inner_nodes_are_sent_under_the_id_of_their_instance() {
-    check(&around(instance(&json!(null))), &sent(json!(16)));
+    check(&around(instance(&json!(null))), &sent(&json!(16)));
 }
 
 #[test]
 fn values_of_an_instance_count_only_inputs_that_reach_a_widget() {
-    check(&around(instance(&json!([5]))), &sent(json!(5)));
-    check(&around(instance(&json!([null]))), &sent(json!(null)));
+    check(&around(instance(&json!([5]))), &sent(&json!(5)));
+    check(&around(instance(&json!([null]))), &sent(&json!(null)));
     check(
         &around(instance(&json!([[1, 2]]))),
-        &sent(json!({"__value__": [1, 2]})),
+        &sent(&json!({"__value__": [1, 2]})),
     );
-    check(&around(instance(&json!([]))), &sent(json!(16)));
+    check(&around(instance(&json!([]))), &sent(&json!(16)));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_linked_input_of_an_instance_counts_before_its_value() {
     links.push(json!([9, 4, 0, 2, 1, "INT"]));
     let nodes = graph["nodes"].as_array_mut().unwrap();
     nodes.push(node(4, "Number", &json!([]), &json!([7, "fixed"])));
-    let mut expected = sent(json!(["4", 0]));
+    let mut expected = sent(&json!(["4", 0]));
     expected["4"] = json!({"value": 7});
     check(&graph, &expected);
 }
@@ -81,7 +81,7 @@ fn a_muted_or_bypassed_instance_hides_its_nodes_at_the_root() {
 }
 
 /// An outer definition around one instance, 20, of D.
-fn outer(instance: Value) -> Value {
+fn outer(instance: &Value) -> Value {
     json!({"id": "O", "name": "Outer",
         "inputs": [{"name": "image", "type": "IMAGE", "linkIds": [1]},
             {"name": "size", "type": "INT", "linkIds": [2]}],
@@ -90,7 +90,7 @@ fn outer(instance: Value) -> Value {
         "links": [inner(1, -10, 0, 20), inner(2, -10, 1, 20), inner(3, 20, 0, -20)]})
 }
 
-fn around_outer(instance: Value, values: &Value) -> Value {
+fn around_outer(instance: &Value, values: &Value) -> Value {
     let links = [json!([1, 1, 0, 2]), json!([2, 2, 0, 3])];
     let nodes = [
         picture(1),
@@ -105,7 +105,7 @@ fn values_reach_widgets_through_nested_instances() {
     let nested = node(20, "D", &json!([["image", 1], ["width", 2]]), &json!([6]));
     for (values, width) in [(json!([]), 6), (json!([9]), 9)] {
         check(
-            &around_outer(nested.clone(), &values),
+            &around_outer(&nested, &values),
             &json!({"1": picture_sent(), "2:20:10": {"image": ["1", 0]},
                 "2:20:11": {"width": width, "scale": 1, "tiled": true}, "3": saved("2:20:10", 0)}),
         );
@@ -116,7 +116,7 @@ fn values_reach_widgets_through_nested_instances() {
 fn a_bypassed_instance_inside_another_passes_on_yet_its_nodes_are_sent() {
     let nested = node(20, "D", &json!([["image", 1], ["width", 2]]), &json!([]));
     check(
-        &around_outer(bypassed(nested), &json!([])),
+        &around_outer(&bypassed(nested), &json!([])),
         &json!({"1": picture_sent(), "2:20:10": {"image": ["1", 0]},
             "2:20:11": picture_sent(), "3": saved("1", 0)}),
     );
@@ -150,7 +150,10 @@ fn what_a_definition_lacks_is_an_error() {
 #[test]
 fn a_definition_that_contains_itself_is_an_error() {
     let own = node(20, "O", &json!([]), &json!([]));
-    check(&around_outer(own, &json!([])), &json!("recursive_subgraph"));
+    check(
+        &around_outer(&own, &json!([])),
+        &json!("recursive_subgraph"),
+    );
 }
 
 #[test]

@@ -12,7 +12,10 @@ fn check_values(class: &str, values: &Value, expected: &Value) {
 
 #[test]
 fn values_are_dealt_in_order_without_check_or_conversion() {
-    let sent = |width: Value, scale: Value, tiled: Value| json!({"width": width, "scale": scale, "tiled": tiled});
+    let sent = |width: Value, scale: Value, tiled: Value| {
+        json!({"width": width, "scale": scale,
+            "tiled": tiled})
+    };
     check_values(
         "Picture",
         &json!([20.7, "x", 3, 4]),
