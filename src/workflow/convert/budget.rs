@@ -13,6 +13,9 @@ const PROMPT_BYTES_MAX: usize = 32 << 20;
 /// Steps along links: a thousand times what the largest official template needs.
 const STEPS_MAX: usize = 2_000_000;
 
+/// Bytes of text that are searched for choices. What is chosen is searched again, level by level.
+const SEARCHED_BYTES_MAX: usize = 64 << 20;
+
 /// Bytes that every widget, socket and input costs beside its name.
 const ENTRY_BYTES: usize = 128;
 
@@ -21,6 +24,7 @@ const ENTRY_BYTES: usize = 128;
 pub struct Budget {
     loaded_bytes: usize,
     prompt_bytes: usize,
+    searched_bytes: usize,
     steps: usize,
 }
 
@@ -29,6 +33,7 @@ impl Budget {
         Self {
             loaded_bytes: LOADED_BYTES_MAX,
             prompt_bytes: PROMPT_BYTES_MAX,
+            searched_bytes: SEARCHED_BYTES_MAX,
             steps: STEPS_MAX,
         }
     }
@@ -48,6 +53,17 @@ impl Budget {
     pub fn send(&mut self, size_bytes: usize) -> Result<(), ConvertError> {
         let what = "bytes in the prompt";
         spend(&mut self.prompt_bytes, size_bytes, what, PROMPT_BYTES_MAX)
+    }
+
+    /// A text that is searched for choices.
+    pub fn search(&mut self, size_bytes: usize) -> Result<(), ConvertError> {
+        let what = "bytes of choices";
+        spend(
+            &mut self.searched_bytes,
+            size_bytes,
+            what,
+            SEARCHED_BYTES_MAX,
+        )
     }
 
     /// Steps along a link, or looks at a socket.

@@ -172,7 +172,8 @@ impl Emitter<'_, '_, '_> {
             let text = text.ok_or_else(|| ConvertError::PrefixNotText {
                 node: format!("{}{}", self.resolver.scopes[scope].prefix, node.id),
             })?;
-            return Ok(Some(Value::from(self.names.replace(text)?)));
+            let name = self.names.replace(text, self.resolver.budget)?;
+            return Ok(Some(Value::from(name)));
         }
         let Some(value) = &widget.value else {
             return Ok(None);
@@ -183,7 +184,7 @@ impl Emitter<'_, '_, '_> {
         let sent = match (&spec.kind, &**value) {
             (WidgetKind::Text { dynamic: true, .. }, Json::Text(text)) if !nested => {
                 self.resolver.budget.send(text.len())?;
-                Value::from(text::process(text, self.options)?)
+                Value::from(text::process(text, self.options, self.resolver.budget)?)
             }
             (WidgetKind::Curve, Json::List(_)) => {
                 self.resolver.budget.send(size_bytes(value))?;

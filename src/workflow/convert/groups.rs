@@ -26,6 +26,7 @@ pub fn unpack(
         .map(|(name, group)| (name.as_str(), group))
         .collect();
     let mut nodes_left = NODES_MAX.saturating_sub(graph.nodes.len());
+    let mut renamed = HashMap::new();
     let mut taken: HashSet<u64> = every_id(graph).filter_map(Id::number).collect();
     for node in std::mem::take(&mut graph.nodes) {
         let Some(group) = group_name(&node).and_then(|name| by_name.get(name)) else {
@@ -44,11 +45,14 @@ pub fn unpack(
             .map(|_| ids::next_free(graph, &mut taken))
             .collect();
         let id = ids::next_free(graph, &mut taken);
-        follow(graph, node.id.as_ref(), &id);
+        renamed.extend(node.id.clone().map(|old| (old, id.clone())));
         let (instance, subgraph) =
             Unpacked::new(group, inner, definitions, budget)?.finish(node, id)?;
         graph.nodes.push(instance);
         graph.subgraphs.push(subgraph);
+    }
+    for link in &mut graph.links {
+        ids::follow(link, &renamed);
     }
     Ok(())
 }
@@ -65,17 +69,6 @@ fn every_id(graph: &Graph) -> impl Iterator<Item = &Id> {
 fn group_name(node: &Node) -> Option<&str> {
     let name = node.type_name.strip_prefix("workflow>");
     name.or_else(|| node.type_name.strip_prefix("workflow/"))
-}
-
-/// Links to the group node now speak of the instance.
-fn follow(graph: &mut Graph, old: Option<&Id>, new: &Id) {
-    for link in &mut graph.links {
-        for end in [&mut link.origin, &mut link.target] {
-            if Some(&*end) == old {
-                *end = new.clone();
-            }
-        }
-    }
 }
 
 /// A group on its way to becoming a definition.

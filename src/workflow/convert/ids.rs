@@ -88,7 +88,8 @@ fn renumber_nodes(nodes: &mut [Node], counter: &mut Counter) -> HashMap<Id, Id> 
     changes
 }
 
-fn follow(link: &mut Link, changes: &HashMap<Id, Id>) {
+/// Both ends of a link speak of the new ids.
+pub fn follow(link: &mut Link, changes: &HashMap<Id, Id>) {
     for end in [&mut link.origin, &mut link.target] {
         if let Some(new) = changes.get(end) {
             *end = new.clone();

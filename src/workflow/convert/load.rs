@@ -52,12 +52,11 @@ impl<'d> Loader<'d, '_> {
     fn load_definition(&mut self, subgraph: &Subgraph) -> Result<Level<'d>, ConvertError> {
         let mut level = self.load_level(&subgraph.nodes, &subgraph.links)?;
         level.name.clone_from(&subgraph.name);
+        let (entering, leaving) = unlisted_links(&subgraph.links);
         for (k, port) in subgraph.inputs.iter().enumerate() {
-            let source = port_links(port, &subgraph.links, |link| {
-                link.origin.as_str() == INPUTS_ID && link.origin_slot == Some(k)
-            })
-            .filter_map(|link| level.ends.get(&link).copied())
-            .find(|end| self.has_widget(&level.nodes[end.node], end.slot));
+            let ends = port_links(port, entering.get(&k)).iter();
+            let mut ends = ends.filter_map(|link| level.ends.get(link).copied());
+            let source = ends.find(|end| self.has_widget(&level.nodes[end.node], end.slot));
             level.inputs.push(LevelInput {
                 name: port.name.clone(),
                 type_name: port.type_name.clone(),
@@ -65,11 +64,10 @@ impl<'d> Loader<'d, '_> {
             });
         }
         for (k, port) in subgraph.outputs.iter().enumerate() {
-            let links = port_links(port, &subgraph.links, |link| {
-                link.target.as_str() == OUTPUTS_ID && link.target_slot == Some(k)
-            });
+            let links = port_links(port, leaving.get(&k)).iter();
+            let links = links.filter(|id| level.links.contains_key(id)).cloned();
             level.outputs.push(Port {
-                links: links.filter(|id| level.links.contains_key(id)).collect(),
+                links: links.collect(),
                 ..port.clone()
             });
         }
@@ -256,17 +254,26 @@ fn saved_outputs<'d>(node: &Node, from: usize) -> impl Iterator<Item = OutputKin
     types.map(|type_name| OutputKind::Plain(Cow::Owned(type_name.clone())))
 }
 
-/// The links that a definition's input or output lists; where it lists none, those that name its
-/// slot.
-fn port_links<'l>(
-    port: &'l Port,
-    links: &'l [Link],
-    is_meant: impl Fn(&Link) -> bool + 'l,
-) -> impl Iterator<Item = Id> + 'l {
-    let unlisted = if port.links.is_empty() { links } else { &[] };
-    let unlisted = unlisted
-        .iter()
-        .filter(move |link| is_meant(link))
-        .map(|link| link.id.clone());
-    port.links.iter().cloned().chain(unlisted)
+type LinksBySlot = HashMap<usize, Vec<Id>>;
+
+/// The links from a definition's inputs, and those to its outputs, by slot.
+fn unlisted_links(links: &[Link]) -> (LinksBySlot, LinksBySlot) {
+    let (mut entering, mut leaving) = (LinksBySlot::new(), LinksBySlot::new());
+    for link in links {
+        if let (INPUTS_ID, Some(k)) = (link.origin.as_str(), link.origin_slot) {
+            entering.entry(k).or_default().push(link.id.clone());
+        }
+        if let (OUTPUTS_ID, Some(k)) = (link.target.as_str(), link.target_slot) {
+            leaving.entry(k).or_default().push(link.id.clone());
+        }
+    }
+    (entering, leaving)
+}
+
+/// The links that an input or output lists; where it lists none, those that name its slot.
+fn port_links<'l>(port: &'l Port, unlisted: Option<&'l Vec<Id>>) -> &'l [Id] {
+    match unlisted {
+        Some(links) if port.links.is_empty() => links,
+        _ => &port.links,
+    }
 }

@@ -136,8 +136,8 @@ impl Migration<'_, '_, '_> {
             return Ok(Plan::Ignore);
         };
         let node = &level.nodes[place];
-        self.budget
-            .walk(level.inputs.len() + node.slots.len() + node.widgets.len())?;
+        let looks = (node.slots.len() + node.widgets.len()) * PREFIXES_MAX;
+        self.budget.walk(level.inputs.len() + looks)?;
         if let NodeKind::Primitive { .. } = node.kind {
             return Ok(Plan::Primitive(place));
         }

@@ -73,6 +73,6 @@ pub fn convert(
     groups::unpack(&mut graph, definitions, &mut budget)?;
     let mut loaded = load::load(&graph, definitions, &mut budget)?;
     migrate::migrate(&mut loaded, &mut budget)?;
-    primitive::apply(&mut loaded, options)?;
+    primitive::apply(&mut loaded, options, &mut budget)?;
     emit::emit(&loaded, options, &mut budget)
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::workflow::json::Json;
 
+use super::budget::Budget;
 use super::error::ConvertError;
 use super::loaded::{Loaded, LoadedNode, NodeKind};
 use super::Options;
@@ -38,7 +39,7 @@ impl<'l, 'd> Names<'l, 'd> {
     }
 
     /// The text with every known name replaced; unknown ones stay.
-    pub fn replace(&mut self, text: &str) -> Result<String, ConvertError> {
+    pub fn replace(&mut self, text: &str, budget: &mut Budget) -> Result<String, ConvertError> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
@@ -50,7 +51,7 @@ impl<'l, 'd> Names<'l, 'd> {
                 rest = after;
                 continue;
             };
-            if let Some(value) = self.value_of(name) {
+            if let Some(value) = self.value_of(name, budget)? {
                 out.push_str(&value);
             } else {
                 out.push('%');
@@ -66,29 +67,35 @@ impl<'l, 'd> Names<'l, 'd> {
             rest = behind;
         }
         out.push_str(rest);
+        budget.send(out.len())?;
         Ok(out)
     }
 
-    fn value_of(&mut self, name: &str) -> Option<String> {
+    fn value_of(
+        &mut self,
+        name: &str,
+        budget: &mut Budget,
+    ) -> Result<Option<String>, ConvertError> {
         let parts: Vec<&str> = name.split('.').collect();
         let [node, widget] = parts[..] else {
-            let format = parts.first()?.strip_prefix("date:")?;
-            return self
-                .options
-                .now
-                .map(|now| super::dates::format(format, now));
+            let format = parts.first().and_then(|part| part.strip_prefix("date:"));
+            let date = format.zip(self.options.now);
+            return Ok(date.map(|(format, now)| super::dates::format(format, now)));
         };
         let loaded = self.loaded;
         let index = self.index.get_or_insert_with(|| Index::of(loaded));
         let by_name = index.by_search_name.get(node);
-        let node = *by_name.or_else(|| index.by_title.get(node))?;
-        let value = widget_value(loaded, node, widget)?;
-        Some(
-            value
-                .chars()
+        let Some(node) = by_name.or_else(|| index.by_title.get(node)) else {
+            return Ok(None);
+        };
+        budget.walk(node.slots.len() + node.widgets.len())?;
+        let value = widget_value(loaded, node, widget);
+        Ok(value.map(|value| {
+            let letters = value.chars();
+            letters
                 .map(|c| if is_unsafe(c) { '_' } else { c })
-                .collect(),
-        )
+                .collect()
+        }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::workflow::json::{Json, Shared};
 
+use super::budget::Budget;
 use super::error::ConvertError;
 use super::inputs::{Range, WidgetKind};
 use super::loaded::{Loaded, NodeKind, Socket};
@@ -13,8 +14,15 @@ use super::widgets::Role;
 use super::Options;
 
 /// Writes the value of every primitive, at every level, whatever the modes.
-pub fn apply(loaded: &mut Loaded, options: &Options) -> Result<(), ConvertError> {
-    for (level, writes) in find_writes(loaded, options)?.into_iter().enumerate() {
+pub fn apply(
+    loaded: &mut Loaded,
+    options: &Options,
+    budget: &mut Budget,
+) -> Result<(), ConvertError> {
+    for (level, writes) in find_writes(loaded, options, budget)?
+        .into_iter()
+        .enumerate()
+    {
         let nodes = &mut loaded.levels[level].nodes;
         for (target, value) in writes {
             let node = &mut nodes[target.node];
@@ -35,7 +43,11 @@ pub fn apply(loaded: &mut Loaded, options: &Options) -> Result<(), ConvertError>
 type Writes = Vec<(Socket, Shared)>;
 
 /// Of each level, the sockets of widgets that a primitive is linked to, and its value.
-fn find_writes(loaded: &Loaded, options: &Options) -> Result<Vec<Writes>, ConvertError> {
+fn find_writes(
+    loaded: &Loaded,
+    options: &Options,
+    budget: &mut Budget,
+) -> Result<Vec<Writes>, ConvertError> {
     let mut names = Names::new(loaded, options);
     let mut all = Vec::with_capacity(loaded.levels.len());
     for level in &loaded.levels {
@@ -45,7 +57,7 @@ fn find_writes(loaded: &Loaded, options: &Options) -> Result<Vec<Writes>, Conver
             values.push(match (&node.kind, value) {
                 (NodeKind::Primitive { replaces_names }, Some(value)) => match value.as_text() {
                     Some(text) if *replaces_names => {
-                        Some(Arc::new(Json::Text(names.replace(text)?)))
+                        Some(Arc::new(Json::Text(names.replace(text, budget)?)))
                     }
                     _ => Some(value),
                 },

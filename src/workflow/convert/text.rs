@@ -1,5 +1,6 @@
 //! Dynamic prompts: comments go, and of `{a|b}` one alternative stays.
 
+use super::budget::Budget;
 use super::error::ConvertError;
 use super::Options;
 
@@ -7,15 +8,17 @@ use super::Options;
 const DEPTH_MAX: usize = 100;
 
 /// The text as it is sent. `choose` picks among the alternatives, here and in those chosen.
-pub fn process(text: &str, options: &Options) -> Result<String, ConvertError> {
-    process_within(text, options, DEPTH_MAX)
+pub fn process(text: &str, options: &Options, budget: &mut Budget) -> Result<String, ConvertError> {
+    process_within(text, options, budget, DEPTH_MAX)
 }
 
 fn process_within(
     text: &str,
     options: &Options,
+    budget: &mut Budget,
     depth_left: usize,
 ) -> Result<String, ConvertError> {
+    budget.search(text.len())?;
     if !text.contains(['/', '{', '\\']) {
         return Ok(text.to_owned());
     }
@@ -33,7 +36,7 @@ fn process_within(
                 let alternatives = read_alternatives(&mut letters);
                 let place = (options.choose)(alternatives.len());
                 let chosen = alternatives.get(place).map_or("", String::as_str);
-                out.push_str(&process_within(chosen, options, depth_left)?);
+                out.push_str(&process_within(chosen, options, budget, depth_left)?);
             }
             _ => out.push(letter),
         }
@@ -126,9 +129,13 @@ fn unescaped(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn process_freely(text: &str, options: &Options) -> Result<String, ConvertError> {
+        process(text, options, &mut Budget::full())
+    }
+
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        assert_eq!(process(text, &Options::default()).unwrap(), expected);
+        assert_eq!(process_freely(text, &Options::default()).unwrap(), expected);
     }
 
     #[test]
@@ -163,14 +170,16 @@ mod tests {
             choose: &last,
             ..Options::default()
         };
-        assert_eq!(process("{a|b|{c|d}}", &options).unwrap(), "d");
+        assert_eq!(process_freely("{a|b|{c|d}}", &options).unwrap(), "d");
     }
 
     #[test]
     fn choices_nested_without_end_are_refused() {
         let text = "{".repeat(100_000);
         assert_eq!(
-            process(&text, &Options::default()).unwrap_err().code(),
+            process_freely(&text, &Options::default())
+                .unwrap_err()
+                .code(),
             "graph_too_large"
         );
     }

@@ -14,6 +14,9 @@ const ANYTHING: &str = "*";
 /// Match types that depend on match types; beyond this the type is taken for anything.
 const DEPTH_MAX: usize = 50;
 
+/// Members of a type that is a list. The longest official type has fourteen.
+const MEMBERS_MAX: usize = 64;
+
 /// Answers what type a socket has. Types that follow connections are remembered.
 pub struct Types<'l, 'd> {
     loaded: &'l Loaded<'d>,
@@ -139,11 +142,14 @@ fn intersection(a: &str, b: &str) -> Option<String> {
     if is_anything(b) {
         return Some(a.to_owned());
     }
-    let shared: Vec<&str> = a
-        .split(',')
-        .filter(|one| b.split(',').any(|two| one == &two))
+    let shared: Vec<&str> = members(a)
+        .filter(|one| members(b).any(|two| one == &two))
         .collect();
     (!shared.is_empty()).then(|| shared.join(","))
+}
+
+fn members(name: &str) -> impl Iterator<Item = &str> {
+    name.split(',').take(MEMBERS_MAX)
 }
 
 pub fn is_anything(name: &str) -> bool {
@@ -157,9 +163,7 @@ pub fn fit(a: &str, b: &str) -> bool {
         return true;
     }
     let (a, b) = (a.to_lowercase(), b.to_lowercase());
-    a == b
-        || a.split(',')
-            .any(|one| b.split(',').any(|two| fit_single(one, two)))
+    a == b || members(&a).any(|one| members(&b).any(|two| fit_single(one, two)))
 }
 
 fn fit_single(a: &str, b: &str) -> bool {

@@ -184,6 +184,7 @@ impl<'d> Builder<'d, '_, '_> {
         name: &str,
         is_null: bool,
     ) -> Result<(), ConvertError> {
+        self.budget.walk(choices.len())?;
         let Some(choice) = choices.iter().find(|choice| *choice.key == *key) else {
             return Ok(());
         };

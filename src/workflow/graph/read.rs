@@ -8,6 +8,9 @@ use super::{
 };
 use crate::workflow::json::{self, Json};
 
+/// The longest official type has 300 characters; what is longer counts as anything.
+pub const TYPE_BYTES_MAX: usize = 4_096;
+
 impl Graph {
     pub(super) fn read(value: &Json) -> Result<Self, GraphError> {
         let Some(Json::List(nodes)) = value.get("nodes") else {
@@ -201,7 +204,7 @@ fn text(value: &Json, key: &str) -> Option<String> {
 /// The type of a socket; a list of options is a combo, and the old number for "anything" is `*`.
 fn type_of(socket: &Json) -> String {
     match socket.get("type") {
-        Some(Json::Text(name)) => name.clone(),
+        Some(Json::Text(name)) if name.len() <= TYPE_BYTES_MAX => name.clone(),
         Some(Json::List(_)) => "COMBO".to_owned(),
         _ => "*".to_owned(),
     }
