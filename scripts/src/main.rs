@@ -1,6 +1,8 @@
 //! `ops`: the operator's command line. One file per verb.
 
 mod convert;
+mod mock_runpod;
+mod validate;
 
 use clap::{Parser, Subcommand};
 
@@ -18,10 +20,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Convert(convert::Arguments),
+    /// Play RunPod on this machine: its job API and its webhooks, as well or as badly as planned
+    MockRunpod(mock_runpod::Args),
+    Validate(validate::Validate),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::Convert(arguments) => convert::run(&arguments),
+        Verb::MockRunpod(args) => mock_runpod::run(args),
+        Verb::Validate(arguments) => validate::run(&arguments),
     }
 }

@@ -66,7 +66,7 @@ impl Hub {
         let mut waiters = self.waiters.borrow_mut();
         for waiter in std::mem::take(&mut *waiters) {
             if state.version > waiter.version {
-                drop(waiter.sender.send(()));
+                let _ = waiter.sender.send(());
             } else {
                 waiters.push(waiter);
             }

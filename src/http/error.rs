@@ -3,7 +3,6 @@
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::id::JobId;
 use crate::queue::create::CreateError;
@@ -62,10 +61,12 @@ impl Code {
     }
 }
 
-/// An error on its way to the caller.
-#[derive(Clone, Debug, Error)]
-#[error("{message}")]
-pub struct ApiError {
+/// An error on its way to the caller. Boxed: the good case should not carry its size.
+#[derive(Clone, Debug)]
+pub struct ApiError(Box<Fault>);
+
+#[derive(Clone, Debug)]
+struct Fault {
     code: Code,
     message: String,
     details: Vec<Violation>,
@@ -98,7 +99,7 @@ struct Shown<'a> {
 
 impl ApiError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Fault {
             code,
             message: message.into(),
             details: Vec::new(),
@@ -106,7 +107,12 @@ impl ApiError {
             job_id: None,
             cause: None,
             content_range: None,
-        }
+        }))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Fault)) -> Self {
+        change(&mut self.0);
+        self
     }
 
     pub fn violations(code: Code, details: Vec<Violation>) -> Self {
@@ -114,10 +120,7 @@ impl ApiError {
             [only] => only.message.clone(),
             all => format!("{} things are wrong; details names each", all.len()),
         };
-        Self {
-            details,
-            ..Self::new(code, message)
-        }
+        Self::new(code, message).with(|fault| fault.details = details)
     }
 
     /// One violation of the form of the request.
@@ -126,27 +129,18 @@ impl ApiError {
     }
 
     pub fn internal(cause: &dyn std::error::Error) -> Self {
-        Self {
-            cause: Some(cause.to_string()),
-            ..Self::new(
-                Code::Internal,
-                "something on our side failed; it has been logged",
-            )
-        }
+        let message = "something on our side failed; it has been logged";
+        Self::new(Code::Internal, message).with(|fault| fault.cause = Some(cause.to_string()))
     }
 
     pub fn unavailable(message: &str) -> Self {
-        Self {
-            retry_after_s: Some(RETRY_AFTER_S),
-            ..Self::new(Code::Unavailable, message)
-        }
+        let error = Self::new(Code::Unavailable, message);
+        error.with(|fault| fault.retry_after_s = Some(RETRY_AFTER_S))
     }
 
     pub fn range(size_bytes: u64) -> Self {
-        Self {
-            content_range: Some(format!("bytes */{size_bytes}")),
-            ..Self::new(Code::RangeNotSatisfiable, "the result has no bytes there")
-        }
+        let error = Self::new(Code::RangeNotSatisfiable, "the result has no bytes there");
+        error.with(|fault| fault.content_range = Some(format!("bytes */{size_bytes}")))
     }
 
     pub fn no_job() -> Self {
@@ -154,28 +148,29 @@ impl ApiError {
     }
 
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.code.parts().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.code.parts().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// For the log; never shown.
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     pub fn render(&self, request_id: &str, instance: &str, as_problem: bool) -> Response {
-        let (error, status, title) = self.code.parts();
+        let fault = &*self.0;
+        let (error, status, title) = fault.code.parts();
         let shown = Shown {
             ok: false,
             error,
-            message: &self.message,
+            message: &fault.message,
             request_id,
-            details: &self.details,
-            retryable: self.retry_after_s.is_some(),
-            job_id: self.job_id,
+            details: &fault.details,
+            retryable: fault.retry_after_s.is_some(),
+            job_id: fault.job_id,
             kind: format!("urn:edge-queue:error:{error}"),
             title,
             status,
-            detail: &self.message,
+            detail: &fault.message,
             instance,
         };
         let body = serde_json::to_vec(&shown).unwrap_or_default();
@@ -188,10 +183,11 @@ impl ApiError {
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.extend(
-            self.retry_after_s
+            fault
+                .retry_after_s
                 .map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))),
         );
-        let range = self.content_range.as_deref();
+        let range = fault.content_range.as_deref();
         headers.extend(
             range
                 .and_then(|range| HeaderValue::from_str(range).ok())
@@ -211,10 +207,7 @@ impl From<QueueError> for ApiError {
         } else {
             Self::internal(&error)
         };
-        Self {
-            cause: Some(error.to_string()),
-            ..shown
-        }
+        shown.with(|fault| fault.cause = Some(error.to_string()))
     }
 }
 
@@ -233,20 +226,16 @@ impl From<CreateError> for ApiError {
             CreateError::TooLarge { path, message } => {
                 Self::at(Code::PayloadTooLarge, &path, "too_large", &message)
             }
-            CreateError::Mismatch { job } => Self {
-                job_id: Some(job),
-                ..Self::new(
-                    Code::IdempotencyMismatch,
-                    "this idempotency key belongs to a job with another body",
-                )
-            },
-            CreateError::Unsure { job } => Self {
-                job_id: Some(job),
-                ..Self::unavailable(
-                    "it is not known whether the job was recorded; repeat the request with the \
-                     same idempotency key, or ask for the status of job_id",
-                )
-            },
+            CreateError::Mismatch { job } => {
+                let message = "this idempotency key belongs to a job with another body";
+                let error = Self::new(Code::IdempotencyMismatch, message);
+                error.with(|fault| fault.job_id = Some(job))
+            }
+            CreateError::Unsure { job } => {
+                let message = "it is not known whether the job was recorded; repeat the request \
+                     with the same idempotency key, or ask for the status of job_id";
+                Self::unavailable(message).with(|fault| fault.job_id = Some(job))
+            }
             CreateError::Queue(error) => error.into(),
         }
     }

@@ -12,6 +12,9 @@ use crate::workflow::{check, template};
 /// Parts of one form; a contract has fewer inputs.
 const PARTS_MAX: usize = 128;
 
+/// Fields whose value is JSON by nature.
+const JSON_FIELDS: [&str; 5] = ["inputs", "labels", "workflow", "images", "priority"];
+
 /// Fields as a JSON body would have them: files by their hash, numbers as numbers.
 #[derive(Default)]
 pub struct Form {
@@ -19,7 +22,7 @@ pub struct Form {
     pub uploads: Vec<Upload>,
 }
 
-/// Reads a form. Fields whose value is JSON by nature (`inputs`, `labels`, `workflow`) hold JSON.
+/// Reads a form to its end.
 pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE);
     let boundary = content_type
@@ -59,18 +62,22 @@ impl Form {
 
     /// A form knows texts only: the contract says which of them are numbers.
     fn take_texts(&mut self, texts: Vec<(String, String)>) {
-        let chosen = texts.iter().find(|(name, _)| name == "template");
+        let (json, plain): (Vec<_>, Vec<_>) = texts
+            .into_iter()
+            .partition(|(name, _)| JSON_FIELDS.contains(&name.as_str()));
+        for (name, text) in json {
+            let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            self.fields.insert(name, value);
+        }
+        let chosen = plain.iter().find(|(name, _)| name == "template");
         let template = chosen.map_or(template::DEFAULT, |(_, text)| text.as_str());
-        let contract = template::find(template).map(|template| &template.contract);
-        for (name, text) in &texts {
-            let json = || serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into());
-            let input = contract.and_then(|contract| contract.resolve(name));
-            let value = match (name.as_str(), input) {
-                ("inputs" | "labels" | "workflow" | "images" | "priority", _) => json(),
-                (_, Some(input)) => check::from_text(&input.kind, text),
-                (_, None) => text.as_str().into(),
-            };
-            self.fields.insert(name.clone(), value);
+        match template::find(template) {
+            Some(template) => self
+                .fields
+                .extend(check::from_form(&template.contract, plain)),
+            None => self
+                .fields
+                .extend(plain.into_iter().map(|(name, text)| (name, text.into()))),
         }
     }
 }

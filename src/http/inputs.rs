@@ -36,13 +36,11 @@ pub async fn upload(
     let held = limits::read(&headers, body, limits::INPUT_BYTES_MAX).await?;
     let bytes = if limits::content_type(&headers) == "multipart/form-data" {
         let mut uploads = form::read(&headers, held.bytes.clone()).await?.uploads;
-        match (uploads.pop(), uploads.is_empty()) {
-            (Some(only), true) => only.bytes,
-            _ => {
-                let message = "a form with exactly one file is wanted here";
-                return Err(ApiError::new(Code::InvalidRequest, message));
-            }
-        }
+        let (Some(only), true) = (uploads.pop(), uploads.is_empty()) else {
+            let message = "a form with exactly one file is wanted here";
+            return Err(ApiError::new(Code::InvalidRequest, message));
+        };
+        only.bytes
     } else {
         held.bytes.clone()
     };

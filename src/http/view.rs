@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 use crate::app::App;
-use crate::id::JobId;
+use crate::id::{JobId, ProviderId};
 use crate::job::{Failure, JobStatus};
 use crate::media::Kind;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
@@ -98,6 +98,7 @@ struct AttemptView<'a> {
 }
 
 #[derive(Serialize)]
+#[allow(clippy::struct_field_names)] // The unit belongs to the promised names.
 struct Metrics {
     /// From this round's beginning until a worker began.
     queue_ms: Option<u64>,
@@ -251,7 +252,7 @@ fn attempts(full: &Full) -> Vec<AttemptView<'_>> {
     let live = record.job.live.as_ref().map(|attempt| AttemptView {
         n: attempt.n,
         provider: &record.accepted.provider,
-        provider_id: attempt.provider_id.as_ref().map(|id| id.as_str()),
+        provider_id: attempt.provider_id.as_ref().map(ProviderId::as_str),
         status: record.job.phase.as_str(),
         submitted_at: attempt.begun_at.iso8601(),
         ended_at: None,

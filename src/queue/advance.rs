@@ -128,7 +128,7 @@ impl Turn<'_> {
             Step::Cancel { n, id, purpose } => self.cancel(n, id, purpose).await,
             Step::End(ending) => self.end(ending).await,
             Step::Abandon { n } => {
-                let ended = self.ended(n, None, Heard::Deadline);
+                let ended = ended_by(n, None, Heard::Deadline);
                 settle::close(self.app, self.job().id, ended, "lost").await?;
                 Ok(Next::Forget)
             }
@@ -166,16 +166,15 @@ impl Turn<'_> {
 
     async fn cancel(&self, n: u32, id: ProviderId, purpose: Purpose) -> Result<Next, QueueError> {
         match self.provider.cancel(&id).await {
-            CancelAnswer::Confirmed => {}
             CancelAnswer::NotFound if self.is_patient() => return Ok(Next::Stay),
-            CancelAnswer::NotFound => {}
+            CancelAnswer::Confirmed | CancelAnswer::NotFound => {}
             CancelAnswer::Unreachable { why, evidence } => {
                 evidence::keep(self.app, self.job().id, n, &evidence).await;
                 self.warn("cancel.failed", &why, n);
                 return Ok(Next::Stay);
             }
         }
-        let ended = self.ended(n, Some(id), Heard::Cancel);
+        let ended = ended_by(n, Some(id), Heard::Cancel);
         match purpose {
             Purpose::Close => {
                 settle::close(self.app, self.job().id, ended, "canceled").await?;
@@ -191,18 +190,9 @@ impl Turn<'_> {
     async fn end(&self, ending: Ending) -> Result<Next, QueueError> {
         let live = self.job().live.as_ref();
         let ended =
-            live.map(|attempt| self.ended(attempt.n, attempt.provider_id.clone(), Heard::Deadline));
+            live.map(|attempt| ended_by(attempt.n, attempt.provider_id.clone(), Heard::Deadline));
         let won = settle::end(self.app, self.record, ended, ending).await?;
         Ok(if won { Next::Forget } else { Next::Stay })
-    }
-
-    fn ended(&self, n: u32, provider_id: Option<ProviderId>, heard: Heard) -> Ended {
-        Ended {
-            n,
-            provider_id,
-            heard,
-            times: Times::default(),
-        }
     }
 
     /// Right after a submit the provider may not know the job yet.
@@ -218,6 +208,16 @@ impl Turn<'_> {
                 .with("attempt", n)
                 .with("why", why),
         );
+    }
+}
+
+/// The provider told no times.
+fn ended_by(n: u32, provider_id: Option<ProviderId>, heard: Heard) -> Ended {
+    Ended {
+        n,
+        provider_id,
+        heard,
+        times: Times::default(),
     }
 }
 

@@ -73,8 +73,12 @@ async fn take(
     let live = record.job.live.as_ref().filter(|a| a.n == claim.attempt);
     let bound = live.and_then(|attempt| attempt.provider_id.as_ref());
     if bound.is_some_and(|bound| *bound != callback.provider_id) {
-        let line = log::warn("callback.other_id").job(claim.job);
-        app.log(line.with("runpod_id", callback.provider_id.as_str()));
+        let stranger = callback.provider_id.as_str();
+        app.log(
+            log::warn("callback.other_id")
+                .job(claim.job)
+                .with("runpod_id", stranger),
+        );
         return Ok(None);
     }
     if !is_inline(&callback.report) {

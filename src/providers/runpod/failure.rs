@@ -284,10 +284,10 @@ mod tests {
     fn the_node_is_found_in_each_of_the_workers_texts() {
         check(
             r#"{"error":"Job processing failed","output":{"details":
-                ["Workflow execution error: Node Type: KSampler, Node ID: 3, Message: no memory\n"]}}"#,
+                ["Workflow execution error: Node Type: KSampler, Node ID: 3, Message: no\n"]}}"#,
             ExecutionFailed,
             "Job processing failed: Workflow execution error: Node Type: KSampler, Node ID: 3, \
-             Message: no memory",
+             Message: no",
             (Some("3"), Some("KSampler")),
         );
         let validation = "Workflow validation failed:\\n• Node 375:4 (errors): [{'type': 'x'}]\\n\

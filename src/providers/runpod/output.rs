@@ -240,7 +240,8 @@ mod tests {
             &["a.png=https://s/b?X=1"],
         );
         check(
-            r#"{"errors":["one failed"],"images":[{"filename":"v.mp4","type":"base64","data":"$V"}]}"#,
+            r#"{"errors":["one failed"],
+                "images":[{"filename":"v.mp4","type":"base64","data":"$V"}]}"#,
             &["v.mp4=$V"],
         );
         check(r#"{"status":"success_no_images","images":[]}"#, &[]);

@@ -39,7 +39,7 @@ const fn row_bytes(width: u32) -> u32 {
 /// One of four colors for a cell; mirrored left to right by the caller.
 fn color(seed: &[u8; 32], column: u32, row: u32) -> u8 {
     let at = (row * CELLS + column) as usize;
-    let byte = seed[at % 32] ^ seed[(at / 32 + 7) % 32].rotate_left((at % 7) as u32);
+    let byte = seed[at % 32] ^ seed[(at / 32 + 7) % 32].rotate_left(row % 7);
     byte & 3
 }
 

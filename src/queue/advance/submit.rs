@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{evidence, settle, Next, Turn};
+use super::{ended_by, evidence, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
 use crate::id::ProviderId;
 use crate::job::{Ending, Failure, FailureCode};
@@ -110,7 +110,7 @@ impl Turn<'_> {
     }
 
     async fn refuse(&self, record: &Record, n: u32, failure: Failure) -> Result<Next, QueueError> {
-        let ended = self.ended(n, None, Heard::Submit);
+        let ended = ended_by(n, None, Heard::Submit);
         let won = settle::end(self.app, record, Some(ended), Ending::Failed(failure)).await?;
         Ok(if won { Next::Forget } else { Next::Stay })
     }

@@ -15,8 +15,9 @@ use crate::store::assets::{self, Asset};
 use crate::workflow::check::{self, Asked, FileFact};
 use crate::workflow::compile::{self, Compiled, ExpectedOutput};
 use crate::workflow::contract::{Protocol, EXECUTION_LIMIT_MS_DEFAULT};
-use crate::workflow::raw;
+use crate::workflow::prompt::{is_editor_graph, Prompt};
 use crate::workflow::template::{self, Template};
+use crate::workflow::validate;
 use crate::workflow::violation::{nearest, quoted, Violation};
 
 /// How long a caller's own workflow is supposed to take, knowing nothing about it.
@@ -145,10 +146,13 @@ fn verbatim(
     if !request.violations.is_empty() {
         return Err(CreateError::Violations(request.violations.clone()));
     }
-    if raw::is_editor_graph(prompt) {
+    if is_editor_graph(prompt) {
         return Err(CreateError::EditorGraph);
     }
-    let broken = raw::structure(prompt);
+    let broken = match Prompt::from_json(prompt) {
+        Ok(prompt) => validate::structure(&prompt).violations("/workflow"),
+        Err(error) => vec![Violation::new("/workflow", "no_prompt", error.to_string())],
+    };
     if !broken.is_empty() {
         return Err(CreateError::Workflow(broken));
     }

@@ -2,6 +2,7 @@
 
 use super::row::{columns, Row};
 use super::{Accepted, Record};
+use crate::id::RequestKey;
 use crate::ports::{Db, Param, Statement};
 use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
@@ -62,7 +63,7 @@ pub async fn create(
 }
 
 fn request_key(accepted: &Accepted) -> Param {
-    accepted.request_key.as_ref().map(|key| key.as_str()).into()
+    accepted.request_key.as_ref().map(RequestKey::as_str).into()
 }
 
 fn params(accepted: &Accepted, due_at: UnixMillis) -> Vec<Param> {

@@ -24,7 +24,9 @@ pub use self::answer::{FakeResponse, Fate};
 pub use self::http::FakeHttp;
 use self::job::{FakeJob, State};
 pub use self::job::{Run, EXPIRE_AFTER_MS};
-pub use self::plan::{Fault, JobPlan, Operation, Outcome, Plan, RequestFault, WebhookPlan};
+pub use self::plan::{
+    Fault, JobPlan, Operation, Outcome, Plan, PlanChange, RequestFault, WebhookPlan,
+};
 pub use self::webhooks::Delivery;
 use self::webhooks::Outbox;
 use crate::time::UnixMillis;
@@ -135,15 +137,6 @@ impl FakeRunpod {
     /// For what comes; jobs that were submitted keep their plans.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan
-    }
-
-    /// Adds to the plan: the default for jobs is replaced, everything else is put behind.
-    pub fn extend_plan(&mut self, more: Plan) {
-        self.plan.job = more.job;
-        self.plan.next.extend(more.next);
-        self.plan.faults.extend(more.faults);
-        self.plan.webhooks_reversed = more.webhooks_reversed;
-        self.plan.health = more.health;
     }
 
     /// The answer to a request that arrives now.

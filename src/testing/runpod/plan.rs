@@ -21,6 +21,31 @@ pub struct Plan {
     pub health: Option<Value>,
 }
 
+/// What to change in a plan while the endpoint runs: only what is named.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlanChange {
+    pub job: Option<JobPlan>,
+    /// Put behind those that wait already.
+    pub next: Vec<JobPlan>,
+    /// Put behind those that wait already.
+    pub faults: Vec<RequestFault>,
+    pub webhooks_reversed: Option<bool>,
+    pub health: Option<Value>,
+}
+
+impl Plan {
+    pub fn change(&mut self, change: PlanChange) {
+        if let Some(job) = change.job {
+            self.job = job;
+        }
+        self.next.extend(change.next);
+        self.faults.extend(change.faults);
+        self.webhooks_reversed = change.webhooks_reversed.unwrap_or(self.webhooks_reversed);
+        self.health = change.health.or(self.health.take());
+    }
+}
+
 /// One job, from submit to oblivion.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::contract::{Contract, Input, Kind};
 use super::super::violation::{nearest, pointer_step, quoted, Violation};
+use super::value::from_text;
 use super::Asked;
 
 /// The most fields we look at: several times what any template has.
@@ -48,6 +49,25 @@ pub fn file_references(contract: &Contract, asked: &Asked) -> Vec<FileReference>
                 path: given.path.clone(),
                 reference: reference.to_owned(),
             })
+        })
+        .collect()
+}
+
+/// The fields of a form as inputs: each text as what its input wants, an empty one as not given.
+pub fn from_form(
+    contract: &Contract,
+    fields: impl IntoIterator<Item = (String, String)>,
+) -> Map<String, Value> {
+    let value = |name: &str, text: &str| match contract.resolve(name) {
+        _ if text.is_empty() => Value::Null,
+        Some(input) => from_text(&input.kind, text),
+        None => text.into(),
+    };
+    fields
+        .into_iter()
+        .map(|(name, text)| {
+            let value = value(&name, &text);
+            (name, value)
         })
         .collect()
 }

@@ -23,8 +23,8 @@ use super::contract::{Contract, Input, Kind, MediaKind};
 use super::violation::{Violation, VIOLATIONS_MAX};
 
 pub use file::extension;
-pub use gather::{file_references, FileReference};
-pub use value::{accepts, from_text, SEED_MAX};
+pub use gather::{file_references, from_form, FileReference};
+pub use value::{accepts, rounded, DECIMAL_MAX, SEED_MAX};
 
 use gather::Given;
 
@@ -195,5 +195,67 @@ fn complete(contract: &Contract, asked: &Asked, checked: &mut Checked) {
         if contract.echo.contains(&input.name) {
             checked.echo.insert(input.name.clone(), value.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::template;
+    use super::*;
+
+    fn contract(name: &str) -> &'static Contract {
+        &template::find(name).unwrap().contract
+    }
+
+    #[test]
+    fn a_form_says_what_json_says() {
+        let fields = [
+            ("prompt", "a fox"),
+            ("steps", "8"),
+            ("cfg", " 1.5 "),
+            ("negative_prompt", ""),
+        ];
+        let fields = fields.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let inputs = Value::Object(from_form(contract("text-to-image"), fields));
+        let said = json!({"prompt": "a fox", "steps": 8, "cfg": 1.5, "negative_prompt": null});
+        assert_eq!(inputs, said);
+    }
+
+    #[test]
+    fn the_uploads_to_resolve_are_listed_with_their_places() {
+        let inputs =
+            json!({"image2": "in_b", "image3": "https://example.com/c.png", "hair": "bob"});
+        let shorthands = json!({"input_key": "in_a"});
+        let asked = Asked {
+            inputs: inputs.as_object().unwrap(),
+            shorthands: shorthands.as_object().unwrap(),
+            files: &BTreeMap::new(),
+            seed_if_random: 0,
+        };
+        let found = file_references(contract("qwen-image-edit"), &asked);
+        let found = found
+            .iter()
+            .map(|f| [&f.input, &f.path, &f.reference].map(String::as_str));
+        let wanted = [
+            ["image", "/input_key", "in_a"],
+            ["image2", "/inputs/image2", "in_b"],
+        ];
+        assert_eq!(found.collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
+    fn a_random_seed_keeps_to_what_json_carries_exactly() {
+        let inputs = json!({"prompt": "a fox", "seed": "random"});
+        let asked = Asked {
+            inputs: inputs.as_object().unwrap(),
+            shorthands: &Map::new(),
+            files: &BTreeMap::new(),
+            seed_if_random: u64::MAX,
+        };
+        let checked = check(contract("text-to-image"), &asked).unwrap();
+        assert_eq!(checked.seed, Some(SEED_MAX));
+        assert_eq!(checked.inputs["seed"], SEED_MAX);
     }
 }

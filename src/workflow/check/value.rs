@@ -13,6 +13,13 @@ pub const SEED_MAX: u64 = (1 << 53) - 1;
 /// How far from a step a decimal may be, in steps: decimals such as 0.1 are not exact.
 const STEP_TOLERANCE: f64 = 1e-6;
 
+/// Decimals are recorded with at most six places: readers of JSON disagree about the last digit
+/// of longer ones, and a job that is repeated must get the same bytes.
+const DECIMAL_PLACES: f64 = 1e6;
+
+/// The largest magnitude whose six decimal places a double still tells apart.
+pub const DECIMAL_MAX: f64 = 1e9;
+
 /// The value in its recorded form, or what is wrong with it.
 pub fn check_value(kind: &Kind, given: &Given) -> Result<Value, Violation> {
     normalise(kind, given.value).map_err(|(code, message)| given.violation(code, &message))
@@ -109,7 +116,12 @@ fn number(limits: &Decimal, value: &Value) -> Result<f64, Broken> {
             return Err(off_step(value, step, limits.min));
         }
     }
-    Ok(number)
+    Ok(rounded(number))
+}
+
+/// The nearest decimal with six places.
+pub fn rounded(number: f64) -> f64 {
+    (number * DECIMAL_PLACES).round() / DECIMAL_PLACES
 }
 
 fn boolean(value: &Value) -> Result<bool, Broken> {

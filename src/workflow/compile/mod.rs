@@ -8,7 +8,7 @@ mod outputs;
 mod place;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::check::{extension, Checked};
 use super::contract::{Contract, MediaKind, Protocol};
@@ -50,11 +50,7 @@ pub fn compile(template: &Template, checked: &Checked) -> Compiled {
     let contract = &template.contract;
     let mut prompt = template.prompt.clone();
     let files = bind(contract, checked, &mut prompt);
-    for rule in &contract.rules {
-        if rule.when.holds(checked.inputs.get(rule.when.input())) {
-            place::apply(rule, &mut prompt);
-        }
-    }
+    switch(contract, &checked.inputs, &mut prompt);
     let outputs = match contract.protocol {
         Protocol::Comfyui => outputs::prefix_outputs(&contract.outputs, &mut prompt),
         Protocol::Task => {
@@ -74,6 +70,15 @@ pub fn compile(template: &Template, checked: &Checked) -> Compiled {
             .collect(),
         outputs,
         prompt,
+    }
+}
+
+/// Applies the rules whose conditions hold; `lint` tries out every combination.
+pub fn switch(contract: &Contract, inputs: &Map<String, Value>, prompt: &mut Value) {
+    for rule in &contract.rules {
+        if rule.when.holds(inputs.get(rule.when.input())) {
+            place::apply(rule, prompt);
+        }
     }
 }
 

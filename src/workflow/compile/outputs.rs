@@ -55,7 +55,8 @@ pub fn prefix_outputs(outputs: &[Output], prompt: &mut Value) -> Vec<ExpectedOut
 /// The same for a caller's own API-format prompt: every node that names its files.
 pub fn rename_outputs(prompt: &mut Value) -> Vec<ExpectedOutput> {
     let nodes = prompt.as_object().into_iter().flatten();
-    let node_ids: Vec<String> = nodes.map(|(id, _)| id.clone()).collect();
+    let mut node_ids: Vec<String> = nodes.map(|(id, _)| id.clone()).collect();
+    node_ids.sort();
     let mut expected = Vec::new();
     for node_id in node_ids {
         let Some(place) = prefix_place(prompt, &node_id) else {

@@ -6,6 +6,7 @@
 //! it to every job. Deliberately absent: expressions. A contract can look up, scale and switch;
 //! whatever needs more is a template of its own.
 
+mod card;
 mod input;
 pub mod lint;
 mod rule;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::TemplateName;
 
+pub use card::{Card, CardInput, CardOutput, CardText};
 pub use input::{Choice, Decimal, File, Flag, Input, Kind, Options, SeedSpec, Text, Whole};
 pub use rule::{Composition, Condition, Derived, FromInput, Linear, Literal, Part, Rule};
 
@@ -85,7 +87,7 @@ impl Contract {
         self.inputs.iter().find(|input| input.name == name)
     }
 
-    /// The input that a caller means by a name: the input of that name, else what it is an alias of.
+    /// The input that a caller means: the one of that name, else what it is an alias of.
     pub fn resolve(&self, name: &str) -> Option<&Input> {
         self.input(name)
             .or_else(|| self.input(self.aliases.get(name)?))

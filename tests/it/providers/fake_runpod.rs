@@ -94,11 +94,11 @@ fn each_state_is_written_as_runpod_writes_it() {
         format!(r#"{done},"output":{{"echo":1}},"status":"COMPLETED","workerId":"{worker}"}}"#)
     );
     let news = fake.runpod.due_webhooks(UnixMillis::new(2_500));
+    let input = format!(r#"{{"workflow":{PROMPT}}}"#);
+    let hook = r#""webhook":"http://127.0.0.1:1/hook/t?k=1""#;
     assert_eq!(
         String::from_utf8_lossy(&news[0].body),
-        format!(
-            r#"{done},"input":{{"workflow":{PROMPT}}},"output":{{"echo":1}},"status":"COMPLETED","webhook":"http://127.0.0.1:1/hook/t?k=1"}}"#
-        )
+        format!(r#"{done},"input":{input},"output":{{"echo":1}},"status":"COMPLETED",{hook}}}"#)
     );
     assert_eq!(news[0].url, "http://127.0.0.1:1/hook/t?k=1");
     assert!(news[0]

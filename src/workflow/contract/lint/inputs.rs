@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::super::check::{accepts, SEED_MAX};
-use super::super::{Contract, File, Input, Kind, Options, Text};
+use super::super::super::check::{accepts, rounded, DECIMAL_MAX, SEED_MAX};
+use super::super::{Contract, Decimal, File, Input, Kind, Options, Text};
 use super::contract::label;
 use super::{Report, ITEMS_MAX};
 
@@ -68,16 +68,28 @@ fn ranges(kind: &Kind, path: &str, report: &mut Report) {
                 && whole.step.is_none_or(|step| step > 0);
             report.expect(fits, path, "bad_limit", "min, max and step allow no values");
         }
-        Kind::Number(decimal) => {
-            let fits = decimal.min <= decimal.max && decimal.step.is_none_or(|step| step > 0.0);
-            report.expect(fits, path, "bad_limit", "min, max and step allow no values");
-        }
+        Kind::Number(decimal) => decimals(decimal, path, report),
         Kind::Choice(options) => choices(options, path, report),
         Kind::Image(file) | Kind::Video(file) | Kind::Audio(file) => {
             files(kind, file, path, report);
         }
         Kind::Boolean(_) | Kind::Seed(_) => {}
     }
+}
+
+fn decimals(decimal: &Decimal, path: &str, report: &mut Report) {
+    let short = |limit: f64| limit.abs() <= DECIMAL_MAX && same(limit, rounded(limit));
+    let step = decimal.step.unwrap_or(1.0);
+    let fits = decimal.min <= decimal.max && step > 0.0;
+    report.expect(fits, path, "bad_limit", "min, max and step allow no values");
+    let exact = short(decimal.min) && short(decimal.max) && short(step);
+    let message = "min, max and step have at most six decimal places and nine digits before them";
+    report.expect(exact, path, "bad_limit", message);
+}
+
+/// Rounding leaves a number with six places as it is, to the bit.
+fn same(left: f64, right: f64) -> bool {
+    left.to_bits() == right.to_bits()
 }
 
 fn lengths(text: &Text, path: &str, report: &mut Report) {
@@ -155,14 +167,21 @@ fn defaults(contract: &Contract, input: &Input, path: &str, report: &mut Report)
         report.flaw(format!("{path}/default"), "bad_default", message);
     }
     if let Kind::Choice(options) = &input.kind {
-        let needs = options
+        let wanted = options
             .choices
             .iter()
             .filter_map(|choice| choice.needs.as_ref());
-        for needed in needs.filter(|needed| contract.input(needed).is_none()) {
+        for needed in wanted.filter(|needed| contract.input(needed).is_none()) {
             let message = format!("a choice needs {needed}, which is not an input");
             report.flaw(format!("{path}/choices"), "bad_reference", message);
         }
+        let default = options
+            .default
+            .as_ref()
+            .and_then(|value| options.get(value));
+        let needy = default.is_some_and(|choice| choice.needs.is_some());
+        let message = "a default that needs another input makes that one required";
+        report.expect(!needy, &format!("{path}/default"), "bad_default", message);
     }
     let Some(from) = from else {
         return;

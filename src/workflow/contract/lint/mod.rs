@@ -6,6 +6,7 @@
 
 mod contract;
 mod inputs;
+mod switches;
 mod template;
 
 use serde::Serialize;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::super::{Contract, Protocol};
-use super::Report;
+use super::{switches, Report};
 
 /// How the names of model files end; ComfyUI lists no others.
 const MODEL_FILE_ENDS: [&str; 5] = [".safetensors", ".sft", ".gguf", ".ckpt", ".pth"];
@@ -17,6 +17,7 @@ pub fn lint(contract: &Contract, template: &Value, report: &mut Report) {
             if nodes(template, report) {
                 outputs(contract, template, report);
                 requires(contract, template, report);
+                switches::lint(contract, template, report);
             }
         }
         Protocol::Task => {
