@@ -217,8 +217,8 @@ impl World {
         let mut taken: BTreeMap<JobId, Vec<u32>> = BTreeMap::new();
         for job in self.queue.runpod.lock().unwrap().jobs(self.queue.now()) {
             let url = job.webhook.unwrap();
-            let token = url.rsplit('/').next().unwrap();
-            let claim = self.queue.app.signer.verify_callback(token).unwrap();
+            let last = url.rsplit('/').next().unwrap();
+            let claim = self.queue.app.signer.verify_callback(last).unwrap();
             taken.entry(claim.job).or_default().push(claim.attempt);
         }
         for (id, attempts) in taken {
