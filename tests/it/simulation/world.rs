@@ -181,7 +181,7 @@ impl World {
     }
 
     /// What must hold at every moment.
-    pub async fn check(&mut self) {
+    pub fn check(&mut self) {
         self.check_money();
         for row in self
             .queue
@@ -258,7 +258,7 @@ impl World {
             sweep(&self.queue.app).await.unwrap();
             self.queue.pass(10 * 60_000).await;
         }
-        self.check().await;
+        self.check();
         let open = "SELECT id, status, phase, attempt, provider_id, attempt_ended_at FROM jobs
             WHERE status NOT IN ('succeeded', 'failed', 'canceled', 'expired')
                OR (attempt > 0 AND attempt_ended_at IS NULL)";
