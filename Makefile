@@ -1,5 +1,7 @@
 # Thin: what is done lies in scripts/.
 
+SHELL := bash
+
 .PHONY: help setup dev dev-runpod build check test e2e fmt deploy-dry-run clean
 
 help:
@@ -8,6 +10,7 @@ help:
 	@echo "make check           format, lints and native tests: fast, for while you work"
 	@echo "make test            everything that CI runs"
 	@echo "make build           the Worker into build/"
+	@echo "make setup           install what is missing, and only that"
 	@echo "make e2e             the black-box tests alone"
 	@echo "make fmt             format the sources"
 	@echo "make deploy-dry-run  what a deploy to production would upload"
@@ -17,10 +20,10 @@ setup:
 	@scripts/setup.sh
 
 dev: setup
-	@exec node_modules/.bin/node scripts/dev.mjs
+	@. scripts/env.sh && exec node scripts/dev.mjs
 
 dev-runpod: setup
-	@exec node_modules/.bin/node scripts/dev.mjs --runpod
+	@. scripts/env.sh && exec node scripts/dev.mjs --runpod
 
 build: setup
 	@scripts/build.sh
@@ -35,7 +38,7 @@ e2e: setup
 	@scripts/check.sh e2e
 
 fmt:
-	@cargo fmt
+	@. scripts/env.sh && cargo fmt --all
 
 deploy-dry-run: setup
 	@scripts/check.sh deploy

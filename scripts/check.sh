@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e. Run those named, in that order.
+# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e. Runs those named.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -21,6 +21,7 @@ main() {
 }
 
 native() {
+  command -v cargo >/dev/null 2>&1 || die "cargo is missing: run make setup"
   local core=(-p edge-queue --no-default-features --features testing)
   step "format" cargo fmt --all --check
   step "lints of the core" cargo clippy --quiet "${core[@]}" --all-targets -- -D warnings
@@ -48,7 +49,8 @@ deploy() {
 
 e2e() {
   step "the operator's command line" cargo build --quiet -p ops
-  step "black-box tests" node --test --test-concurrency=1 "tests/e2e/**/*.test.mjs"
+  step "black-box tests" \
+    node --test --test-concurrency=1 --test-timeout=600000 "tests/e2e/**/*.test.mjs"
 }
 
 main "$@"

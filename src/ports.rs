@@ -34,7 +34,8 @@ pub struct Statement {
 /// What one statement of a batch did.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// The rows as the text of a JSON array of objects: parsed once, by the store, into its own types.
+    /// The rows as the text of a JSON array of objects: parsed once, by the store, into its own
+    /// types.
     pub rows: String,
     /// Rows changed. Says who won a compare-and-set.
     pub changes: u64,
@@ -159,7 +160,8 @@ pub trait Http: Send + Sync {
 #[error("the watcher did not answer: {0}")]
 pub struct WatcherError(pub String);
 
-/// The watchers of all jobs, seen from outside. Every call is best effort: the sweep repairs what is lost.
+/// The watchers of all jobs, seen from outside. Every call is best effort: the sweep repairs what
+/// is lost.
 #[async_trait]
 pub trait Watchers: Send + Sync {
     /// Asks the job's watcher to look at the job as soon as it can, and tells its listeners.

@@ -66,7 +66,8 @@ function alive(handle) {
 }
 
 /** Runs a command to its end. Throws an error with its last lines when it fails. */
-export async function run(command, args, { onLine = () => {}, onStart = () => {}, ...options } = {}) {
+export async function run(command, args, options = {}) {
+  const { onLine = () => {}, onStart = () => {} } = options;
   const last = [];
   const handle = start(command, args, {
     ...options,
@@ -79,7 +80,8 @@ export async function run(command, args, { onLine = () => {}, onStart = () => {}
   onStart(handle);
   const status = await handle.exit;
   if (status !== 0) {
-    throw new Error(`${handle.name} ${args.slice(0, 3).join(" ")} failed (${status}):\n${last.join("\n")}`);
+    const what = [handle.name, ...args.slice(0, 3)].join(" ");
+    throw new Error(`${what} failed (${status}):\n${last.join("\n")}`);
   }
 }
 

@@ -1,4 +1,5 @@
-// The product on this machine: built, migrated, served by `wrangler dev`. Behind `make dev` and the tests.
+// The product on this machine: built, migrated, served by `wrangler dev`. `make dev` and the
+// black-box tests use the same functions.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -36,13 +37,16 @@ export async function migrate(state, options) {
 /**
  * Starts the product and returns when it answers.
  *
- * `state` is the folder of everything that lasts; `vars` are set on the Worker; with `isolated` neither
- * `.dev.vars` nor `.env` is read. Fails when it does not answer, with the last lines of its log.
+ * `state` is the folder of everything that lasts; `vars` are set on the Worker; with `isolated`
+ * neither `.dev.vars` nor `.env` is read and nothing is rebuilt. Fails when it does not answer,
+ * with the last lines of its log.
  */
-export async function serve({ port, state, vars = {}, isolated = false, onLine = () => {}, onStart = () => {} }) {
+export async function serve(options) {
+  const { port, state, isolated = false, onLine = () => {}, onStart = () => {} } = options;
   const url = `http://127.0.0.1:${port}`;
   const last = [];
-  const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, vars: { PUBLIC_URL: url, ...vars } }), {
+  const vars = { PUBLIC_URL: url, ...options.vars };
+  const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, vars }), {
     cwd: ROOT,
     env: { ...(await environment(state)), ...(isolated ? { EDGE_QUEUE_BUILT: "1" } : {}) },
     onLine(line) {
@@ -54,8 +58,8 @@ export async function serve({ port, state, vars = {}, isolated = false, onLine =
   onStart(handle);
   const ready = await until(async () => handle.ended || (await answers(url)), READY_LIMIT_MS, 100);
   if (handle.ended || !ready) {
+    const why = handle.ended ? `wrangler ended (${handle.status})` : "it does not answer";
     await stop(handle);
-    const why = handle.ended ? `wrangler ended (${handle.status})` : `no answer within ${READY_LIMIT_MS / 1000} s`;
     throw new Error(`the server did not start: ${why}\n${last.join("\n")}`);
   }
   return { url, port, handle, stop: () => stop(handle), kill: () => kill(handle) };
@@ -73,7 +77,11 @@ async function wranglerArgs({ port, state, vars, isolated }) {
 /** Servers that run side by side share no registry and no log folder. */
 async function environment(state) {
   await mkdir(state, { recursive: true });
-  return { ...ENV, WRANGLER_REGISTRY_PATH: join(state, "registry"), WRANGLER_LOG_PATH: join(state, "logs") };
+  return {
+    ...ENV,
+    WRANGLER_REGISTRY_PATH: join(state, "registry"),
+    WRANGLER_LOG_PATH: join(state, "logs"),
+  };
 }
 
 async function emptyFile(state) {
@@ -93,12 +101,14 @@ async function answers(url) {
 
 /** Runs the Worker's cron handler: in `wrangler dev` nothing else does. */
 export async function tick(url) {
-  const response = await fetch(`${url}/__scheduled?cron=*/5+*+*+*+*`, { signal: AbortSignal.timeout(30_000) });
+  const signal = AbortSignal.timeout(30_000);
+  const response = await fetch(`${url}/__scheduled?cron=*/5+*+*+*+*`, { signal });
   if (!response.ok) throw new Error(`the cron handler answered ${response.status}`);
 }
 
-/** Starts `ops mock-runpod` and returns when it listens, with the vars that point the Worker at it. */
-export async function mockRunpod({ port, args = [], onLine = () => {}, onStart = () => {} } = {}) {
+/** Starts `ops mock-runpod`, returns when it listens; `vars` point the Worker at it. */
+export async function mockRunpod(options = {}) {
+  const { port, args = [], onLine = () => {}, onStart = () => {} } = options;
   const at = port ?? (await freePort());
   const url = `http://127.0.0.1:${at}`;
   let ready = false;

@@ -1,5 +1,6 @@
 //! `ops`: the operator's command line. One file per verb.
 
+mod convert;
 mod mock_runpod;
 mod validate;
 
@@ -18,6 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Convert(convert::Arguments),
     /// Play RunPod on this machine: its job API and its webhooks, as well or as badly as planned
     MockRunpod(mock_runpod::Args),
     Validate(validate::Validate),
@@ -25,6 +27,7 @@ enum Verb {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
+        Verb::Convert(arguments) => convert::run(&arguments),
         Verb::MockRunpod(args) => mock_runpod::run(args),
         Verb::Validate(arguments) => validate::run(&arguments),
     }

@@ -2,8 +2,8 @@
 //!
 //! What it guarantees: its alarm is set before any step and never fails, so a job goes on whatever
 //! dies; a wake that arrives while a step runs is never lost, because it only ever moves the alarm
-//! earlier, and a step that saw a wake does not forget the job. The runtime runs one alarm at a time,
-//! and other calls interleave only where the step awaits something else than storage.
+//! earlier, and a step that saw a wake does not forget the job. The runtime runs one alarm at a
+//! time, and other calls interleave only where the step awaits something else than storage.
 //!
 //! What it stores: its alarm, and the number of the attempt whose submit was begun. Everything else
 //! is in the job's row. Listeners live in memory: they come back by themselves after a restart.

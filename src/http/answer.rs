@@ -1,4 +1,5 @@
-//! The envelope: every answer of the API gets its request id, its log line and its outer object here.
+//! The envelope: every answer of the API gets its request id, its log line and its outer object
+//! here.
 
 use std::any::Any;
 use std::sync::Arc;

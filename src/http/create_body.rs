@@ -1,7 +1,7 @@
 //! The body of a create, JSON or a form, read into one request.
 //!
-//! Top-level fields that are not named here are shorthands for inputs; whether they exist is for the
-//! contract to say. Files inside the JSON are taken out and go by their hash from here on.
+//! Top-level fields that are not named here are shorthands for inputs; whether they exist is for
+//! the contract to say. Files inside the JSON are taken out and go by their hash from here on.
 
 use std::collections::BTreeMap;
 
@@ -276,10 +276,11 @@ impl Reader {
 
 /// Control and direction-changing characters would let a label lie on an operator's screen.
 fn label_value_fits(text: &str) -> bool {
-    let lies = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let turns = |c: char| {
+        let marks = ['\u{200e}', '\u{200f}'];
+        marks.contains(&c) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
+    let lies = |c: char| c.is_control() || turns(c);
     text.len() <= LABEL_VALUE_BYTES_MAX && !text.chars().any(lies)
 }
 

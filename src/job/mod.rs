@@ -26,7 +26,8 @@ use crate::time::UnixMillis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
-    /// Accepted. Leaves when the provider reports that it runs, when it ends, or when it is canceled.
+    /// Accepted. Leaves when the provider reports that it runs, when it ends, or when it is
+    /// canceled.
     Queued,
     /// A worker has it. Leaves by its end, or by a cancel.
     Running,

@@ -4,12 +4,12 @@ use super::{Ending, Failure, FailureCode, Job, JobStatus, Phase};
 use crate::id::ProviderId;
 use crate::time::UnixMillis;
 
-/// How long a provider may answer "not found" for a job it has just taken: its own bookkeeping lags.
-/// Clients of RunPod report up to 150 s.
+/// How long a provider may answer "not found" for a job it has just taken: its own bookkeeping
+/// lags. Clients of RunPod report up to 150 s.
 pub const NOT_FOUND_PATIENCE_MS: u64 = 150_000;
 
-/// Added to an attempt's time to live, so that its result is still there to be fetched: RunPod keeps
-/// results for 30 minutes, and `ttl` cuts that short.
+/// Added to an attempt's time to live, so that its result is still there to be fetched: RunPod
+/// keeps results for 30 minutes, and `ttl` cuts that short.
 pub const TTL_MARGIN_MS: u64 = 40 * 60_000;
 
 /// Past its execution limit the provider should have stopped the job itself; this much later we do.
@@ -48,7 +48,8 @@ pub enum Step {
     Vanish,
 }
 
-/// Decides the next step. `sending` is the watcher's own note of the attempt whose submit was begun.
+/// Decides the next step. `sending` is the watcher's own note of the attempt whose submit was
+/// begun.
 pub fn next_step(job: &Job, sending: Option<u32>, now: UnixMillis) -> Step {
     let Some(live) = &job.live else {
         return without_attempt(job, now);

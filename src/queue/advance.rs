@@ -34,8 +34,8 @@ pub enum Next {
     Forget,
 }
 
-/// What an alarm does: takes a step, and comes back soon if the step failed on our side. Alarms that
-/// fail too often are dropped for good by the platform, so nothing fails through here.
+/// What an alarm does: takes a step, and comes back soon if the step failed on our side. Alarms
+/// that fail too often are dropped for good by the platform, so nothing fails through here.
 pub async fn on_alarm(app: &App, watch: &dyn Watch, id: JobId) -> Next {
     let error = match advance(app, watch, id).await {
         Ok(next) => return next,

@@ -27,7 +27,7 @@ use plan::Plan;
 const PROMPT_ROW_BYTES_MAX: usize = 256 << 10;
 
 /// How long a job may wait for its start, unless the caller says otherwise.
-pub const START_BY_MS_DEFAULT: u64 = 60 * 60_000;
+const START_BY_MS_DEFAULT: u64 = 60 * 60_000;
 
 /// Bytes that came with the request itself.
 #[derive(Clone, Debug)]
@@ -145,7 +145,6 @@ fn accepted(
 ) -> Accepted {
     let now = app.now();
     let provider = &app.providers.current;
-    let start_by_ms = request.start_by_ms.unwrap_or(START_BY_MS_DEFAULT);
     Accepted {
         id,
         caller: call.caller.clone(),
@@ -169,7 +168,7 @@ fn accepted(
         created_at: now,
         execution_limit_ms: plan.execution_limit_ms,
         usual_ms: plan.usual_ms,
-        start_by_at: now.plus_ms(start_by_ms),
+        start_by_ms: request.start_by_ms.unwrap_or(START_BY_MS_DEFAULT),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Retry: the caller opens another round of a job that ended without a result.
 
-use super::create::START_BY_MS_DEFAULT;
 use super::{read, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::JobId;
@@ -39,7 +38,6 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
     let now = app.now();
     let next = Round {
         opened_at: now,
-        start_by_at: now.plus_ms(START_BY_MS_DEFAULT),
         due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
     };
     let after = jobs::retry(&*app.db, id, job.round, next).await?;

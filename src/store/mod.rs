@@ -1,7 +1,7 @@
 //! The only SQL in the crate: one directory or file per table.
 //!
-//! Every statement is a `const` beside its only function, begins with its own name, and is listed in
-//! [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
+//! Every statement is a `const` beside its only function, begins with its own name, and is listed
+//! in [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
 
 pub mod assets;
 pub mod jobs;
@@ -15,7 +15,8 @@ use crate::ports::{Db, DbError, Outcome, Param, Statement};
 pub enum StoreError {
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The database answered something the code does not know: a bug, or a migration that is missing.
+    /// The database answered something the code does not know: a bug, or a migration that is
+    /// missing.
     #[error("unreadable row from {statement}: {source}")]
     Row {
         statement: &'static str,
@@ -65,8 +66,8 @@ pub async fn ping(db: &dyn Db) -> Result<(), StoreError> {
     batch(db, vec![ping]).await.map(drop)
 }
 
-/// How often a batch is repeated when it is not known whether it was committed. Every batch here may
-/// run twice: it says what it wants by nonce or key, and reads back what stands.
+/// How often a batch is repeated when it is not known whether it was committed. Every batch here
+/// may run twice: it says what it wants by nonce or key, and reads back what stands.
 const REPEATS_MAX: usize = 2;
 
 /// Runs a batch, and runs it again when its outcome is unknown.

@@ -1,8 +1,8 @@
 //! A GPU that is not there, behind the same trait as a real one.
 //!
 //! Everything about a simulated job is a pure function of its provider id and the moment: the id
-//! holds when it was submitted, how it behaves and what it paints. So there is nothing to store, and
-//! nothing is lost when the process is killed. Refused in production.
+//! holds when it was submitted, how it behaves and what it paints. So there is nothing to store,
+//! and nothing is lost when the process is killed. Refused in production.
 
 mod paint;
 

@@ -1,8 +1,8 @@
 //! Handing an attempt to the provider, once.
 //!
-//! Before the request leaves, the watcher notes `sending = n`. An attempt that began without the note
-//! provably never left and is sent at once; one with the note and without an answer is never sent
-//! again: its callback or its time to live decides.
+//! Before the request leaves, the watcher notes `sending = n`. An attempt that began without the
+//! note provably never left and is sent at once; one with the note and without an answer is never
+//! sent again: its callback or its time to live decides.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;

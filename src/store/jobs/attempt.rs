@@ -51,8 +51,8 @@ pub struct Begun {
     pub prompt: Option<String>,
 }
 
-/// Begins attempt `n`, unless the job has moved on. With `nonce` of an attempt that began already it
-/// only reads: that is how a submit that provably never left is taken up again.
+/// Begins attempt `n`, unless the job has moved on. With `nonce` of an attempt that began already
+/// it only reads: that is how a submit that provably never left is taken up again.
 pub async fn begin_attempt(
     db: &dyn Db,
     id: JobId,

@@ -15,7 +15,8 @@ use crate::time::UnixMillis;
 pub const FINISH: &str = "-- jobs::finish
 UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = ?6,
   delay_ms = ?7, execution_ms = ?8, due_at = ?9, version = version + 1, wait_reason = NULL,
-  started_at = CASE WHEN ?3 = 'succeeded' THEN coalesce(started_at, ?4 - ?8, ?4) ELSE started_at END,
+  started_at = CASE WHEN ?3 = 'succeeded' THEN coalesce(started_at, ?4 - ?8, ?4)
+    ELSE started_at END,
   attempt_ended_at = CASE WHEN attempt = ?2 THEN coalesce(attempt_ended_at, ?4)
     ELSE attempt_ended_at END,
   provider_id = CASE WHEN attempt = ?2 THEN coalesce(provider_id, ?10) ELSE provider_id END

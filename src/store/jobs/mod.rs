@@ -1,7 +1,7 @@
 //! The table `jobs`, with what belongs to one job alone: its prompt, attempts and outputs.
 //!
-//! A change of state is a compare-and-set with the expectation in `WHERE`. Statements that must know
-//! whether they won read back a nonce of their own, so that a batch may run twice.
+//! A change of state is a compare-and-set with the expectation in `WHERE`. Statements that must
+//! know whether they won read back a nonce of their own, so that a batch may run twice.
 
 mod attempt;
 mod create;

@@ -22,7 +22,7 @@ WHERE id = ?1 AND status IN ('queued', 'running')";
 /// the last round is still live at the provider: two would run at once.
 pub const RETRY: &str = "-- jobs::retry
 UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened_at = ?3,
-  start_by_at = ?4, due_at = ?5, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
+  due_at = ?4, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
   started_at = NULL, delay_ms = NULL, execution_ms = NULL, retry_at = NULL, refusals = 0,
   wait_reason = NULL, version = version + 1
 WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
@@ -52,7 +52,6 @@ pub async fn cancel(
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
     pub opened_at: UnixMillis,
-    pub start_by_at: UnixMillis,
     pub due_at: UnixMillis,
 }
 
@@ -69,7 +68,6 @@ pub async fn retry(
             id.into(),
             round.into(),
             next.opened_at.into(),
-            next.start_by_at.into(),
             next.due_at.into(),
         ],
     };

@@ -1,7 +1,5 @@
 //! The RunPod client against the fake, and the fake against what is known of RunPod.
 
-#![cfg(test)]
-
 mod callback;
 mod evidence;
 mod fake_runpod;
