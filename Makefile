@@ -1,6 +1,8 @@
 # Thin: what is done lies in scripts/.
 
-.PHONY: help setup dev dev-runpod build check test bench e2e fmt deploy-dry-run clean
+SHELL := bash
+
+.PHONY: help setup dev dev-runpod build check test bench e2e fmt deploy deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
@@ -9,19 +11,21 @@ help:
 	@echo "make test            everything that CI runs"
 	@echo "make bench           sizes, rows, round trips and processor time, beside a Worker in JavaScript"
 	@echo "make build           the Worker into build/"
+	@echo "make setup           install what is missing, and only that"
 	@echo "make e2e             the black-box tests alone"
 	@echo "make fmt             format the sources"
-	@echo "make deploy-dry-run  what a deploy to production would upload"
+	@echo "make deploy          migrate and upload (ENV=staging|production); first see wrangler.toml"
+	@echo "make deploy-dry-run  what a deploy would upload (ENV=production); needs no account"
 	@echo "make clean           remove what was built, keep the tools"
 
 setup:
 	@scripts/setup.sh
 
 dev: setup
-	@exec node_modules/.bin/node scripts/dev.mjs
+	@. scripts/env.sh && exec node scripts/dev.mjs
 
 dev-runpod: setup
-	@exec node_modules/.bin/node scripts/dev.mjs --runpod
+	@. scripts/env.sh && exec node scripts/dev.mjs --runpod
 
 build: setup
 	@scripts/build.sh
@@ -39,10 +43,13 @@ e2e: setup
 	@scripts/check.sh e2e
 
 fmt:
-	@cargo fmt
+	@. scripts/env.sh && cargo fmt --all
+
+deploy: setup
+	@scripts/deploy.sh "$(ENV)"
 
 deploy-dry-run: setup
-	@scripts/check.sh deploy
+	@scripts/deploy.sh "$(or $(ENV),production)" --dry-run
 
 clean:
 	rm -rf target build .run .wrangler

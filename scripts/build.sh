@@ -11,7 +11,9 @@ STAMP=build/.inputs
 main() {
   # A server started by a test has been given a fresh build; it must not rebuild under other tests.
   [ -z "${EDGE_QUEUE_BUILT:-}" ] || exit 0
-  [ -x .tools/bin/worker-build ] && [ -d node_modules ] || die "the tools are missing: run scripts/setup.sh first"
+  if [ ! -x .tools/bin/worker-build ] || [ ! -d node_modules ]; then
+    die "the tools are missing: run scripts/setup.sh first"
+  fi
   one_at_a_time
   local wanted
   wanted=$(inputs)
@@ -22,13 +24,13 @@ main() {
   printf '%s\n' "$wanted" > "$STAMP"
 }
 
-# The Worker includes nothing from outside these (openapi.json and the like live in src/).
+# The Worker includes nothing from outside these.
 inputs() (
   shopt -s nullglob
   {
     cat .tools/rust-from
     readlink .tools/bin/worker-build .tools/bin/wasm-bindgen
-    find src migrations *.toml *.sql Cargo.lock scripts/build.sh scripts/env.sh -type f 2>/dev/null |
+    find src migrations ./*.toml ./*.sql Cargo.lock scripts/build.sh scripts/env.sh -type f |
       LC_ALL=C sort | xargs cksum
   } | cksum
 )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e. Run those named, in that order.
+# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e. Runs those named.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -21,6 +21,7 @@ main() {
 }
 
 native() {
+  command -v cargo >/dev/null 2>&1 || die "cargo is missing: run make setup"
   local core=(-p edge-queue --no-default-features --features testing)
   step "format" cargo fmt --all --check
   step "lints of the core" cargo clippy --quiet "${core[@]}" --all-targets -- -D warnings
@@ -40,15 +41,17 @@ wasm_clippy() {
     cargo clippy --quiet -p edge-queue --lib --target wasm32-unknown-unknown -- -D warnings
 }
 
-# What a deploy would upload, bindings included. Needs no account.
 deploy() {
-  step "deploy to production, as a rehearsal" \
-    wrangler deploy --dry-run --env production --outdir .run/deploy
+  local environment
+  for environment in staging production; do
+    step "deploy to $environment, as a rehearsal" scripts/deploy.sh "$environment" --dry-run
+  done
 }
 
 e2e() {
   step "the operator's command line" cargo build --quiet -p ops
-  step "black-box tests" node --test --test-concurrency=1 "tests/e2e/**/*.test.mjs"
+  step "black-box tests" \
+    node --test --test-concurrency=1 --test-timeout=600000 "tests/e2e/**/*.test.mjs"
 }
 
 main "$@"

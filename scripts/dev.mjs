@@ -21,7 +21,8 @@ async function main() {
   const runpod = process.argv.includes("--runpod");
   if (!(await isFree(port))) {
     const verb = runpod ? "dev-runpod" : "dev";
-    throw new Error(`port ${port} is taken. Stop what listens there, or choose another: PORT=${port + 1} make ${verb}`);
+    const other = `PORT=${port + 1} make ${verb}`;
+    throw new Error(`port ${port} is taken. Stop what listens there, or choose another: ${other}`);
   }
   // Two servers must not share one state.
   const state = join(ROOT, ".run", port === PORT_DEFAULT ? "state" : `state-${port}`);
@@ -31,14 +32,14 @@ async function main() {
 
   const onStart = (handle) => {
     running.add(handle);
-    handle.exit.then(() => handle !== server?.handle && running.delete(handle));
+    // What it may have left behind ends with it.
+    handle.exit.then(() => stop(handle)).then(() => running.delete(handle));
   };
   const onLine = (line) => {
     appendFileSync(log, `${line}\n`);
     process.stderr.write(`${line}\n`);
   };
   const quiet = (line) => appendFileSync(log, `${line}\n`);
-  let server;
 
   await build({ onStart, onLine });
   await migrate(state, { onStart, onLine: quiet });
@@ -49,15 +50,18 @@ async function main() {
     mock.handle.exit.then((status) => fail(`ops mock-runpod ended by itself (${status})`));
     vars = mock.vars;
   }
-  server = await serve({ port, state, vars, onLine, onStart });
-  server.handle.exit.then((status) => fail(`wrangler dev ended by itself (${status}); its log is ${log}`));
-
-  console.log(`ready ${server.url}`);
-  console.log(`open ${server.url} in a browser, or send a job:`);
-  console.log(
-    `curl -s -X POST ${server.url}/api/queue/create -H 'content-type: application/json' -d '{"prompt":"a red fox in the snow"}'`,
-  );
+  const server = await serve({ port, state, vars, onLine, onStart });
+  server.handle.exit.then((status) => fail(`wrangler dev ended by itself (${status}): ${log}`));
+  greet(server.url);
   setInterval(() => tick(server.url).catch((error) => onLine(`cron: ${error.message}`)), TICK_MS);
+}
+
+function greet(url) {
+  const body = '{"prompt":"a red fox in the snow"}';
+  const create = `${url}/api/queue/create -H 'content-type: application/json' -d '${body}'`;
+  console.log(`ready ${url}`);
+  console.log(`open ${url} in a browser, or send a job:`);
+  console.log(`curl -s -X POST ${create}`);
 }
 
 function wantedPort() {

@@ -1,4 +1,4 @@
-# Source this: the project's tools first on PATH, and the settings that every build and server shares.
+# Source this: the project's tools first on PATH, and settings that every build and server shares.
 # shellcheck shell=bash
 
 EDGE_QUEUE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,7 +9,9 @@ case ":$PATH:" in
   *) PATH="$EDGE_QUEUE_ROOT/node_modules/.bin:$EDGE_QUEUE_ROOT/.tools/bin:$PATH" ;;
 esac
 # rustup's own folder, in case the shell that installed it was not restarted.
-if ! command -v cargo >/dev/null 2>&1 && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH="$PATH:$HOME/.cargo/bin"; fi
+if ! command -v cargo >/dev/null 2>&1 && [ -x "${HOME:-}/.cargo/bin/cargo" ]; then
+  PATH="$PATH:$HOME/.cargo/bin"
+fi
 export PATH
 
 # With these set, worker-build downloads nothing.
@@ -26,10 +28,11 @@ export CLOUDFLARE_CF_FETCH_ENABLED=false
 
 # Every kind of build has its own folder: flags that differ would make each undo the other's work.
 EDGE_QUEUE_TARGET="${CARGO_TARGET_DIR:-$EDGE_QUEUE_ROOT/target}"
+case $EDGE_QUEUE_TARGET in /*) ;; *) EDGE_QUEUE_TARGET=$PWD/$EDGE_QUEUE_TARGET ;; esac
 export EDGE_QUEUE_TARGET
 
-# Builds for Wasm: the same exception encoding from every compiler (newer nightlies changed the default).
-EDGE_QUEUE_WASM_RUSTFLAGS="-Cllvm-args=-wasm-use-legacy-eh"
+# The same exception encoding from every compiler: newer nightlies changed the default.
+export EDGE_QUEUE_WASM_RUSTFLAGS="-Cllvm-args=-wasm-use-legacy-eh"
 
 # Runs a command with the compiler that can build for wasm32, as scripts/setup.sh found or made it.
 with_wasm_rust() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a fresh machine lacks, and only that. Says what it does, does nothing when all is there.
+# Installs what a fresh machine lacks, and only that. Says what it does; nothing when all is there.
 #
 # Everything lands in .tools/ and node_modules/. What takes minutes to build is kept in
 # ${EDGE_QUEUE_CACHE:-~/.cache/edge-queue} under its version, so that other clones need not build it
@@ -28,10 +28,12 @@ main() {
 }
 
 require_node() {
-  command -v npm >/dev/null 2>&1 || die "npm is missing: install Node.js 18 or newer (the project brings its own current Node, but needs npm to fetch it)"
+  command -v npm >/dev/null 2>&1 ||
+    die "npm is missing: install Node.js 18 or newer (the project fetches its own with it)"
   local node=18
-  if command -v node >/dev/null 2>&1; then node=$(node -p 'process.versions.node.split(".")[0]'); fi
-  [ "$node" -ge 18 ] || die "Node.js $node is too old to install the project's tools: version 18 or newer is needed"
+  if command -v node >/dev/null 2>&1; then node=$(node -p 'parseInt(process.versions.node)'); fi
+  [ "$node" -ge 18 ] ||
+    die "Node.js $node is too old to install the project's tools: 18 or newer is needed"
 }
 
 # SQLite for the native tests is compiled from C.
@@ -47,16 +49,17 @@ node_packages() {
   wanted=$(cksum < package-lock.json)
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
   say "setup: installing node, wrangler, esbuild and binaryen from npm (about 30 s)"
-  logged npm "Is the npm registry reachable? See 'npm ping'." npm ci --no-fund --no-audit --loglevel=error
-  # npm may leave the newcomer's own Node out when install scripts are switched off.
+  rm -f "$stamp"
+  logged npm "Is the npm registry reachable? See 'npm ping'." npm ci --loglevel=error
   node_modules/.bin/node --version >/dev/null 2>&1 ||
-    die "npm did not install the package 'node': are install scripts switched off (npm config get ignore-scripts)?"
+    die "npm did not install 'node': are install scripts off (npm config get ignore-scripts)?"
   printf '%s\n' "$wanted" > "$stamp"
 }
 
 # The version of a crate in Cargo.lock: wasm-bindgen's command line must match its library exactly.
 locked_version() {
-  awk -v crate="\"$1\"" '$1 == "name" && $3 == crate { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock
+  awk -v crate="\"$1\"" '
+    $1 == "name" && $3 == crate { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock
 }
 
 # cargo_tool CRATE VERSION BINARY
@@ -68,7 +71,8 @@ cargo_tool() {
     say "setup: building $crate $version (about 4 min on 2 cores, once)"
     store "$key" build_cargo_tool "$crate" "$version" "$binary"
   }
-  [ ".tools/bin/$binary" -ef "$STORE/$key/bin/$binary" ] || ln -sfn "$STORE/$key/bin/$binary" ".tools/bin/$binary"
+  [ ".tools/bin/$binary" -ef "$STORE/$key/bin/$binary" ] ||
+    ln -sfn "$STORE/$key/bin/$binary" ".tools/bin/$binary"
 }
 
 build_cargo_tool() {
@@ -77,13 +81,14 @@ build_cargo_tool() {
     cargo_install --root "$into" --version "$version" --bin "$binary" "$crate"
 }
 
-# The author's own lock first; where a mirror lacks one of its versions, newer ones.
+# The author's own lock first; where a mirror lacks one of its versions, newer ones. Hardly
+# optimised: they run for a second and are built for minutes.
 cargo_install() {
   (
     unset CARGO_TARGET_DIR RUSTFLAGS RUSTC
-    cd "$EDGE_QUEUE_ROOT/.tools"
-    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=0
-    cargo install --quiet --locked "$@" || cargo install --quiet "$@"
+    cd "$EDGE_QUEUE_ROOT/.tools" || exit
+    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+    cargo install --locked "$@" || cargo install "$@"
   )
 }
 

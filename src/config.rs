@@ -50,7 +50,8 @@ pub struct RunpodSettings {
 pub struct Config {
     pub environment: Environment,
     pub mode: Mode,
-    /// Origin of callback URLs and absolute links, without a trailing slash. Never taken from `Host`.
+    /// Origin of callback URLs and absolute links, without a trailing slash. Never taken from
+    /// `Host`.
     pub public_url: String,
     pub runpod: Option<RunpodSettings>,
     /// Secrets of tokens and links, newest first.

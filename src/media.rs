@@ -49,6 +49,10 @@ pub fn sniff(bytes: &[u8]) -> Option<Media> {
         infer::MatcherType::Text => Kind::Text,
         _ => Kind::File,
     };
+    if kind == Kind::Text {
+        // HTML and XML are text here, too: nothing that a browser would run in our name.
+        return text(bytes);
+    }
     let size = (kind == Kind::Image)
         .then(|| imagesize::blob_size(bytes).ok())
         .flatten();
@@ -60,6 +64,18 @@ pub fn sniff(bytes: &[u8]) -> Option<Media> {
         width: size.and_then(|size| pixels(size.width)),
         height: size.and_then(|size| pixels(size.height)),
     })
+}
+
+/// What bytes are that nobody recognises: a file to be kept as it is.
+pub fn unknown(name: Option<&str>) -> Media {
+    let is_latent = name.is_some_and(|name| name.ends_with(".latent"));
+    Media {
+        kind: if is_latent { Kind::Latent } else { Kind::File },
+        content_type: "application/octet-stream",
+        extension: if is_latent { "latent" } else { "bin" },
+        width: None,
+        height: None,
+    }
 }
 
 fn text(bytes: &[u8]) -> Option<Media> {
@@ -98,6 +114,7 @@ mod tests {
             "a plain sentence, ประโยค".as_bytes(),
             Some((Kind::Text, "txt")),
         );
+        check(b"<!DOCTYPE html><script>", Some((Kind::Text, "txt")));
         check(b"\x00\x01\x02\x03", None);
         check(b"", None);
     }

@@ -20,7 +20,6 @@ use crate::time::UnixMillis;
 pub enum Param {
     Null,
     Integer(i64),
-    Real(f64),
     Text(String),
 }
 
@@ -34,7 +33,8 @@ pub struct Statement {
 /// What one statement of a batch did.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// The rows as the text of a JSON array of objects: parsed once, by the store, into its own types.
+    /// The rows as the text of a JSON array of objects: parsed once, by the store, into its own
+    /// types.
     pub rows: String,
     /// Rows changed. Says who won a compare-and-set.
     pub changes: u64,
@@ -159,13 +159,12 @@ pub trait Http: Send + Sync {
 #[error("the watcher did not answer: {0}")]
 pub struct WatcherError(pub String);
 
-/// The watchers of all jobs, seen from outside. Every call is best effort: the sweep repairs what is lost.
+/// The watchers of all jobs, seen from outside. Every call is best effort: the sweep repairs what
+/// is lost.
 #[async_trait]
 pub trait Watchers: Send + Sync {
     /// Asks the job's watcher to look at the job as soon as it can, and tells its listeners.
     async fn wake(&self, job: JobId) -> Result<(), WatcherError>;
-    /// Tells the job's watcher that the job is over: it tells its listeners and forgets the job.
-    async fn ended(&self, job: JobId) -> Result<(), WatcherError>;
     /// Returns when the job's version passes `version`, or after `limit_ms`.
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError>;
     /// A live `text/event-stream` that goes on after event `after`; `None`: from the beginning.

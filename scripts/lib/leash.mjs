@@ -1,6 +1,6 @@
-// Runs a command and kills its whole process group, this process included, when the one who started it
-// goes away, be it by kill -9: standard input is a pipe that nobody writes to, and it ends with its other end.
-// Must be started as the leader of its own process group.
+// Runs a command and kills its whole process group, this process included, when whoever started it
+// goes away, be it by kill -9: standard input is a pipe that nobody writes to, and it ends with its
+// other end. Must be started as the leader of its own process group.
 
 import { spawn } from "node:child_process";
 

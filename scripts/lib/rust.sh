@@ -1,9 +1,9 @@
-# A Rust compiler for wasm32-unknown-unknown with panic=unwind: from rustup, or made of Debian's packages.
-# Source this after env.sh, step.sh and store.sh.
+# A Rust compiler for wasm32-unknown-unknown with panic=unwind: from rustup, or made of Debian's
+# packages. Source this after env.sh, step.sh and store.sh.
 #
-# panic=unwind needs std built from source with an unstable flag. rustup has a nightly compiler for it.
-# Debian has none, but its stable one takes the flag when told to (RUSTC_BOOTSTRAP), so wrapper scripts
-# named cargo, rustc and rustup stand in for what worker-build calls. They are used for Wasm alone.
+# panic=unwind needs std built from source with an unstable flag. rustup has a nightly compiler for
+# it. Debian has none, but its stable one takes the flag when told to (RUSTC_BOOTSTRAP), so wrapper
+# scripts named cargo, rustc and rustup stand in for what worker-build calls. Wasm alone uses them.
 # shellcheck shell=bash
 
 WASM_TARGET=wasm32-unknown-unknown
@@ -54,13 +54,19 @@ rustup_install() {
   echo rustup > .tools/rust-from
 }
 
+# A nightly that is there already is kept as it is: other projects may count on its version.
 rustup_fetch() {
-  local log=$EDGE_QUEUE_ROOT/.tools/log/rustup.log
+  local log=${EDGE_QUEUE_ROOT:?}/.tools/log/rustup.log
   mkdir -p "${log%/*}"
   {
     bounded 90 rustup target add "$WASM_TARGET" &&
-      bounded 600 rustup toolchain install nightly --profile minimal --no-self-update \
-        --component rust-src --target "$WASM_TARGET"
+      if rustup toolchain list | grep -q '^nightly-'; then
+        bounded 300 rustup component add rust-src --toolchain nightly &&
+          bounded 300 rustup target add "$WASM_TARGET" --toolchain nightly
+      else
+        bounded 600 rustup toolchain install nightly --profile minimal --no-self-update \
+          --component rust-src --target "$WASM_TARGET"
+      fi
   } > "$log" 2>&1
 }
 
@@ -72,7 +78,8 @@ bounded() {
 
 debian_key() {
   local version
-  version=$(dpkg-query -W -f '${Version}' rustc-web 2>/dev/null | tr -c '[:alnum:].' '-') || version=none
+  version=$(dpkg-query -W -f '${Version}' rustc-web 2>/dev/null) || version=none
+  version=$(printf %s "$version" | tr -c '[:alnum:].' '-')
   printf 'wasm-std-%s-recipe-%s' "$version" "$DEBIAN_RECIPE"
 }
 
@@ -81,7 +88,8 @@ debian_ready() {
 }
 
 debian_install() {
-  command -v apt-get >/dev/null 2>&1 || die "no Rust compiler for $WASM_TARGET: install rustup (https://rustup.rs), or let it reach its server"
+  command -v apt-get >/dev/null 2>&1 ||
+    die "no Rust for $WASM_TARGET: install rustup (https://rustup.rs), or let it reach its server"
   debian_packages
   local key
   key=$(debian_key)
@@ -96,7 +104,8 @@ debian_install() {
 debian_packages() {
   local missing=() package
   for package in $DEBIAN_PACKAGES; do
-    dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
+    dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q ' installed$' ||
+      missing+=("$package")
   done
   # Where rustup is absent, Debian's compiler does the native work too.
   command -v cargo-fmt >/dev/null 2>&1 || missing+=(rustfmt-web)
@@ -106,7 +115,9 @@ debian_packages() {
   logged apt "Try 'apt-get install ${missing[*]}' by hand." apt_install "${missing[@]}"
 }
 
-apt_can() { command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
+apt_can() {
+  command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
 
 apt_install() {
   local as=()
@@ -119,15 +130,16 @@ apt_install() {
 
 # std for the plain target (checks), a link to its source (panic=unwind), and the wrappers.
 build_debian_rust() {
-  local into=$1 host
+  local into=$1 host libs=$1/sysroot/lib/rustlib/$WASM_TARGET/lib
   host=$(/usr/bin/rustc -vV | sed -n 's/^host: //p')
-  mkdir -p "$into/std/src" "$into/sysroot/lib/rustlib/$WASM_TARGET/lib" "$into/bin"
+  mkdir -p "$into/std/src" "$libs" "$into/bin"
   printf '%s\n' '[package]' 'name = "stdbuild"' 'version = "0.0.0"' 'edition = "2021"' \
     '[workspace]' '[profile.release]' 'panic = "abort"' > "$into/std/Cargo.toml"
   : > "$into/std/src/lib.rs"
   logged wasm-std "The step can simply be repeated." build_std "$into/std" || return 1
   find "$into/std/target/$WASM_TARGET/release/deps" -name '*.rlib' ! -name 'libstdbuild-*' \
-    -exec cp {} "$into/sysroot/lib/rustlib/$WASM_TARGET/lib/" \;
+    -exec cp {} "$libs/" \;
+  compgen -G "$libs/libstd-*.rlib" >/dev/null || return 1
   rm -rf "$into/std"
   ln -s "/usr/lib/rustlib/$host" "$into/sysroot/lib/rustlib/$host"
   ln -s /usr/lib/rustlib/src "$into/sysroot/lib/rustlib/src"
@@ -138,7 +150,7 @@ build_debian_rust() {
 build_std() {
   (
     unset CARGO_TARGET_DIR
-    cd "$1"
+    cd "$1" || exit
     RUSTC=/usr/bin/rustc RUSTFLAGS=-Cembed-bitcode=yes RUSTC_BOOTSTRAP=1 \
       /usr/bin/cargo build --release -Zbuild-std=std,panic_abort --target "$WASM_TARGET"
   )

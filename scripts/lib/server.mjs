@@ -1,4 +1,5 @@
-// The product on this machine: built, migrated, served by `wrangler dev`. Behind `make dev` and the tests.
+// The product on this machine: built, migrated, served by `wrangler dev`. `make dev` and the
+// black-box tests use the same functions.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,15 +13,8 @@ const DATABASE = "edge-queue-local";
 /** workerd starts in seconds; a loaded machine may need many. */
 const READY_LIMIT_MS = 90_000;
 
-const ENV = {
-  PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH}`,
-  CI: "1",
-  WRANGLER_SEND_METRICS: "false",
-  WRANGLER_SEND_ERROR_REPORTS: "false",
-  WRANGLER_HIDE_BANNER: "true",
-  // Without it wrangler asks the network for a sample of `request.cf`.
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-};
+// PATH and the settings of wrangler, which every server inherits, come from there.
+if (!process.env.EDGE_QUEUE_TARGET) throw new Error("source scripts/env.sh first");
 
 /** Builds the Worker if its sources have changed. */
 export async function build(options) {
@@ -36,27 +30,25 @@ export async function migrate(state, options) {
 /**
  * Starts the product and returns when it answers.
  *
- * `state` is the folder of everything that lasts; `vars` are set on the Worker; with `isolated` neither
- * `.dev.vars` nor `.env` is read. Fails when it does not answer, with the last lines of its log.
+ * `state` is the folder of everything that lasts; `vars` are set on the Worker; with `isolated`
+ * neither `.dev.vars` nor `.env` is read and nothing is rebuilt. Fails when it does not answer,
+ * with the last lines of its log.
  */
-export async function serve({ port, state, vars = {}, isolated = false, onLine = () => {}, onStart = () => {} }) {
+export async function serve(options) {
+  const { port, state, isolated = false, onLine = () => {}, onStart = () => {} } = options;
   const url = `http://127.0.0.1:${port}`;
-  const last = [];
-  const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, vars: { PUBLIC_URL: url, ...vars } }), {
+  const vars = { PUBLIC_URL: url, ...options.vars };
+  const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, vars }), {
     cwd: ROOT,
     env: { ...(await environment(state)), ...(isolated ? { EDGE_QUEUE_BUILT: "1" } : {}) },
-    onLine(line) {
-      last.push(line);
-      if (last.length > 40) last.shift();
-      onLine(line);
-    },
+    onLine,
   });
   onStart(handle);
   const ready = await until(async () => handle.ended || (await answers(url)), READY_LIMIT_MS, 100);
   if (handle.ended || !ready) {
+    const why = handle.ended ? `wrangler ended (${handle.status})` : "it does not answer";
     await stop(handle);
-    const why = handle.ended ? `wrangler ended (${handle.status})` : `no answer within ${READY_LIMIT_MS / 1000} s`;
-    throw new Error(`the server did not start: ${why}\n${last.join("\n")}`);
+    throw new Error(`the server did not start: ${why}\n${handle.last.join("\n")}`);
   }
   return { url, port, handle, stop: () => stop(handle), kill: () => kill(handle) };
 }
@@ -73,7 +65,10 @@ async function wranglerArgs({ port, state, vars, isolated }) {
 /** Servers that run side by side share no registry and no log folder. */
 async function environment(state) {
   await mkdir(state, { recursive: true });
-  return { ...ENV, WRANGLER_REGISTRY_PATH: join(state, "registry"), WRANGLER_LOG_PATH: join(state, "logs") };
+  return {
+    WRANGLER_REGISTRY_PATH: join(state, "registry"),
+    WRANGLER_LOG_PATH: join(state, "logs"),
+  };
 }
 
 async function emptyFile(state) {
@@ -93,12 +88,14 @@ async function answers(url) {
 
 /** Runs the Worker's cron handler: in `wrangler dev` nothing else does. */
 export async function tick(url) {
-  const response = await fetch(`${url}/__scheduled?cron=*/5+*+*+*+*`, { signal: AbortSignal.timeout(30_000) });
+  const signal = AbortSignal.timeout(30_000);
+  const response = await fetch(`${url}/__scheduled?cron=*/5+*+*+*+*`, { signal });
   if (!response.ok) throw new Error(`the cron handler answered ${response.status}`);
 }
 
-/** Starts `ops mock-runpod` and returns when it listens, with the vars that point the Worker at it. */
-export async function mockRunpod({ port, args = [], onLine = () => {}, onStart = () => {} } = {}) {
+/** Starts `ops mock-runpod`, returns when it listens; `vars` point the Worker at it. */
+export async function mockRunpod(options = {}) {
+  const { port, args = [], onLine = () => {}, onStart = () => {} } = options;
   const at = port ?? (await freePort());
   const url = `http://127.0.0.1:${at}`;
   let ready = false;
@@ -112,7 +109,8 @@ export async function mockRunpod({ port, args = [], onLine = () => {}, onStart =
   onStart(handle);
   if (!(await until(() => ready || handle.ended, 20_000, 20)) || handle.ended) {
     await stop(handle);
-    throw new Error(`ops mock-runpod did not start (${handle.status ?? "no answer"})`);
+    const why = handle.status ?? "no answer";
+    throw new Error(`ops mock-runpod did not start (${why}):\n${handle.last.join("\n")}`);
   }
   const vars = {
     PROVIDER: "runpod",
@@ -129,5 +127,5 @@ export async function buildOps(options) {
 }
 
 export function opsBinary() {
-  return join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/ops");
+  return join(process.env.EDGE_QUEUE_TARGET, "debug/ops");
 }

@@ -40,14 +40,21 @@ logged() {
   fi
 }
 
+# Ends a process and all its children. They stay in our process group, so that whoever ends that
+# ends them too.
+end_tree() {
+  local child
+  for child in $(pgrep -P "$1" 2>/dev/null); do end_tree "$child"; done
+  kill "$1" 2>/dev/null || true
+}
+
 quietly() {
   local name=$1 log=$2 began=$SECONDS told=$SECONDS job
   shift 2
   "$@" >"$log" 2>&1 </dev/null &
   job=$!
-  # Stopped half-way: take the running step along.
-  trap 'kill "$job" 2>/dev/null; exit 143' TERM HUP
-  trap 'kill "$job" 2>/dev/null; exit 130' INT
+  trap 'end_tree "$job"; exit 143' TERM HUP
+  trap 'end_tree "$job"; exit 130' INT
   while kill -0 "$job" 2>/dev/null; do
     sleep 0.2
     if [ $((SECONDS - told)) -ge 30 ]; then

@@ -11,8 +11,8 @@ STORE=$(cd -P "$STORE" && pwd)
 
 stored() { [ -d "$STORE/$1" ]; }
 
-# store KEY builder arguments...: calls `builder FOLDER arguments...` with a folder of another name and
-# renames it when it is complete, so that an interrupted build leaves nothing that looks finished.
+# store KEY builder arguments...: calls `builder FOLDER arguments...` with a folder of another name
+# and renames it when it is complete: an interrupted build leaves nothing that looks finished.
 store() {
   local key=$1 builder=$2 partial
   shift 2

@@ -25,8 +25,8 @@ extern "C" {
     fn get_reader(this: &Source, options: &JsValue) -> Result<Reader, JsValue>;
 }
 
-/// Takes the body only when it is first read, and lets go of it when dropped: a body that is refused
-/// unread must stay free for the runtime to drain.
+/// Takes the body only when it is first read, and lets go of it when dropped: a body that is
+/// refused unread must stay free for the runtime to drain.
 struct Pieces {
     source: Source,
     reader: Option<Reader>,

@@ -11,8 +11,8 @@ const LENGTH_MAX: usize = 128;
 pub struct RequestId(pub String);
 
 impl RequestId {
-    /// The caller's `x-request-id` if it is 1 to 128 visible ASCII characters, else `cf-ray`, else a
-    /// new UUID.
+    /// The caller's `x-request-id` if it is 1 to 128 visible ASCII characters, else `cf-ray`, else
+    /// a new UUID.
     pub fn of(app: &App, headers: &HeaderMap) -> Self {
         let given = |name| {
             let text: &str = headers.get(name)?.to_str().ok()?;

@@ -181,7 +181,7 @@ pub fn accepted(record: &Record) -> Full {
     job.version = 1;
     job.round = 1;
     job.opened_at = accepted.created_at;
-    job.start_by_at = accepted.start_by_at;
+    job.start_by_at = accepted.created_at.plus_ms(accepted.start_by_ms);
     job.attempts_begun = 0;
     job.live = None;
     job.retry_at = None;

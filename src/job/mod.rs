@@ -9,12 +9,12 @@
 
 mod failure;
 mod judge;
-mod news;
+mod report;
 mod step;
 
 pub use failure::{Failure, FailureCode};
 pub use judge::{judge, Verdict};
-pub use news::{Output, OutputData, Report, Times};
+pub use report::{Output, OutputData, Report, Times};
 pub use step::{next_step, Purpose, Step, NOT_FOUND_PATIENCE_MS, TTL_MARGIN_MS};
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,8 @@ use crate::time::UnixMillis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
-    /// Accepted. Leaves when the provider reports that it runs, when it ends, or when it is canceled.
+    /// Accepted. Leaves when the provider reports that it runs, when it ends, or when it is
+    /// canceled.
     Queued,
     /// A worker has it. Leaves by its end, or by a cancel.
     Running,

@@ -1,7 +1,6 @@
 //! Retry: the caller opens another round of a job that ended without a result.
 
-use super::create::START_BY_MS_DEFAULT;
-use super::{read, Call, QueueError, DUE_MARGIN_MS};
+use super::{best_effort, read, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::JobId;
 use crate::job::JobStatus;
@@ -39,7 +38,6 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
     let now = app.now();
     let next = Round {
         opened_at: now,
-        start_by_at: now.plus_ms(START_BY_MS_DEFAULT),
         due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
     };
     let after = jobs::retry(&*app.db, id, job.round, next).await?;
@@ -49,12 +47,6 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
             .with("request_id", call.request_id.as_str())
             .with("round", job.round + 1),
     );
-    if let Err(error) = app.watchers.wake(id).await {
-        app.log(
-            log::warn("wake.failed")
-                .job(id)
-                .with("error", error.to_string()),
-        );
-    }
+    best_effort::wake(app, id).await;
     Ok(after.map_or(Retried::NoJob, |full| Retried::Job(Box::new(full))))
 }

@@ -1,7 +1,7 @@
 //! The only SQL in the crate: one directory or file per table.
 //!
-//! Every statement is a `const` beside its only function, begins with its own name, and is listed in
-//! [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
+//! Every statement is a `const` beside its only function, begins with its own name, and is listed
+//! in [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
 
 pub mod assets;
 pub mod jobs;
@@ -15,7 +15,8 @@ use crate::ports::{Db, DbError, Outcome, Param, Statement};
 pub enum StoreError {
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The database answered something the code does not know: a bug, or a migration that is missing.
+    /// The database answered something the code does not know: a bug, or a migration that is
+    /// missing.
     #[error("unreadable row from {statement}: {source}")]
     Row {
         statement: &'static str,
@@ -34,6 +35,7 @@ pub const STATEMENTS: &[&str] = &[
     jobs::CREATE_PROMPT,
     jobs::FIND,
     jobs::FIND_CREATED,
+    jobs::FIND_BY_KEY,
     jobs::FULL,
     jobs::LIST,
     jobs::LIST_EXAMINED,
@@ -65,8 +67,8 @@ pub async fn ping(db: &dyn Db) -> Result<(), StoreError> {
     batch(db, vec![ping]).await.map(drop)
 }
 
-/// How often a batch is repeated when it is not known whether it was committed. Every batch here may
-/// run twice: it says what it wants by nonce or key, and reads back what stands.
+/// How often a batch is repeated when it is not known whether it was committed. Every batch here
+/// may run twice: it says what it wants by nonce or key, and reads back what stands.
 const REPEATS_MAX: usize = 2;
 
 /// Runs a batch, and runs it again when its outcome is unknown.
@@ -105,6 +107,10 @@ pub fn name(statement: &'static str) -> &'static str {
         .unwrap_or(statement)
 }
 
+/// The largest whole number that a JavaScript number holds exactly; a provider's wild figure becomes
+/// this instead of a row that cannot be written.
+const EXACT_MAX: i64 = (1 << 53) - 1;
+
 impl From<&str> for Param {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -131,7 +137,7 @@ impl From<u32> for Param {
 
 impl From<u64> for Param {
     fn from(number: u64) -> Self {
-        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+        Self::Integer(i64::try_from(number).unwrap_or(EXACT_MAX).min(EXACT_MAX))
     }
 }
 

@@ -1,8 +1,10 @@
 //! The small ports in memory: objects, entropy, log lines, later tasks.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +19,21 @@ use crate::time::UnixMillis;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets the driver in, once. Every port does this after its effect, so that a test can drop the
+/// work there: the effect has happened, and nobody heard of it.
+pub(crate) async fn pause() {
+    let mut paused = false;
+    poll_fn(|context| {
+        if paused {
+            return Poll::Ready(());
+        }
+        paused = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// R2 in memory, which can be told to fail.
@@ -60,6 +77,7 @@ impl Blobs for MemoryBlobs {
             "{key}: the size is wrong"
         );
         lock(&self.objects).insert(key.to_owned(), (meta.clone(), bytes));
+        pause().await;
         Ok(())
     }
 
@@ -86,12 +104,14 @@ impl Blobs for MemoryBlobs {
 
     async fn read(&self, key: &str) -> Result<Option<Bytes>, BlobError> {
         self.turn()?;
+        pause().await;
         Ok(self.bytes(key))
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BlobError> {
         self.turn()?;
         lock(&self.objects).retain(|key, _| !keys.contains(key));
+        pause().await;
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 //! Real router, real verbs, real SQL; the clock moves only when told to, and what would happen by
 //! itself (alarms, later tasks, webhooks) happens when the clock is moved past it, in order.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Waker};
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -213,9 +215,26 @@ impl TestQueue {
     pub async fn ring(&self, id: JobId) {
         self.watchers.take_alarm(id);
         let watch = self.watchers.watch(id);
-        if on_alarm(&self.app, &watch, id).await == Next::Forget {
-            self.watchers.forget(id);
+        match on_alarm(&self.app, &watch, id).await {
+            Ok(Next::Forget) => self.watchers.forget(id),
+            Ok(Next::Stay) => {}
+            Err(_) => self.watchers.lose_step(id),
         }
+    }
+
+    /// The same, and dies after `polls` steps: what was done by then is done, and nothing else.
+    pub fn ring_and_die(&self, id: JobId, polls: usize) {
+        self.watchers.take_alarm(id);
+        let watch = self.watchers.watch(id);
+        // The platform runs an alarm again whose handler died.
+        if !die(on_alarm(&self.app, &watch, id), polls) {
+            self.watchers.lose_step(id);
+        }
+    }
+
+    /// A request whose handler dies after `polls` steps. True if it had answered by then.
+    pub fn send_and_die(&self, request: Request<Body>, polls: usize) -> bool {
+        die(answer(self.router.clone(), request), polls)
     }
 
     pub async fn deliver_webhooks(&self) {
@@ -258,6 +277,13 @@ impl TestQueue {
             task.await;
         }
     }
+}
+
+/// Polls `work` at most `polls` times and drops it. True if it was done by then.
+fn die(work: impl Future, polls: usize) -> bool {
+    let mut work = Box::pin(work);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..polls).any(|_| work.as_mut().poll(&mut context).is_ready())
 }
 
 /// The settings of a local deployment against the fake RunPod, with `over` put over them.

@@ -4,7 +4,7 @@
 //! refuses. Unlike D1 it can be told to fail.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use rusqlite::limits::Limit;
@@ -12,6 +12,7 @@ use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{params_from_iter, Connection};
 use serde_json::{Map, Value};
 
+use super::memory::{lock, pause};
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
 
 /// Cloudflare's documentation, D1 limits.
@@ -69,19 +70,26 @@ impl SqliteDb {
         std::mem::take(&mut lock(&self.batches))
     }
 
-    /// For the tests' own questions: rows as JSON objects.
+    /// For the tests' own questions: rows as JSON objects. Parameters are null.
     pub fn query(&self, sql: &str) -> rusqlite::Result<Vec<Value>> {
-        run(&lock(&self.connection), sql, &[]).map(|(rows, _)| rows)
+        let connection = lock(&self.connection);
+        let asked = connection.prepare(sql)?.parameter_count();
+        let nulls = vec![Param::Null; asked];
+        statement_rows(&connection, sql, &nulls).map(|(rows, _)| rows)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
 impl Db for SqliteDb {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DbError> {
+        let answer = self.run(&statements);
+        pause().await;
+        answer
+    }
+}
+
+impl SqliteDb {
+    fn run(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DbError> {
         let fault = lock(&self.faults).pop_front();
         lock(&self.batches).push(statements.iter().map(|s| s.sql).collect());
         match fault {
@@ -90,7 +98,7 @@ impl Db for SqliteDb {
             Some(DbFault::LostAfter) | None => {}
         }
         let mut connection = lock(&self.connection);
-        let outcomes = transaction(&mut connection, &statements);
+        let outcomes = transaction(&mut connection, statements);
         let outcomes = outcomes.map_err(|error| DbError::Refused(error.to_string()))?;
         match fault {
             Some(DbFault::LostAfter) => Err(DbError::Unknown("connection lost".into())),
@@ -106,7 +114,7 @@ fn transaction(
     let transaction = connection.transaction()?;
     let mut outcomes = Vec::new();
     for statement in statements {
-        let (rows, changes) = run(&transaction, statement.sql, &statement.params)?;
+        let (rows, changes) = statement_rows(&transaction, statement.sql, &statement.params)?;
         outcomes.push(Outcome {
             rows: Value::from(rows).to_string(),
             changes,
@@ -117,7 +125,7 @@ fn transaction(
     Ok(outcomes)
 }
 
-fn run(
+fn statement_rows(
     connection: &Connection,
     sql: &str,
     params: &[Param],
@@ -147,7 +155,6 @@ fn bound(param: &Param) -> SqlValue {
     match param {
         Param::Null => SqlValue::Null,
         Param::Integer(number) => SqlValue::Real(*number as f64),
-        Param::Real(number) => SqlValue::Real(*number),
         Param::Text(text) => SqlValue::Text(text.clone()),
     }
 }

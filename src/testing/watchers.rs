@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use super::memory::lock;
+use super::memory::{lock, pause};
 use crate::id::JobId;
 use crate::ports::{BlobBody, Clock, Watch, WatcherError, Watchers};
 use crate::time::UnixMillis;
@@ -22,6 +22,8 @@ pub struct MemoryWatchers {
     clock: Arc<dyn Clock>,
     states: Mutex<BTreeMap<JobId, State>>,
     deaf: AtomicBool,
+    calls: Mutex<Vec<&'static str>>,
+    writes: Mutex<Vec<&'static str>>,
 }
 
 impl MemoryWatchers {
@@ -30,12 +32,24 @@ impl MemoryWatchers {
             clock,
             states: Mutex::default(),
             deaf: AtomicBool::new(false),
+            calls: Mutex::default(),
+            writes: Mutex::default(),
         }
     }
 
     /// While deaf, every call from outside is lost.
     pub fn set_deaf(&self, deaf: bool) {
         self.deaf.store(deaf, Ordering::SeqCst);
+    }
+
+    /// Calls from outside since this was last asked: each is a request to a durable object.
+    pub fn take_calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut lock(&self.calls))
+    }
+
+    /// Rows written in the objects since this was last asked.
+    pub fn take_writes(&self) -> Vec<&'static str> {
+        std::mem::take(&mut lock(&self.writes))
     }
 
     pub fn next_alarm(&self) -> Option<(UnixMillis, JobId)> {
@@ -51,9 +65,12 @@ impl MemoryWatchers {
         lock(&self.states).entry(id).or_default().alarm = None;
     }
 
-    /// Loses an alarm for good, as after too many failures.
-    pub fn lose_alarm(&self, id: JobId) {
-        self.take_alarm(id);
+    /// What the platform does with an alarm whose handler died: it rings again, two seconds later,
+    /// unless the handler had set another one.
+    pub fn lose_step(&self, id: JobId) {
+        let mut states = lock(&self.states);
+        let state = states.entry(id).or_default();
+        state.alarm.get_or_insert(self.clock.now().plus_ms(2_000));
     }
 
     pub fn forget(&self, id: JobId) {
@@ -75,10 +92,14 @@ impl MemoryWatchers {
     fn arm(&self, id: JobId, at: UnixMillis) {
         let mut states = lock(&self.states);
         let state = states.entry(id).or_default();
-        state.alarm = Some(state.alarm.map_or(at, |set| set.min(at)));
+        if state.alarm.is_none_or(|set| at < set) {
+            state.alarm = Some(at);
+            lock(&self.writes).push("alarm");
+        }
     }
 
-    fn hear(&self) -> Result<(), WatcherError> {
+    fn hear(&self, call: &'static str) -> Result<(), WatcherError> {
+        lock(&self.calls).push(call);
         if self.deaf.load(Ordering::SeqCst) {
             return Err(WatcherError("told to be deaf".into()));
         }
@@ -89,20 +110,15 @@ impl MemoryWatchers {
 #[async_trait]
 impl Watchers for MemoryWatchers {
     async fn wake(&self, job: JobId) -> Result<(), WatcherError> {
-        self.hear()?;
+        self.hear("wake")?;
         self.arm(job, self.clock.now().plus_ms(1));
-        Ok(())
-    }
-
-    async fn ended(&self, job: JobId) -> Result<(), WatcherError> {
-        self.hear()?;
-        self.forget(job);
+        pause().await;
         Ok(())
     }
 
     /// Nobody waits here: time stands still until the test moves it.
     async fn wait(&self, _: JobId, _: u64, _: u32) -> Result<(), WatcherError> {
-        self.hear()
+        self.hear("wait")
     }
 
     async fn events(&self, _: JobId, _: Option<&str>) -> Result<BlobBody, WatcherError> {
@@ -123,13 +139,18 @@ impl Watch for MemoryWatch {
     }
 
     async fn set_sending(&self, attempt: Option<u32>) -> Result<(), WatcherError> {
-        let mut states = lock(&self.watchers.states);
-        states.entry(self.id).or_default().sending = attempt;
+        lock(&self.watchers.states)
+            .entry(self.id)
+            .or_default()
+            .sending = attempt;
+        lock(&self.watchers.writes).push("sending");
+        pause().await;
         Ok(())
     }
 
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError> {
         self.watchers.arm(self.id, at);
+        pause().await;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-// The product as a black box: started the way `make dev` starts it, on a free port with an empty state.
+// The product as a black box: started as `make dev` starts it, on a free port, with an empty state.
 //
 //   const product = await startProduct(t);                    // simulated GPU
 //   const product = await startProduct(t, { runpod: true });  // against `ops mock-runpod`
@@ -17,7 +17,7 @@ let built;
 
 /**
  * @param t the test's context, or anything with `after(fn)`
- * @param options.runpod start `ops mock-runpod` and use it; `options.mockArgs` are added to its command line
+ * @param options.runpod start `ops mock-runpod` and use it, with `options.mockArgs`
  * @param options.vars set on the Worker, over everything else
  */
 export async function startProduct(t, { runpod = false, mockArgs = [], vars = {} } = {}) {
@@ -49,7 +49,7 @@ class Product {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Starts, or starts again after `kill` or `stop`: same port, same state. `vars` replace earlier ones. */
+  /** Starts, also again after `kill` or `stop`: same port and state; `vars` replace earlier ones. */
   async start(vars = {}) {
     this.vars = { ...this.vars, ...vars };
     this.server = await serve({
@@ -82,13 +82,14 @@ class Product {
   async call(method, path, body, headers = {}) {
     const response = await fetch(new URL(path, this.url), {
       method,
-      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      headers: body === undefined ? headers : { "content-type": "application/json", ...headers },
       body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
       redirect: "manual",
     });
     const text = await response.text();
     const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    const parsed = isJson ? JSON.parse(text) : text;
+    return { status: response.status, headers: response.headers, body: parsed };
   }
 
   async end(t) {
@@ -99,7 +100,7 @@ class Product {
   }
 }
 
-/** Asks until `condition` returns something true and returns that; fails after `limitMs` saying `what`. */
+/** Asks until `condition` returns something true, and returns it; else fails saying `what`. */
 export async function eventually(what, condition, limitMs = 20_000) {
   const answer = await until(condition, limitMs);
   if (!answer) throw new Error(`not within ${limitMs} ms: ${what}`);

@@ -1,8 +1,16 @@
 //! One binary for everything that needs no Cloudflare.
 
+// Helpers of tests may unwrap, as the tests themselves may.
+#![cfg(test)]
+
 mod contract;
 mod contract_docs;
+mod docs;
 mod flows;
 mod golden;
 mod lint;
 mod providers;
+mod routes;
+mod schema;
+mod simulation;
+mod tidy;

@@ -2,7 +2,7 @@
 
 use super::row::{columns, Row};
 use super::{Accepted, Record};
-use crate::id::RequestKey;
+use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
 use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
@@ -11,7 +11,7 @@ pub const CREATE: &str = "-- jobs::create
 INSERT INTO jobs (id, caller, request_key, fingerprint, template, template_version, template_hash,
   protocol, inputs_json, files_json, outputs_json, labels_json, prompt_hash, prompt_in_blob,
   priority, webhook_url, webhook_events, provider, endpoint, created_at, execution_limit_ms,
-  usual_ms, opened_at, start_by_at, due_at)
+  usual_ms, opened_at, start_by_ms, due_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
   ?21, ?22, ?20, ?23, ?24)
 ON CONFLICT DO NOTHING";
@@ -31,6 +31,27 @@ pub const FIND_CREATED: &str = concat!(
     columns!(),
     " FROM jobs WHERE caller = ?2 AND request_key = ?3 AND id <> ?1"
 );
+
+pub const FIND_BY_KEY: &str = concat!(
+    "-- jobs::find_by_key\nSELECT ",
+    columns!(),
+    " FROM jobs WHERE caller = ?1 AND request_key = ?2"
+);
+
+/// The job that a caller's key names already.
+pub async fn find_by_key(
+    db: &dyn Db,
+    caller: &CallerId,
+    key: &RequestKey,
+) -> Result<Option<Record>, StoreError> {
+    let find = Statement {
+        sql: FIND_BY_KEY,
+        params: vec![caller.as_str().into(), key.as_str().into()],
+    };
+    let outcomes = batch(db, vec![find]).await?;
+    let row = rows::<Row>(FIND_BY_KEY, &outcomes[0])?.into_iter().next();
+    Ok(row.map(Into::into))
+}
 
 /// Records `accepted`, unless its request key names a job already. Answers the job that stands: it
 /// has the id of `accepted` if this call, or an unanswered repeat of it, recorded it.
@@ -90,7 +111,7 @@ fn params(accepted: &Accepted, due_at: UnixMillis) -> Vec<Param> {
         accepted.created_at.into(),
         accepted.execution_limit_ms.into(),
         accepted.usual_ms.into(),
-        accepted.start_by_at.into(),
+        accepted.start_by_ms.into(),
         due_at.into(),
     ]
 }

@@ -15,7 +15,8 @@ use crate::store::{batch, rows, StoreError};
 /// Rows examined for one page: a filter that matches little answers short pages, with a cursor.
 const EXAMINED_MAX: u32 = 1_000;
 
-/// Filters apply to a window of the newest rows before the cursor, so no page reads the whole table.
+/// Filters apply to a window of the newest rows before the cursor, so no page reads the whole
+/// table.
 pub const LIST: &str = concat!(
     "-- jobs::list\nSELECT ",
     columns!(),

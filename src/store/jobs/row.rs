@@ -15,12 +15,13 @@ use crate::workflow::contract::Protocol;
 /// The columns of a [`Record`], in every statement that reads one.
 macro_rules! columns {
     () => {
-        "id, caller, request_key, fingerprint, template, template_version, template_hash, protocol, \
-         inputs_json, files_json, outputs_json, labels_json, prompt_hash, prompt_in_blob, priority, \
-         webhook_url, webhook_events, provider, endpoint, created_at, execution_limit_ms, usual_ms, \
-         round, opened_at, start_by_at, status, phase, version, started_at, completed_at, error_json, \
-         settle_nonce, delay_ms, execution_ms, attempt, attempt_nonce, attempt_begun_at, \
-         attempt_ended_at, provider_id, retry_at, refusals, wait_reason"
+        "id, caller, request_key, fingerprint, template, template_version, template_hash, \
+         protocol, inputs_json, files_json, outputs_json, labels_json, prompt_hash, \
+         prompt_in_blob, priority, webhook_url, webhook_events, provider, endpoint, \
+         created_at, execution_limit_ms, usual_ms, round, opened_at, start_by_ms, status, \
+         phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
+         execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
+         provider_id, retry_at, refusals, wait_reason"
     };
 }
 pub(super) use columns;
@@ -63,8 +64,8 @@ pub struct Accepted {
     pub created_at: UnixMillis,
     pub execution_limit_ms: u64,
     pub usual_ms: u64,
-    /// The deadline of the first round to start by.
-    pub start_by_at: UnixMillis,
+    /// How long a round may wait for its start.
+    pub start_by_ms: u64,
 }
 
 /// A job: what decisions are made of, what was accepted, and how it ended.
@@ -154,7 +155,7 @@ pub(super) struct Row {
     usual_ms: u64,
     round: u32,
     opened_at: UnixMillis,
-    start_by_at: UnixMillis,
+    start_by_ms: u64,
     status: JobStatus,
     phase: Phase,
     version: u64,
@@ -215,7 +216,7 @@ impl From<Row> for Record {
                 version: row.version,
                 round: row.round,
                 opened_at: row.opened_at,
-                start_by_at: row.start_by_at,
+                start_by_at: row.opened_at.plus_ms(row.start_by_ms),
                 execution_limit_ms: row.execution_limit_ms,
                 attempts_begun: row.attempt,
                 live,
@@ -247,7 +248,7 @@ impl From<Row> for Record {
                 created_at: row.created_at,
                 execution_limit_ms: row.execution_limit_ms,
                 usual_ms: row.usual_ms,
-                start_by_at: row.start_by_at,
+                start_by_ms: row.start_by_ms,
             },
             completed_at: row.completed_at,
             error: row.error_json,

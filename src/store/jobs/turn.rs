@@ -12,7 +12,8 @@ use crate::time::UnixMillis;
 
 /// Without a live attempt the job ends at once; otherwise the provider must confirm first.
 pub const CANCEL: &str = "-- jobs::cancel
-UPDATE jobs SET version = version + 1, due_at = ?3,
+UPDATE jobs SET version = version + 1, wait_reason = NULL,
+  due_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN NULL ELSE ?3 END,
   status = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN 'canceled'
     ELSE 'canceling' END,
   completed_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN ?2 END
@@ -22,7 +23,7 @@ WHERE id = ?1 AND status IN ('queued', 'running')";
 /// the last round is still live at the provider: two would run at once.
 pub const RETRY: &str = "-- jobs::retry
 UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened_at = ?3,
-  start_by_at = ?4, due_at = ?5, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
+  due_at = ?4, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
   started_at = NULL, delay_ms = NULL, execution_ms = NULL, retry_at = NULL, refusals = 0,
   wait_reason = NULL, version = version + 1
 WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
@@ -52,7 +53,6 @@ pub async fn cancel(
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
     pub opened_at: UnixMillis,
-    pub start_by_at: UnixMillis,
     pub due_at: UnixMillis,
 }
 
@@ -69,7 +69,6 @@ pub async fn retry(
             id.into(),
             round.into(),
             next.opened_at.into(),
-            next.start_by_at.into(),
             next.due_at.into(),
         ],
     };

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{FakeRequest, FakeRunpod, Fate};
 use crate::ports::{Clock, Http, HttpError, HttpRequest, HttpResponse, Method};
+use crate::testing::memory::pause;
 
 /// Sends every request to the fake, whatever its host.
 pub struct FakeHttp {
@@ -29,8 +30,11 @@ impl Http for FakeHttp {
             headers: &request.headers,
             body: &request.body,
         };
-        let mut runpod = self.runpod.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = runpod.handle(self.clock.now(), &fake_request);
+        let answer = {
+            let mut runpod = self.runpod.lock().unwrap_or_else(PoisonError::into_inner);
+            runpod.handle(self.clock.now(), &fake_request)
+        };
+        pause().await;
         if answer.delay_ms > u64::from(request.timeout_ms) {
             return Err(HttpError::Unknown("timed out".into()));
         }

@@ -1,7 +1,5 @@
 //! The RunPod client against the fake, and the fake against what is known of RunPod.
 
-#![cfg(test)]
-
 mod callback;
 mod evidence;
 mod fake_runpod;
@@ -70,6 +68,7 @@ fn order() -> Order {
     Order {
         job: JobId::from_bytes([7; 16]),
         attempt: 1,
+        endpoint: "mock".into(),
         protocol: Protocol::Comfyui,
         prompt: RawValue::from_string(prompt.into()).unwrap(),
         files: vec![OrderFile {

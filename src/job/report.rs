@@ -16,7 +16,8 @@ pub enum OutputData {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The worker's file name, if it gave one. Says which node made the file (see `workflow::compile`).
+    /// The worker's file name, if it gave one. Says which node made the file (see
+    /// `workflow::compile`).
     pub name: Option<String>,
     pub data: OutputData,
 }

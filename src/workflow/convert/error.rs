@@ -1,0 +1,56 @@
+//! Why a graph gives no prompt.
+
+use crate::workflow::graph::GraphError;
+
+/// Besides broken files and limits, exactly what makes the editor itself throw.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConvertError {
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error("input {input:?} of node {node} names link {link}, which does not exist")]
+    MissingLink {
+        node: String,
+        input: String,
+        link: String,
+    },
+    #[error("link {link} comes from node {origin}, which does not exist")]
+    MissingNode { link: String, origin: String },
+    #[error("the links through input {input:?} of node {node} run in a circle")]
+    LinkCircle { node: String, input: String },
+    #[error("bypassed node {node} has no output {slot}")]
+    MissingOutput { node: String, slot: String },
+    #[error("bypassed node {node} has no input to pass on")]
+    MissingInput { node: String },
+    #[error("subgraph {subgraph:?} has no input {slot}")]
+    MissingSubgraphInput { subgraph: String, slot: String },
+    #[error("subgraph {subgraph:?} has no output {slot}")]
+    MissingSubgraphOutput { subgraph: String, slot: String },
+    #[error("an output of subgraph {subgraph:?} is wired straight to one of its inputs")]
+    StraightThrough { subgraph: String },
+    #[error("the filename_prefix of node {node} is not text")]
+    PrefixNotText { node: String },
+    #[error("subgraph {subgraph:?} contains itself")]
+    RecursiveSubgraph { subgraph: String },
+    #[error("the graph needs more than {limit} {what}")]
+    TooLarge { what: &'static str, limit: usize },
+}
+
+impl ConvertError {
+    /// A stable name for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Graph(error) => error.code(),
+            Self::MissingLink { .. } => "missing_link",
+            Self::MissingNode { .. } => "missing_node",
+            Self::LinkCircle { .. } => "link_circle",
+            Self::MissingOutput { .. } => "missing_output",
+            Self::MissingInput { .. } => "missing_input",
+            Self::MissingSubgraphInput { .. } => "missing_subgraph_input",
+            Self::MissingSubgraphOutput { .. } => "missing_subgraph_output",
+            Self::StraightThrough { .. } => "straight_through",
+            Self::PrefixNotText { .. } => "prefix_not_text",
+            Self::RecursiveSubgraph { .. } => "recursive_subgraph",
+            Self::TooLarge { .. } => "graph_too_large",
+        }
+    }
+}

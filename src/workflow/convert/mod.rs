@@ -1,0 +1,78 @@
+//! The editor's graph as the prompt that ComfyUI runs, exactly as ComfyUI's own frontend makes it.
+//!
+//! Loading comes first: ids are made unique (`ids`), group nodes unpacked (`groups`), every node
+//! gets the sockets and widgets of its class (`load`, `widgets`), old subgraphs are migrated
+//! (`migrate`), primitives write their values (`primitive`). Then every active node is sent
+//! (`emit`), its links followed through whatever is not (`resolve`).
+//!
+//! What always holds: the same graph, definitions and options give the same prompt; nothing here
+//! reads a clock, rolls dice or does I/O; the work is bounded (`budget`), whatever the file says.
+//! Where the frontend would throw, there is an error. Absent on purpose: any check of the values.
+//! That is `validate`'s part.
+
+use serde_json::{Map, Value};
+
+use crate::time::UnixMillis;
+
+use super::graph::Graph;
+
+mod budget;
+mod dates;
+mod deal;
+mod definitions;
+mod emit;
+mod error;
+mod groups;
+mod ids;
+mod inputs;
+mod load;
+mod loaded;
+mod migrate;
+mod names;
+mod nesting;
+mod primitive;
+mod resolve;
+mod sockets;
+mod special;
+mod text;
+mod widgets;
+
+#[cfg(test)]
+mod tests;
+
+pub use definitions::{Definitions, OBJECT_INFO_BYTES_MAX};
+pub use error::ConvertError;
+
+/// What the frontend takes from its surroundings.
+#[derive(Clone, Copy)]
+pub struct Options<'o> {
+    /// Which alternative of `{a|b}` is taken, given how many there are.
+    pub choose: &'o (dyn Fn(usize) -> usize + Sync),
+    /// The moment for `%date:…%`; without it such names stay as they are.
+    pub now: Option<UnixMillis>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            choose: &|_| 0,
+            now: None,
+        }
+    }
+}
+
+/// The prompt: an object with one entry for every node that is sent.
+pub fn convert(
+    graph: &Graph,
+    definitions: &Definitions,
+    options: &Options,
+) -> Result<Map<String, Value>, ConvertError> {
+    let mut graph = graph.clone();
+    let mut budget = budget::Budget::full();
+    ids::renumber(&mut graph);
+    groups::unpack(&mut graph, definitions, &mut budget)?;
+    let mut loaded = load::load(&graph, definitions, &mut budget)?;
+    migrate::migrate(&mut loaded, &mut budget)?;
+    primitive::apply(&mut loaded, options, &mut budget)?;
+    emit::emit(&loaded, options, &mut budget)
+}

@@ -1,0 +1,89 @@
+//! Primitives write their value into widgets.
+
+use super::*;
+
+/// A primitive on an input of the picture.
+#[track_caller]
+fn check_primitive(input: &str, value: &Value, expected: &Value) {
+    let primitive = node(1, "PrimitiveNode", &json!([]), &json!([value, "fixed"]));
+    let target = node(2, "Picture", &json!([[input, 1]]), &json!([16, 1, true]));
+    let prompt = prompt_of(&graph(&[primitive, target], &[json!([1, 1, 0, 2])])).unwrap();
+    assert_eq!(prompt.len(), 1);
+    assert_eq!(prompt["2"]["inputs"][input], *expected);
+}
+
+#[test]
+fn a_whole_number_is_rounded_and_kept_in_range() {
+    for (value, expected) in [
+        (json!(7.5), 8),
+        (json!(999), 64),
+        (json!(-5), 1),
+        (json!("12"), 12),
+    ] {
+        check_primitive("width", &value, &json!(expected));
+    }
+}
+
+#[test]
+fn a_fraction_has_as_many_decimals_as_the_step() {
+    for (value, expected) in [(0.34, json!(0.3)), (1.25, json!(1.3)), (99.0, json!(2))] {
+        check_primitive("scale", &json!(value), &expected);
+    }
+}
+
+#[test]
+fn a_number_that_is_none_becomes_null() {
+    check_primitive("width", &json!("abc"), &json!(null));
+}
+
+#[test]
+fn other_values_are_taken_as_they_are() {
+    check_primitive("tiled", &json!("yes"), &json!("yes"));
+}
+
+#[test]
+fn a_primitive_without_a_value_or_behind_a_reroute_changes_nothing() {
+    let target = |link: u32| {
+        node(
+            2,
+            "Picture",
+            &json!([["width", link]]),
+            &json!([16, 1, true]),
+        )
+    };
+    let empty = node(1, "PrimitiveNode", &json!([]), &json!([]));
+    check(
+        &graph(&[empty, target(1)], &[json!([1, 1, 0, 2])]),
+        &json!({"2": picture_sent()}),
+    );
+    let full = node(1, "PrimitiveNode", &json!([]), &json!([5]));
+    let reroute = node(3, "Reroute", &json!([["", 1]]), &json!([]));
+    let links = [json!([1, 1, 0, 3]), json!([2, 3, 0, 2])];
+    check(
+        &graph(&[full, target(2), reroute], &links),
+        &json!({"2": picture_sent()}),
+    );
+}
+
+#[test]
+fn modes_do_not_matter_to_a_primitive() {
+    let primitive = muted(node(1, "PrimitiveNode", &json!([]), &json!([5])));
+    let target = node(2, "Picture", &json!([["width", 1]]), &json!([16, 1, true]));
+    let sent = json!({"2": {"width": 5, "scale": 1, "tiled": true}});
+    check(&graph(&[primitive, target], &[json!([1, 1, 0, 2])]), &sent);
+}
+
+#[test]
+fn a_primitive_replaces_names_only_when_told_to() {
+    for (told, expected) in [(true, "a16"), (false, "a%Picture.width%")] {
+        let value = json!(["a%Picture.width%"]);
+        let primitive = node(1, "PrimitiveNode", &json!([]), &value);
+        let properties = json!({"Run widget replace on values": told});
+        let primitive = with(primitive, "properties", properties);
+        let target = node(3, "Prompt", &json!([["line", 1]]), &json!(["", "own"]));
+        check(
+            &graph(&[primitive, picture(2), target], &[json!([1, 1, 0, 3])]),
+            &json!({"2": picture_sent(), "3": {"text": "", "line": expected}}),
+        );
+    }
+}

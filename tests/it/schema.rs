@@ -1,0 +1,70 @@
+//! The schema, and every statement against it.
+
+use std::fs;
+
+use edge_queue::store::{name, STATEMENTS};
+use edge_queue::testing::sqlite::SqliteDb;
+use serde_json::Value;
+
+fn shape(db: &SqliteDb) -> Vec<Value> {
+    db.query("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
+        .unwrap()
+}
+
+#[test]
+fn the_migrations_make_the_schema() {
+    let mut files: Vec<_> = fs::read_dir("migrations")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    let migrations: String = files
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let schema = fs::read_to_string("schema.sql").unwrap();
+    let migrated = SqliteDb::new(&migrations).unwrap();
+    assert_eq!(shape(&migrated), shape(&SqliteDb::new(&schema).unwrap()));
+}
+
+#[test]
+fn every_table_is_strict_without_rowid_and_every_column_has_a_comment() {
+    let schema = fs::read_to_string("schema.sql").unwrap();
+    let db = SqliteDb::new(&schema).unwrap();
+    let tables = "SELECT name, strict, wr FROM pragma_table_list
+        WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
+    for table in db.query(tables).unwrap() {
+        assert_eq!(
+            (&table["strict"], &table["wr"]),
+            (&1.into(), &1.into()),
+            "{table}"
+        );
+    }
+    let mut in_table = false;
+    for line in schema.lines() {
+        in_table = (in_table || line.starts_with("CREATE TABLE")) && !line.starts_with(')');
+        let first = line.strip_prefix("  ").and_then(|rest| rest.chars().next());
+        if in_table && first.is_some_and(|c| c.is_ascii_lowercase()) {
+            assert!(line.contains("-- "), "no comment: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_statement_is_found_by_its_name_and_uses_an_index() {
+    let db = SqliteDb::new(&fs::read_to_string("schema.sql").unwrap()).unwrap();
+    for statement in STATEMENTS {
+        let name = name(statement);
+        assert!(name.contains("::"), "without a name: {statement}");
+        let plan = db.query(&format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+        for step in plan {
+            let detail = step["detail"].as_str().unwrap();
+            let scans_a_table = ["jobs", "prompts", "attempts", "outputs", "assets"]
+                .iter()
+                .any(|table| detail.starts_with(&format!("SCAN {table}")));
+            assert!(!scans_a_table, "{name}: {detail}");
+        }
+    }
+}
