@@ -18,7 +18,7 @@ main() {
   cargo bench --quiet "${CORE[@]}" --bench statements > "$OUT/statements.json"
   node scripts/bench/start.mjs "$OUT/statements.json"
   printf '\n5. Native benches\n\n' | tee -a "$OUT/report.txt"
-  cargo bench --quiet "${CORE[@]}" --bench workflow | tee -a "$OUT/report.txt"
+  cargo bench --quiet "${CORE[@]}" --bench template --bench workflow | tee -a "$OUT/report.txt"
   say "== the report is in $OUT/report.txt, after $SECONDS s"
 }
 

@@ -14,6 +14,7 @@ export async function result({ env, url, id, parameter: key }) {
       etag: `"${object.customMetadata.blake3}"`,
       "cache-control": "private, max-age=3600, immutable",
       "accept-ranges": "bytes",
+      "content-security-policy": "sandbox; default-src 'none'",
       "content-type": object.httpMetadata.contentType,
       "content-length": String(object.size),
       "content-disposition": `inline; filename="${object.customMetadata.name.replace(/[^A-Za-z0-9._-]/g, "_")}"`,

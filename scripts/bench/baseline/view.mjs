@@ -31,7 +31,7 @@ export async function view(env, row) {
     completed_at_ms: row.completed_at,
     expires_at: iso(expiresAt),
     expires_at_ms: expiresAt,
-    start_by: iso(row.start_by_at),
+    start_by: iso(row.opened_at + row.start_by_ms),
     queue_position: null,
     wait_reason: row.wait_reason,
     progress: row.status === "succeeded" ? { value: 1 } : null,

@@ -54,7 +54,7 @@ export class Watcher {
   async fetch() {
     const at = Date.now() + 1;
     const set = await this.storage.getAlarm();
-    if (set === null || set > at) await this.storage.setAlarm(at);
+    if (set === null || set > at || set < Date.now()) await this.storage.setAlarm(at);
     return new Response();
   }
 
