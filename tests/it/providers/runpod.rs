@@ -117,8 +117,8 @@ async fn a_refusal_says_what_to_do_about_it() {
     ] {
         let world = World::new(json!({"faults": [{"fault": {"problem": {"status": status}}}]}));
         let (failure, evidence) = match world.provider.submit(&order()).await {
-            Submitted::Refused { failure, evidence } => (failure, evidence),
-            Submitted::NotNow {
+            Submitted::Refused { failure, evidence }
+            | Submitted::NotNow {
                 failure, evidence, ..
             } => (failure, evidence),
             other => panic!("{other:?}"),
