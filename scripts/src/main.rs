@@ -2,6 +2,7 @@
 
 mod convert;
 mod mock_runpod;
+mod statements;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ enum Verb {
     /// Play RunPod on this machine: its job API and its webhooks, as well or as badly as planned
     MockRunpod(mock_runpod::Args),
     Validate(validate::Validate),
+    #[command(hide = true)]
+    Statements(statements::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,5 +33,6 @@ fn main() -> anyhow::Result<()> {
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::MockRunpod(args) => mock_runpod::run(args),
         Verb::Validate(arguments) => validate::run(&arguments),
+        Verb::Statements(args) => statements::run(&args),
     }
 }
