@@ -49,6 +49,10 @@ pub fn sniff(bytes: &[u8]) -> Option<Media> {
         infer::MatcherType::Text => Kind::Text,
         _ => Kind::File,
     };
+    if kind == Kind::Text {
+        // HTML and XML are text here, too: nothing that a browser would run in our name.
+        return text(bytes);
+    }
     let size = (kind == Kind::Image)
         .then(|| imagesize::blob_size(bytes).ok())
         .flatten();
@@ -98,6 +102,7 @@ mod tests {
             "a plain sentence, ประโยค".as_bytes(),
             Some((Kind::Text, "txt")),
         );
+        check(b"<!DOCTYPE html><script>", Some((Kind::Text, "txt")));
         check(b"\x00\x01\x02\x03", None);
         check(b"", None);
     }

@@ -4,7 +4,8 @@
 //! settle writes under keys of its own; a compare-and-set tells exactly one that it won, and the
 //! others delete what they wrote.
 
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::Engine;
 use bytes::Bytes;
 
@@ -26,6 +27,11 @@ const OUTPUTS_MAX: usize = 64;
 /// One file, decoded. RunPod's results end at 20 MB; files behind links may be larger, and must fit
 /// in the 128 MB of an isolate beside what else it does.
 const OUTPUT_BYTES_MAX: usize = 48 << 20;
+/// Workers send base64 with and without its padding.
+const TOLERANT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// Fetching one file from where the worker put it.
 const FETCH_TIMEOUT_MS: u32 = 60_000;
 
@@ -293,7 +299,7 @@ fn name(
 async fn bytes(app: &App, data: OutputData) -> Result<Result<Bytes, Failure>, QueueError> {
     let bytes = match data {
         OutputData::Inline(bytes) => bytes,
-        OutputData::Base64(text) => match STANDARD.decode(text.as_bytes()) {
+        OutputData::Base64(text) => match TOLERANT.decode(text.as_bytes()) {
             Ok(bytes) => bytes.into(),
             Err(_) => return Ok(Err(invalid("a file is not base64"))),
         },

@@ -5,6 +5,7 @@
 
 mod contract;
 mod contract_docs;
+mod docs;
 mod flows;
 mod golden;
 mod lint;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules of `src/` from the lowest layer to the highest: each uses only those before it, itself,
 /// and what shares its line.
-const LAYERS: &[&[&str]] = &[
+pub const LAYERS: &[&[&str]] = &[
     &["time"],
     &["id", "backoff"],
     &["media"],

@@ -1,0 +1,211 @@
+//! The documents name what the code has: every route, error code, column, module and link.
+//!
+//! What they say about each is for readers to judge; that nothing is missing or left over is not.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::tidy::LAYERS;
+
+/// Folders that are not ours, or are made by building.
+const SKIPPED: [&str; 3] = ["node_modules", "target", "build"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn set<T: Into<String>>(items: impl IntoIterator<Item = T>) -> BTreeSet<String> {
+    items.into_iter().map(Into::into).collect()
+}
+
+/// The part of a page under one heading, up to the next heading of the same or a higher level.
+fn section<'p>(page: &'p str, heading: &str) -> &'p str {
+    let level = heading.bytes().take_while(|b| *b == b'#').count();
+    let start = page.find(&format!("\n{heading}\n"));
+    let start = start.unwrap_or_else(|| panic!("no heading {heading:?}")) + heading.len() + 2;
+    let ends = (1..=level).filter_map(|n| page[start..].find(&format!("\n{} ", "#".repeat(n))));
+    &page[start..ends.min().map_or(page.len(), |end| start + end)]
+}
+
+/// What stands in backticks at the beginning of each row of the tables in a section.
+fn first_cells(section: &str) -> BTreeSet<String> {
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    set(rows.map(|row| row.split('`').next().unwrap()))
+}
+
+/// `POST /api/queue/create`, as the router has it.
+fn routes() -> BTreeSet<String> {
+    let source = read("src/http/mod.rs");
+    let calls = source.split(".route(\"").skip(1);
+    set(calls.map(|call| {
+        let (path, rest) = call.split_once('"').unwrap();
+        let method = rest.trim_start_matches([',', ' ', '\n']);
+        let method = method.split('(').next().unwrap().to_uppercase();
+        format!("{method} {}", path.replace("{*", "{"))
+    }))
+}
+
+/// `not_found 404`, as the error module has it.
+fn errors() -> BTreeSet<String> {
+    let source = read("src/http/error.rs");
+    let start = source.find("const fn parts").unwrap();
+    let end = start + source[start..].find("\n    }\n").unwrap();
+    let parts: Vec<&str> = source[start..end].split('"').collect();
+    set(parts.windows(2).filter_map(|pair| {
+        let status = pair[1].strip_prefix(',')?.trim_start().split(',').next()?;
+        status.parse::<u16>().ok()?;
+        Some(format!("{} {status}", pair[0]))
+    }))
+}
+
+/// The columns of every table, as the schema has them.
+fn tables() -> Vec<(String, BTreeSet<String>)> {
+    let schema = read("schema.sql");
+    let blocks = schema.split("CREATE TABLE ").skip(1);
+    let table = |block: &str| {
+        let (name, rest) = block.split_once(" (").unwrap();
+        let body = rest.split("\n) STRICT").next().unwrap();
+        let column = |line: &str| {
+            let mut words = line.split_whitespace();
+            let (name, kind) = (words.next()?, words.next()?);
+            ["TEXT", "INTEGER", "REAL", "BLOB"]
+                .contains(&kind.trim_end_matches(','))
+                .then(|| name.to_owned())
+        };
+        (name.to_owned(), set(body.lines().filter_map(column)))
+    };
+    blocks.map(table).collect()
+}
+
+/// The documents, by their path from the root.
+fn documents() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let path = entry.path();
+            if name.starts_with('.') || SKIPPED.contains(&name.as_str()) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// A page without its fenced blocks.
+fn prose(page: &str) -> String {
+    let mut fenced = false;
+    let mut kept = String::new();
+    for line in page.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// Where the links of a page lead, web addresses left out.
+fn links(page: &str) -> Vec<String> {
+    let text = prose(page);
+    let targets = text.split("](").skip(1);
+    targets
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The anchor that a heading gets.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(kept)
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+fn has_anchor(page: &str, wanted: &str) -> bool {
+    let text = prose(page);
+    let mut headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.any(|line| anchor(line.trim_start_matches('#').trim()) == wanted)
+}
+
+#[test]
+fn every_route_has_a_section_and_no_other() {
+    let page = read("docs/API.md");
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### `"));
+    let described = set(headings.map(|line| line.split('`').next().unwrap()));
+    assert_eq!(described, routes());
+}
+
+#[test]
+fn every_error_code_has_a_row_and_no_other() {
+    let page = read("docs/API.md");
+    let rows = section(&page, "## Errors")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
+    let described = rows.map(|row| {
+        let mut cells = row.split(" | ");
+        let code = cells.next().unwrap().trim_end_matches('`');
+        format!("{code} {}", cells.next().unwrap())
+    });
+    assert_eq!(set(described), errors());
+}
+
+#[test]
+fn every_column_has_a_row_in_its_tables_section_and_no_other() {
+    let page = read("docs/DATA_MODEL.md");
+    for (table, columns) in tables() {
+        assert!(!columns.is_empty(), "{table}");
+        let described = first_cells(section(&page, &format!("### `{table}`")));
+        assert_eq!(described, columns, "{table}");
+    }
+}
+
+#[test]
+fn the_layers_are_those_that_are_enforced() {
+    let page = read("docs/ARCHITECTURE.md");
+    let block = page.split("```layers\n").nth(1).unwrap();
+    let block = block.split("```").next().unwrap();
+    let shown: Vec<Vec<&str>> = block
+        .lines()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    assert_eq!(shown, LAYERS);
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    for path in documents() {
+        let page = std::fs::read_to_string(&path).unwrap();
+        for link in links(&page) {
+            let (file, wanted) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match file {
+                "" => path.clone(),
+                file => path.parent().unwrap().join(file),
+            };
+            assert!(target.exists(), "{}: {link}", path.display());
+            if !wanted.is_empty() {
+                let page = std::fs::read_to_string(&target).unwrap();
+                assert!(has_anchor(&page, wanted), "{}: {link}", path.display());
+            }
+        }
+    }
+}
