@@ -2,7 +2,7 @@
 # Builds the Worker into build/. Does nothing when nothing that goes into it has changed.
 #
 #   build.sh                the release
-#   build.sh debug-routes   the release with routes that prove the build itself, into build-debug-routes/
+#   build.sh debug-routes   the same with routes that prove the build, into build-debug-routes/
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ STAMP=$OUT/.inputs
 
 main() {
   case $FEATURE in
-    # A server started by a test has been given a fresh build; it must not rebuild under other tests.
+    # A server started by a test was given a fresh build; it must not rebuild under other tests.
     "") [ -z "${EDGE_QUEUE_BUILT:-}" ] || exit 0 ;;
     debug-routes) ;;
     *) die "usage: build.sh [debug-routes]" ;;

@@ -23,10 +23,9 @@ const ENV = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
 
-/** Builds the Worker if its sources have changed; `feature` names another build than the release. */
-export async function build({ feature, ...options } = {}) {
-  const args = [join(ROOT, "scripts/build.sh"), ...(feature ? [feature] : [])];
-  await run("bash", args, { cwd: ROOT, ...options });
+/** Builds the Worker if its sources have changed. */
+export async function build(options) {
+  await run("bash", [join(ROOT, "scripts/build.sh")], { cwd: ROOT, ...options });
 }
 
 /** Brings the local database in `state` up to date. */
@@ -70,7 +69,8 @@ export async function serve(options) {
 }
 
 async function wranglerArgs({ port, state, vars, isolated, main }) {
-  const args = ["dev", ...(main ? [main] : []), "--local", "--ip", "127.0.0.1", "--port", String(port)];
+  const args = ["dev", ...(main ? [main] : [])];
+  args.push("--local", "--ip", "127.0.0.1", "--port", String(port));
   args.push("--inspector-ip", "127.0.0.1", "--inspector-port", String(await freePort()));
   args.push("--test-scheduled", "--show-interactive-dev-session=false", "--persist-to", state);
   if (isolated) args.push("--env-file", await emptyFile(state));

@@ -3,12 +3,13 @@ import { describe, test } from "node:test";
 
 import { eventually, sharedProduct } from "./harness.mjs";
 import { MockControls } from "./mock.mjs";
+import { png } from "./pictures.mjs";
 
 const QUICK = { queue_ms: 50, run_ms: 200 };
 const product = sharedProduct({ runpod: true });
 const mock = new MockControls(product);
 
-const submit = (webhook, plan = QUICK) => mock.submit({ ...plan, webhook }, { prompt: "a callback" });
+const submit = (webhook, plan = QUICK) => mock.submit({ ...plan, webhook }, { prompt: "heard" });
 
 async function post(url, body) {
   const text = typeof body === "string" ? body : JSON.stringify(body);
@@ -71,10 +72,11 @@ describe("callbacks", { concurrency: 8 }, () => {
   test("nothing_that_comes_after_the_end_changes_a_job", async () => {
     const { id, order } = await submit({ copies: 3 });
     await product.succeeded(id);
-    await eventually("three copies arrived", () => product.events("callback.heard", id).length === 3);
+    const copies = () => product.events("callback.heard", id).length;
+    await eventually("three copies arrived", () => copies() === 3);
     const before = await everything(id);
-    const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC";
-    const images = [{ filename: "other.png", type: "base64", data: png }];
+    const data = png(32, 32).toString("base64");
+    const images = [{ filename: "other.png", type: "base64", data }];
     const late = [
       { id: order.id, status: "COMPLETED", output: { images } },
       { id: order.id, status: "FAILED", error: "late" },
@@ -84,7 +86,9 @@ describe("callbacks", { concurrency: 8 }, () => {
       '{"id":"' + order.id,
       "",
     ];
-    for (const body of late) assert.equal(await post(order.webhook, body), 200, JSON.stringify(body));
+    for (const body of late) {
+      assert.equal(await post(order.webhook, body), 200, JSON.stringify(body));
+    }
     assert.deepEqual(await everything(id), before);
     await mock.assertRanOnce(id);
   });

@@ -4,7 +4,10 @@ import { test } from "node:test";
 import { sharedProduct } from "./harness.mjs";
 
 const VALUES = { TOKEN_SECRETS: "far-too-short", RUNPOD_BASE_URL: "https://elsewhere.example/v2" };
-const product = sharedProduct({ vars: { ENVIRONMENT: "production", PUBLIC_URL: "" }, refusing: true });
+const product = sharedProduct({
+  vars: { ENVIRONMENT: "production", PUBLIC_URL: "" },
+  refusing: true,
+});
 
 async function problems() {
   const health = await product.call("GET", "/api/health");

@@ -7,11 +7,12 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 
 import { freePort, isFree } from "../../scripts/lib/process.mjs";
-import { ROOT } from "../../scripts/lib/server.mjs";
+import { ROOT, build } from "../../scripts/lib/server.mjs";
 import { eventually } from "./harness.mjs";
 
 /** `make dev` on a port of its own, with what it printed on each stream. */
 async function makeDev(t) {
+  await build();
   const port = await freePort();
   const env = { ...process.env, PORT: String(port), EDGE_QUEUE_BUILT: "1", CI: "1" };
   const child = spawn("make", ["dev"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
@@ -31,8 +32,9 @@ async function makeDev(t) {
 function descendants(pid) {
   const table = execFileSync("ps", ["-eo", "pid=,ppid="], { encoding: "utf8" });
   const rows = table.trim().split("\n").map((row) => row.trim().split(/\s+/).map(Number));
-  const below = (parent) => rows.filter(([, of]) => of === parent).flatMap(([id]) => [id, ...below(id)]);
-  return rows.some(([id]) => id === pid) ? [pid, ...below(pid)] : [];
+  const children = (parent) => rows.filter((row) => row[1] === parent).map((row) => row[0]);
+  const tree = (top) => [top, ...children(top).flatMap(tree)];
+  return rows.some((row) => row[0] === pid) ? tree(pid) : [];
 }
 
 function isAlive(pid) {
@@ -50,7 +52,8 @@ test("make_dev_serves_the_port_it_was_given_and_leaves_nothing_behind", async (t
   const ready = () => dev.out.includes(`ready ${url}`);
   await eventually("make dev is ready", ready, 120_000);
 
-  const curl = await eventually("a curl line", () => dev.out.find((line) => line.startsWith("curl ")));
+  const told = () => dev.out.find((line) => line.startsWith("curl "));
+  const curl = await eventually("a curl line", told);
   const answer = JSON.parse(execFileSync("sh", ["-c", curl], { encoding: "utf8" }));
   assert.equal(answer.ok, true, JSON.stringify(answer));
   await eventually("the job it created succeeds", async () => {

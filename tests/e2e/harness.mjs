@@ -24,7 +24,8 @@ let built;
 
 /**
  * @param t the test's context, or anything with `after(fn)`
- * @param options.runpod start `ops mock-runpod` and use it, with `options.plan` and `options.mockArgs`
+ * @param options.runpod start `ops mock-runpod` and use it
+ * @param options.plan how the mock behaves; `options.mockArgs` are added to its command line
  * @param options.vars set on the Worker, over everything else
  * @param options.main another build than the release
  * @param options.refusing expect a configuration that serves nothing
@@ -85,7 +86,7 @@ export class Product {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Starts, also again after `kill` or `stop`: same port and state; `vars` replace earlier ones. */
+  /** Starts, also again after `kill` or `stop`: same port and state, `vars` over earlier ones. */
   async start(vars = {}) {
     this.vars = { ...this.vars, ...vars };
     this.server = await serve({

@@ -1,13 +1,11 @@
-// Of the build itself, not of our code: that a panic unwinds. `scripts/check.sh panic` runs it,
-// because it needs a second build.
+// Of the build itself, not of our code: that a panic unwinds. It needs a second build, which
+// `make test-panic` makes.
 
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 
-import { build } from "../../../scripts/lib/server.mjs";
 import { eventually, sharedProduct } from "../harness.mjs";
 
-before(() => build({ feature: "debug-routes" }));
 const product = sharedProduct({ main: "build-debug-routes/index.js" });
 
 test("a_panic_fails_its_own_request_and_no_other", async () => {
