@@ -2,7 +2,7 @@
 
 SHELL := bash
 
-.PHONY: help setup dev dev-runpod build check test test-panic e2e fmt deploy-dry-run clean
+.PHONY: help setup dev dev-runpod build check test test-panic e2e fmt deploy deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
@@ -14,7 +14,8 @@ help:
 	@echo "make e2e             the black-box tests alone"
 	@echo "make test-panic      that a panic ends one request only; needs a second build"
 	@echo "make fmt             format the sources"
-	@echo "make deploy-dry-run  what a deploy to production would upload"
+	@echo "make deploy          migrate and upload (ENV=staging|production); first see wrangler.toml"
+	@echo "make deploy-dry-run  what a deploy would upload (ENV=production); needs no account"
 	@echo "make clean           remove what was built, keep the tools"
 
 setup:
@@ -44,8 +45,11 @@ test-panic: setup
 fmt:
 	@. scripts/env.sh && cargo fmt --all
 
+deploy: setup
+	@scripts/deploy.sh "$(ENV)"
+
 deploy-dry-run: setup
-	@scripts/check.sh deploy
+	@scripts/deploy.sh "$(or $(ENV),production)" --dry-run
 
 clean:
 	rm -rf target build build-debug-routes .run .wrangler

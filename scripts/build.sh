@@ -33,7 +33,7 @@ main() {
   printf '%s\n' "$wanted" > "$STAMP"
 }
 
-# The Worker includes nothing from outside these (openapi.json and the like live in src/).
+# The Worker includes nothing from outside these.
 inputs() (
   shopt -s nullglob
   {

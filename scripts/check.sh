@@ -42,10 +42,11 @@ wasm_clippy() {
     cargo clippy --quiet -p edge-queue --lib --target wasm32-unknown-unknown -- -D warnings
 }
 
-# What a deploy would upload, bindings included. Needs no account.
 deploy() {
-  step "deploy to production, as a rehearsal" \
-    wrangler deploy --dry-run --env production --outdir .run/deploy
+  local environment
+  for environment in staging production; do
+    step "deploy to $environment, as a rehearsal" scripts/deploy.sh "$environment" --dry-run
+  done
 }
 
 e2e() {

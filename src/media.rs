@@ -66,6 +66,18 @@ pub fn sniff(bytes: &[u8]) -> Option<Media> {
     })
 }
 
+/// What bytes are that nobody recognises: a file to be kept as it is.
+pub fn unknown(name: Option<&str>) -> Media {
+    let is_latent = name.is_some_and(|name| name.ends_with(".latent"));
+    Media {
+        kind: if is_latent { Kind::Latent } else { Kind::File },
+        content_type: "application/octet-stream",
+        extension: if is_latent { "latent" } else { "bin" },
+        width: None,
+        height: None,
+    }
+}
+
 fn text(bytes: &[u8]) -> Option<Media> {
     let is_text = !bytes.is_empty()
         && std::str::from_utf8(bytes).is_ok_and(|text| {

@@ -20,7 +20,6 @@ use crate::time::UnixMillis;
 pub enum Param {
     Null,
     Integer(i64),
-    Real(f64),
     Text(String),
 }
 
@@ -166,8 +165,6 @@ pub struct WatcherError(pub String);
 pub trait Watchers: Send + Sync {
     /// Asks the job's watcher to look at the job as soon as it can, and tells its listeners.
     async fn wake(&self, job: JobId) -> Result<(), WatcherError>;
-    /// Tells the job's watcher that the job is over: it tells its listeners and forgets the job.
-    async fn ended(&self, job: JobId) -> Result<(), WatcherError>;
     /// Returns when the job's version passes `version`, or after `limit_ms`.
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError>;
     /// A live `text/event-stream` that goes on after event `after`; `None`: from the beginning.

@@ -10,9 +10,12 @@ import { fileURLToPath } from "node:url";
 const LEASH = fileURLToPath(new URL("leash.mjs", import.meta.url));
 /** How long a process group may take to end by itself before it is killed. */
 const GRACE_MS = 4000;
+/** How many of the last lines of a process are kept, to be told when it fails. */
+const LAST_LINES = 40;
 
 /**
- * Starts `command` in its own process group. `onLine` gets every line it prints.
+ * Starts `command` in its own process group. `onLine` gets every line it prints, `last` of what is
+ * returned holds the last ones.
  * The group is killed when this process goes away, however that happens.
  */
 export function start(command, args, { env = {}, onLine = () => {}, cwd } = {}) {
@@ -23,10 +26,15 @@ export function start(command, args, { env = {}, onLine = () => {}, cwd } = {}) 
     stdio: ["pipe", "pipe", "pipe"],
   });
   child.stdin.on("error", () => {});
+  const name = command.split("/").pop();
+  const handle = { name, pid: child.pid, ended: false, status: null, last: [] };
   for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", onLine);
+    createInterface({ input: stream }).on("line", (line) => {
+      handle.last.push(line);
+      if (handle.last.length > LAST_LINES) handle.last.shift();
+      onLine(line);
+    });
   }
-  const handle = { name: command.split("/").pop(), pid: child.pid, ended: false, status: null };
   handle.exit = once(child, "exit").then(([code, signal]) => {
     handle.ended = true;
     handle.status = signal ?? code;
@@ -67,21 +75,13 @@ function alive(handle) {
 
 /** Runs a command to its end. Throws an error with its last lines when it fails. */
 export async function run(command, args, options = {}) {
-  const { onLine = () => {}, onStart = () => {} } = options;
-  const last = [];
-  const handle = start(command, args, {
-    ...options,
-    onLine(line) {
-      last.push(line);
-      if (last.length > 20) last.shift();
-      onLine(line);
-    },
-  });
+  const { onStart = () => {} } = options;
+  const handle = start(command, args, options);
   onStart(handle);
   const status = await handle.exit;
   if (status !== 0) {
     const what = [handle.name, ...args.slice(0, 3)].join(" ");
-    throw new Error(`${what} failed (${status}):\n${last.join("\n")}`);
+    throw new Error(`${what} failed (${status}):\n${handle.last.join("\n")}`);
   }
 }
 

@@ -13,15 +13,8 @@ const DATABASE = "edge-queue-local";
 /** workerd starts in seconds; a loaded machine may need many. */
 const READY_LIMIT_MS = 90_000;
 
-const ENV = {
-  PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH}`,
-  CI: "1",
-  WRANGLER_SEND_METRICS: "false",
-  WRANGLER_SEND_ERROR_REPORTS: "false",
-  WRANGLER_HIDE_BANNER: "true",
-  // Without it wrangler asks the network for a sample of `request.cf`.
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-};
+// PATH and the settings of wrangler, which every server inherits, come from there.
+if (!process.env.EDGE_QUEUE_TARGET) throw new Error("source scripts/env.sh first");
 
 /** Builds the Worker if its sources have changed. */
 export async function build(options) {
@@ -45,16 +38,11 @@ export async function serve(options) {
   const { port, state, isolated = false, main, refusing = false } = options;
   const { onLine = () => {}, onStart = () => {} } = options;
   const url = `http://127.0.0.1:${port}`;
-  const last = [];
   const vars = { PUBLIC_URL: url, ...options.vars };
   const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, main, vars }), {
     cwd: ROOT,
     env: { ...(await environment(state)), ...(isolated ? { EDGE_QUEUE_BUILT: "1" } : {}) },
-    onLine(line) {
-      last.push(line);
-      if (last.length > 40) last.shift();
-      onLine(line);
-    },
+    onLine,
   });
   onStart(handle);
   const wanted = refusing ? 503 : 200;
@@ -63,7 +51,7 @@ export async function serve(options) {
   if (handle.ended || !ready) {
     const why = handle.ended ? `wrangler ended (${handle.status})` : "it does not answer";
     await stop(handle);
-    throw new Error(`the server did not start: ${why}\n${last.join("\n")}`);
+    throw new Error(`the server did not start: ${why}\n${handle.last.join("\n")}`);
   }
   return { url, port, handle, stop: () => stop(handle), kill: () => kill(handle) };
 }
@@ -82,7 +70,6 @@ async function wranglerArgs({ port, state, vars, isolated, main }) {
 async function environment(state) {
   await mkdir(state, { recursive: true });
   return {
-    ...ENV,
     WRANGLER_REGISTRY_PATH: join(state, "registry"),
     WRANGLER_LOG_PATH: join(state, "logs"),
   };
@@ -128,7 +115,8 @@ export async function mockRunpod(options = {}) {
   onStart(handle);
   if (!(await until(() => ready || handle.ended, 20_000, 20)) || handle.ended) {
     await stop(handle);
-    throw new Error(`ops mock-runpod did not start (${handle.status ?? "no answer"})`);
+    const why = handle.status ?? "no answer";
+    throw new Error(`ops mock-runpod did not start (${why}):\n${handle.last.join("\n")}`);
   }
   const vars = {
     PROVIDER: "runpod",
@@ -145,5 +133,5 @@ export async function buildOps(options) {
 }
 
 export function opsBinary() {
-  return join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/ops");
+  return join(process.env.EDGE_QUEUE_TARGET, "debug/ops");
 }

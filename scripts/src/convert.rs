@@ -1,6 +1,5 @@
 //! `ops convert`: editor graphs to API prompts.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -9,15 +8,18 @@ use edge_queue::workflow::convert::{self, ConvertError, Definitions, Options};
 use edge_queue::workflow::graph::Graph;
 use serde_json::{json, Map, Value};
 
+use crate::files;
+
 /// Turn graphs saved by ComfyUI's editor into API prompts, as its frontend would
 #[derive(clap::Args)]
 #[command(after_help = "\
 For each GRAPH.json, DIR gets GRAPH.json, the prompt. Where the frontend would refuse, it gets
 GRAPH.error.json instead: {\"error\": {\"code\", \"message\"}}.
 Of {a|b} in a prompt the first alternative is taken.
+Exit status: 0 when every graph was answered, whatever the answers.
 
 Example:
-  curl -o object_info.json http://127.0.0.1:8188/object_info
+  curl -s -o object_info.json http://127.0.0.1:8188/object_info
   ops convert --object-info object_info.json --out prompts portrait.json upscale.json")]
 pub struct Arguments {
     /// What ComfyUI answers to `GET /object_info`
@@ -34,16 +36,13 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let name = arguments.object_info.display();
-    let object_info =
-        fs::read(&arguments.object_info).with_context(|| format!("reading {name}"))?;
-    let definitions =
-        Definitions::parse(&object_info).with_context(|| format!("reading {name}"))?;
-    fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("making {}", arguments.out.display()))?;
+    let object_info = &arguments.object_info;
+    let definitions = Definitions::parse(&files::read(object_info)?)
+        .with_context(|| format!("in {}", object_info.display()))?;
+    files::make_folder(&arguments.out)?;
     for graph in &arguments.graphs {
-        let text = fs::read(graph).with_context(|| format!("reading {}", graph.display()))?;
-        write(&arguments.out, graph, &answer(&text, &definitions))?;
+        let answer = answer(&files::read(graph)?, &definitions);
+        write(&arguments.out, graph, &answer)?;
     }
     Ok(())
 }
@@ -73,13 +72,11 @@ fn write(
             (refusal, prompt, serde_json::to_string_pretty(&value)?)
         }
     };
-    if stale.exists() {
-        fs::remove_file(&stale).with_context(|| format!("removing {}", stale.display()))?;
-    }
-    fs::write(&written, value + "\n").with_context(|| format!("writing {}", written.display()))
+    files::remove_if_there(&stale)?;
+    files::write(&written, &(value + "\n"))
 }
 
-/// The command line is an edge of the world: here, and only here, the clock is read.
+/// The command line is an edge of the world, where the clock may be read: the core is told the time.
 #[allow(clippy::disallowed_methods)]
 fn now() -> UnixMillis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

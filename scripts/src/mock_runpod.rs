@@ -7,6 +7,7 @@
 mod deliver;
 mod serve;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,20 +18,34 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::time::Instant;
 
+use crate::files;
+
 /// How often webhooks are looked for: well below the delays that plans are written in.
 const TICK: Duration = Duration::from_millis(20);
 
+/// Play RunPod on this machine: its job API and its webhooks, as well or as badly as planned
 #[derive(clap::Args)]
-pub struct Args {
+#[command(after_help = "\
+Prints `ready ORIGIN` once it listens, and plays until it is interrupted.
+GET ORIGIN/_mock/jobs and /_mock/counters tell what it did; POST ORIGIN/_mock/plan changes the
+plan while it plays.
+
+Example:
+  ops mock-runpod --port 8900 --plan '{\"job\": {\"queue_ms\": 500, \"run_ms\": 2000}}'
+  curl -s http://127.0.0.1:8900/_mock/jobs")]
+pub struct Arguments {
     /// Port on 127.0.0.1; 0 takes a free one and prints it
     #[arg(long)]
     port: u16,
+
     /// Endpoint id, as in /v2/<endpoint>/run
     #[arg(long, default_value = "mock")]
     endpoint: String,
+
     /// API key that is accepted
     #[arg(long, default_value = "mock-key")]
     key: String,
+
     /// How to behave: JSON, or a file that holds it
     #[arg(long, value_name = "FILE|JSON", default_value = "{}")]
     plan: String,
@@ -54,32 +69,32 @@ impl Mock {
     }
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
-    let plan = read_plan(&args.plan)?;
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let plan = read_plan(&arguments.plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(play(args, plan))
+    runtime.block_on(play(arguments, plan))
 }
 
 fn read_plan(plan: &str) -> anyhow::Result<Plan> {
     let text = if plan.trim_start().starts_with('{') {
-        plan.to_owned()
+        plan.into()
     } else {
-        std::fs::read_to_string(plan).with_context(|| format!("cannot read the plan {plan}"))?
+        files::read(Path::new(plan))?
     };
-    serde_json::from_str(&text).context("the plan is not understood")
+    serde_json::from_slice(&text).context("the plan is not understood")
 }
 
 /// Until the process is asked to stop.
-async fn play(args: Args, plan: Plan) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", args.port))
+async fn play(arguments: Arguments, plan: Plan) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", arguments.port))
         .await
-        .with_context(|| format!("cannot listen on port {}", args.port))?;
+        .with_context(|| format!("cannot listen on port {}", arguments.port))?;
     let origin = format!("http://{}", listener.local_addr()?);
     let endpoint = Endpoint {
-        id: args.endpoint,
-        key: args.key,
+        id: arguments.endpoint,
+        key: arguments.key,
         files_origin: origin.clone(),
         ..Endpoint::default()
     };

@@ -7,15 +7,15 @@ use serde_json::{json, Value};
 
 /// Print every SQL statement of the product
 #[derive(clap::Args)]
-pub struct Args {
+pub struct Arguments {
     /// As a JSON list of {name, sql}
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if arguments.json {
         let one = |sql: &&'static str| json!({ "name": name(sql), "sql": sql });
         writeln!(out, "{}", STATEMENTS.iter().map(one).collect::<Value>())?;
     } else {

@@ -88,33 +88,26 @@ fn bound(param: &Param) -> JsValue {
     match param {
         Param::Null => JsValue::NULL,
         Param::Integer(number) => JsValue::from_f64(*number as f64),
-        Param::Real(number) => JsValue::from_f64(*number),
         Param::Text(text) => JsValue::from_str(text),
     }
 }
 
-/// Messages of failures that say nothing about whether the batch was committed
-/// (Cloudflare's documentation, D1, Debug D1 and Retry queries).
-const UNKNOWN: [&str; 7] = [
-    "Network connection lost",
-    "storage caused object to be reset",
-    "reset because its code was updated",
-    "Internal error while starting up D1 DB storage",
-    "Cannot resolve D1 DB due to transient issue",
-    "client disconnected",
-    "internal error",
-];
-const OVERLOADED: [&str; 3] = ["overloaded", "exceeded", "Too many requests queued"];
+/// Refusals of the statement itself: nothing was committed
+/// (Cloudflare's documentation, D1, Debug D1).
+const REFUSED: [&str; 3] = ["SQLITE_", "D1_TYPE_ERROR", "Wrong number of parameter"];
+/// Refusals before the queue: nothing was committed, and asking again makes it worse.
+const OVERLOADED: [&str; 2] = ["D1 DB is overloaded", "Too many requests queued"];
 
+/// What is not known to be a refusal may have been committed.
 fn failure(error: &JsValue) -> DbError {
     let text = error
         .dyn_ref::<Error>()
         .map_or_else(|| format!("{error:?}"), |error| error.message().into());
     if OVERLOADED.iter().any(|part| text.contains(part)) {
         DbError::Overloaded(text)
-    } else if UNKNOWN.iter().any(|part| text.contains(part)) {
-        DbError::Unknown(text)
-    } else {
+    } else if REFUSED.iter().any(|part| text.contains(part)) {
         DbError::Refused(text)
+    } else {
+        DbError::Unknown(text)
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use worker::send::{SendFuture, SendWrapper};
-use worker::{durable_object, DurableObject, Env, Request, Response, Result, ScheduledTime};
+use worker::{durable_object, Date, DurableObject, Env, Request, Response, Result, ScheduledTime};
 use worker::{State, Storage};
 
 use super::hub::Hub;
@@ -24,6 +24,9 @@ use crate::id::JobId;
 use crate::ports::{Watch, WatcherError};
 use crate::queue::advance::{on_alarm, Next};
 use crate::time::UnixMillis;
+
+/// Until the next try of a watcher that has no settings.
+const UNCONFIGURED: Duration = Duration::from_secs(60);
 
 /// Where the number of the attempt is kept whose submit was begun.
 const SENDING: &str = "sending";
@@ -59,11 +62,6 @@ impl DurableObject for Watcher {
                 self.hub.publish(&app, id).await;
                 Response::empty()
             }
-            "/ended" => {
-                self.forget().await?;
-                self.hub.publish(&app, id).await;
-                Response::empty()
-            }
             "/wait" => {
                 let number = |name: &str| {
                     let url = request.url().ok()?;
@@ -87,11 +85,17 @@ impl DurableObject for Watcher {
     async fn alarm(&self) -> Result<Response> {
         let (app, id) = match self.job() {
             Ok(found) => found,
-            // Not configured: the sweep comes back to this job when it is.
-            Err(_) => return Response::empty(),
+            // A deploy without its settings: its jobs wait for the next one.
+            Err(_) => {
+                self.watch().0 .0.set_alarm(UNCONFIGURED).await?;
+                return Response::empty();
+            }
         };
         let wakes = self.wakes.get();
-        let next = on_alarm(&app, &self.watch(), id).await;
+        // Fails only if no alarm could be set: then the platform rings again.
+        let next = on_alarm(&app, &self.watch(), id)
+            .await
+            .map_err(|error| error.to_string())?;
         if next == Next::Forget && self.wakes.get() == wakes {
             self.forget().await?;
         }
@@ -127,7 +131,9 @@ impl DurableWatch {
     async fn arm_storage(&self, at: UnixMillis) -> Result<()> {
         let storage = &self.0 .0;
         let set = storage.get_alarm().await?;
-        if set.is_some_and(|set| set <= at.get()) {
+        // One that should have rung is stuck: it is set anew.
+        let now = i64::try_from(Date::now().as_millis()).unwrap_or(0);
+        if set.is_some_and(|set| now <= set && set <= at.get()) {
             return Ok(());
         }
         let at = chrono::DateTime::from_timestamp_millis(at.get()).unwrap_or_default();

@@ -49,10 +49,6 @@ impl Watchers for DurableWatchers {
         self.call(job, "/wake", None).await.map(drop)
     }
 
-    async fn ended(&self, job: JobId) -> Result<(), WatcherError> {
-        self.call(job, "/ended", None).await.map(drop)
-    }
-
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError> {
         let path = format!("/wait?version={version}&limit_ms={limit_ms}");
         self.call(job, &path, None).await.map(drop)

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::error::ApiError;
+use super::error::{ApiError, Code};
 use super::request_id::RequestId;
 use crate::app::App;
 use crate::log;
@@ -64,7 +64,9 @@ impl Answer {
     }
 
     fn render(self, request_id: &str) -> Response {
-        let envelope = format!("{{\"ok\":true,\"request_id\":{}", json_text(request_id));
+        let ok = self.status.is_success();
+        let request_id = json_text(request_id);
+        let envelope = format!("{{\"ok\":{ok},\"request_id\":{request_id}");
         let mut body = Vec::with_capacity(envelope.len() + self.body.len() + 1);
         body.extend_from_slice(envelope.as_bytes());
         if self.body.len() > 2 {
@@ -168,7 +170,15 @@ fn rendered(
     route: &str,
     wants_problem: bool,
 ) -> Response {
-    let Some(unrendered) = response.extensions_mut().remove::<Unrendered>() else {
+    let unrendered = response.extensions_mut().remove::<Unrendered>();
+    // What the router refuses by itself, as a path that is no UTF-8, is an error like any other.
+    let of_router = response.status().is_client_error().then(|| {
+        Unrendered::Error(ApiError::new(
+            Code::InvalidRequest,
+            "the path or the query cannot be read",
+        ))
+    });
+    let Some(unrendered) = unrendered.or(of_router) else {
         return response;
     };
     let allow = response.headers_mut().remove(header::ALLOW);

@@ -30,7 +30,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let caller = match bearer(&parts.headers) {
             Some(key) if is_operator(app, key) => CallerId::new("operator"),
             Some(_) => return Err(refused()),
-            None if is_open(app) => CallerId::anonymous(),
+            None if is_open(app, &parts.headers) => CallerId::anonymous(),
             None => {
                 let message = "this deployment asks for a key: Authorization: Bearer <key>";
                 return Err(ApiError::new(Code::Unauthorized, message));
@@ -69,8 +69,22 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-fn is_open(app: &App) -> bool {
-    app.config.environment == Environment::Local || app.config.mode == Mode::Simulated
+/// Open without a key: wherever the GPU is simulated; and on this machine, to what runs on it. A page
+/// of somebody else's in the developer's browser names itself in `Origin`, and is not let in.
+fn is_open(app: &App, headers: &HeaderMap) -> bool {
+    if app.config.mode == Mode::Simulated {
+        return true;
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_own = text(header::ORIGIN).is_none_or(|origin| origin == app.config.public_url);
+    let is_here = text(header::HOST).is_none_or(is_loopback);
+    app.config.environment == Environment::Local && is_own && is_here
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = bare.strip_suffix(':').unwrap_or(host);
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
 }
 
 fn is_operator(app: &App, key: &str) -> bool {

@@ -12,9 +12,11 @@ use base64::Engine;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code};
-use super::{form, limits};
+use super::form;
+use super::limits::{self, Held};
 use crate::id::RequestKey;
 use crate::queue::create::{Request, Upload, Work};
+use crate::workflow::contract::Input;
 use crate::workflow::template;
 use crate::workflow::violation::Violation;
 
@@ -22,13 +24,18 @@ use crate::workflow::violation::Violation;
 const LABELS_MAX: usize = 16;
 const LABEL_KEY_LENGTH_MAX: usize = 40;
 const LABEL_VALUE_BYTES_MAX: usize = 256;
+/// A value takes 32 bytes and more in memory, however short it is in the body. The largest official
+/// workflows hold some ten thousand.
+const VALUES_MAX: usize = 300_000;
 /// Either way from normal.
 const PRIORITY_MAX: i64 = 10;
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
 /// Reads the request, refusing what cannot be read and collecting what breaks a rule.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<Request, ApiError> {
+///
+/// The bytes are counted for as long as the answer is not there: keep them until then.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<(Request, Held), ApiError> {
     let content_type = limits::content_type(headers);
     let is_form = content_type == "multipart/form-data";
     if !is_form && content_type != "application/json" {
@@ -44,10 +51,19 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Request, ApiError> 
     } else {
         json_object(&held.bytes)?
     };
-    reader.request(headers, fields)
+    Ok((reader.request(headers, fields)?, held))
 }
 
 fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    // Every value but the first follows one of these; texts that hold them only make this stricter.
+    let values = bytes
+        .iter()
+        .filter(|b| matches!(b, b',' | b'[' | b'{'))
+        .count();
+    if values > VALUES_MAX {
+        let message = format!("the body holds more than {VALUES_MAX} values");
+        return Err(ApiError::new(Code::PayloadTooLarge, message));
+    }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => {
@@ -190,9 +206,8 @@ impl Reader {
                 .unwrap_or_default()
                 .iter()
                 .filter(|i| i.kind.file().is_some());
-            let free =
-                |input: &&crate::workflow::contract::Input| !inputs.contains_key(&input.name);
-            let named = files.clone().find(|input| input.name == name);
+            let free = |input: &&Input| !inputs.contains_key(&input.name);
+            let named = files.clone().find(|input| input.name == name).filter(free);
             let Some(input) = named.or_else(|| files.find(free)) else {
                 self.wrong(
                     upload.path,
@@ -240,8 +255,7 @@ impl Reader {
         let mut labels = BTreeMap::new();
         for (key, value) in given.into_iter().take(LABELS_MAX) {
             let path = format!("/labels/{}", crate::workflow::violation::pointer_step(&key));
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-            if !(1..=LABEL_KEY_LENGTH_MAX).contains(&key.len()) || !key.bytes().all(plain) {
+            if !label_key_fits(&key) {
                 let message = "a label's name is 1 to 40 of A-Z, a-z, 0-9, _, . and -";
                 self.wrong(path, "bad_label", message);
                 continue;
@@ -272,6 +286,11 @@ impl Reader {
         }
         number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0)
     }
+}
+
+pub fn label_key_fits(key: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    (1..=LABEL_KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(plain)
 }
 
 /// Control and direction-changing characters would let a label lie on an operator's screen.

@@ -9,10 +9,10 @@ use super::answer::Answer;
 use super::auth::Caller;
 use super::error::ApiError;
 use crate::app::App;
+use crate::queue::health as health_verb;
 
 /// `GET /api/gpu/health`: the endpoint's workers, as its provider counts them.
 pub async fn health(State(app): State<Arc<App>>, Caller(_): Caller) -> Result<Answer, ApiError> {
-    let provider = &app.providers.current;
-    let health = provider.health().await;
-    Answer::ok(&json!({ "provider": provider.name(), "health": health }))
+    let (provider, health) = health_verb::gpu(&app).await;
+    Answer::ok(&json!({ "provider": provider, "health": health }))
 }

@@ -12,14 +12,14 @@ use super::answer::Answer;
 use super::error::ApiError;
 use crate::app::App;
 use crate::config::Problem;
-use crate::queue::check;
+use crate::queue::health as verb;
 
 /// The product's version, as in Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `GET /api/health`: 200 when everything a job needs answers, 503 otherwise.
 pub async fn health(State(app): State<Arc<App>>) -> Result<Answer, ApiError> {
-    let found = check::check(&app).await;
+    let found = verb::health(&app).await;
     let status = if found.all_ok() {
         StatusCode::OK
     } else {

@@ -47,7 +47,7 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let request = create_body::read(&headers, body).await?;
+    let (request, _held) = create_body::read(&headers, body).await?;
     let created = create_verb::create(&app, &call, request).await?;
     let full = view::accepted(&created.record);
     let answer = Answer::ok(&OneJob {
@@ -102,15 +102,13 @@ pub async fn events(
     // A finished job is answered from the row: its watcher stays asleep.
     let mut response = if job.status.is_terminal() {
         let seen = last.is_some_and(|last| last.starts_with(&format!("{}.", job.version)));
-        let story = if seen {
-            String::new()
-        } else {
-            view::event_of(&app, &full)
-        };
-        Body::from(story).into_response()
+        if seen {
+            // Tells a client that reconnects by itself to stop.
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        Body::from(view::event_of(&app, &full)).into_response()
     } else {
-        let stream = app.watchers.events(job.id, last).await;
-        blob_response(stream.map_err(|_| ApiError::unavailable("events are not available"))?)
+        blob_response(read::events(&app, job.id, last).await?)
     };
     let headers = response.headers_mut();
     headers.insert(
@@ -231,8 +229,10 @@ fn filter(query: &BTreeMap<String, String>) -> Result<(Filter, u32), ApiError> {
                 filter.created_after = Some(JobId::mint(at, [0; 10]));
             }
             label => match label.strip_prefix("label.") {
-                Some(key) => drop(filter.labels.insert(key.to_owned(), value.clone())),
-                None => return Err(wrong(name, "no such filter")),
+                Some(key) if create_body::label_key_fits(key) => {
+                    filter.labels.insert(key.to_owned(), value.clone());
+                }
+                _ => return Err(wrong(name, "no such filter")),
             },
         }
     }

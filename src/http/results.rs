@@ -121,7 +121,7 @@ fn described(response: Response, meta: &BlobMeta, length: u64) -> Response {
     set(
         &mut response,
         header::CONTENT_DISPOSITION,
-        &disposition(&meta.name),
+        &disposition(meta),
     );
     response
 }
@@ -143,14 +143,18 @@ fn etag(meta: &BlobMeta) -> String {
     format!("\"{}\"", meta.hash)
 }
 
-/// Shown in a page, named when saved.
-fn disposition(name: &str) -> String {
+/// Pictures, films and sounds are shown in a page; everything else is only saved.
+fn disposition(meta: &BlobMeta) -> String {
+    let name = &meta.name;
+    let shown = ["image/", "video/", "audio/"];
+    let is_shown = shown.iter().any(|kind| meta.content_type.starts_with(kind));
+    let how = if is_shown { "inline" } else { "attachment" };
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let name: String = name
         .chars()
         .map(|c| if plain(c) { c } else { '_' })
         .collect();
-    format!("inline; filename=\"{name}\"")
+    format!("{how}; filename=\"{name}\"")
 }
 
 fn set(response: &mut Response, name: header::HeaderName, value: &str) {

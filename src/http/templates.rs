@@ -25,9 +25,9 @@ pub async fn list() -> Result<Answer, ApiError> {
     Answer::ok(&json!({ "templates": all }))
 }
 
-/// `GET /api/templates/{name}`: one contract in full, and the hash that jobs record.
+/// `GET /api/templates/{name}`: what a page draws its form from, and the hash that jobs record.
 pub async fn one(Path(name): Path<String>) -> Result<Answer, ApiError> {
     let template = template::find(&name)
         .ok_or_else(|| ApiError::new(Code::NotFound, "there is no such template"))?;
-    Answer::ok(&json!({ "contract": template.contract, "hash": template.hash() }))
+    Answer::ok(&json!({ "template": template.contract.card(), "hash": template.hash() }))
 }

@@ -24,12 +24,10 @@ pub async fn callback(
     body: Body,
 ) -> Result<Answer, ApiError> {
     let unknown = || ApiError::new(Code::NotFound, "there is no such callback");
-    if app.signer.verify_callback(&token).is_none() {
-        return Err(unknown());
-    }
+    let claim = hear::claim(&app, &token).ok_or_else(unknown)?;
     let body = limits::read(&headers, body, INLINE_BYTES_MAX).await.ok();
     let bytes = body.as_ref().map(|held| held.bytes.clone());
-    match hear::hear(&app, &provider, &token, bytes).await? {
+    match hear::hear(&app, &provider, claim, bytes).await? {
         hear::Answer::Taken => Answer::ok(&serde_json::json!({})),
         hear::Answer::Unknown => Err(unknown()),
     }

@@ -9,12 +9,12 @@
 
 mod failure;
 mod judge;
-mod news;
+mod report;
 mod step;
 
 pub use failure::{Failure, FailureCode};
 pub use judge::{judge, Verdict};
-pub use news::{Output, OutputData, Report, Times};
+pub use report::{Output, OutputData, Report, Times};
 pub use step::{next_step, Purpose, Step, NOT_FOUND_PATIENCE_MS, TTL_MARGIN_MS};
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! What a watcher should do now.
 
-use super::{Ending, Failure, FailureCode, Job, JobStatus, Phase};
+use super::{Ending, Failure, FailureCode, Job, JobStatus};
 use crate::id::ProviderId;
 use crate::time::UnixMillis;
 
@@ -30,8 +30,13 @@ pub enum Step {
     Dispatch { n: u32 },
     /// Attempt `n` began, and provably nothing left: submit it.
     Submit { n: u32 },
-    /// Ask the provider how attempt `n` is.
-    Look { n: u32, id: ProviderId },
+    /// Ask the provider how attempt `n` is. If it has not ended and its time is up, it is canceled
+    /// with the ending `overdue`.
+    Look {
+        n: u32,
+        id: ProviderId,
+        overdue: Option<Ending>,
+    },
     /// Ask the provider to stop attempt `n`.
     Cancel {
         n: u32,
@@ -61,7 +66,7 @@ pub fn next_step(job: &Job, sending: Option<u32>, now: UnixMillis) -> Step {
         (None, false) if sending == Some(live.n) => Step::Sleep {
             until: forgotten_at,
         },
-        (None, false) => nothing_left(job, live.n),
+        (None, false) => nothing_left(job, live.n, now),
     }
 }
 
@@ -86,8 +91,11 @@ fn without_attempt(job: &Job, now: UnixMillis) -> Step {
 }
 
 /// The attempt began and its submit did not: nobody can be running it.
-fn nothing_left(job: &Job, n: u32) -> Step {
+fn nothing_left(job: &Job, n: u32, now: UnixMillis) -> Step {
     match job.status {
+        JobStatus::Queued | JobStatus::Running if now >= job.start_by_at => {
+            Step::End(Ending::Expired)
+        }
         JobStatus::Queued | JobStatus::Running => Step::Submit { n },
         JobStatus::Canceling => Step::End(Ending::Canceled),
         JobStatus::Succeeded | JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => {
@@ -112,41 +120,40 @@ fn given_up(job: &Job, n: u32) -> Step {
 
 fn with_known_attempt(job: &Job, n: u32, id: &ProviderId, now: UnixMillis) -> Step {
     let id = id.clone();
-    let cancel = |purpose| Step::Cancel {
-        n,
-        id: id.clone(),
-        purpose,
+    let cancel = |purpose| {
+        let id = id.clone();
+        Step::Cancel { n, id, purpose }
     };
     match job.status {
         JobStatus::Succeeded | JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => {
             cancel(Purpose::Close)
         }
         JobStatus::Canceling => cancel(Purpose::End(Ending::Canceled)),
-        JobStatus::Queued if now >= job.start_by_at && job.phase != Phase::Executing => {
-            cancel(Purpose::End(Ending::Expired))
-        }
-        JobStatus::Running if overdue(job, now) => {
-            cancel(Purpose::End(Ending::Failed(Failure::new(
-                FailureCode::TimedOut,
-                format!(
-                    "the job ran longer than {} s",
-                    job.execution_limit_ms / 1000
-                ),
-            ))))
-        }
-        JobStatus::Queued | JobStatus::Running => Step::Look { n, id },
+        JobStatus::Queued | JobStatus::Running => Step::Look {
+            n,
+            overdue: overdue(job, now),
+            id,
+        },
     }
 }
 
-fn overdue(job: &Job, now: UnixMillis) -> bool {
-    job.started_at
-        .is_some_and(|at| now.since_ms(at) > job.execution_limit_ms + EXECUTION_GRACE_MS)
+/// How the job ends if a look finds it where it was.
+fn overdue(job: &Job, now: UnixMillis) -> Option<Ending> {
+    match job.started_at {
+        None => (now >= job.start_by_at).then_some(Ending::Expired),
+        Some(at) => (now.since_ms(at) > job.execution_limit_ms + EXECUTION_GRACE_MS).then(|| {
+            let limit_s = job.execution_limit_ms / 1000;
+            let message = format!("the job ran longer than {limit_s} s");
+            Ending::Failed(Failure::new(FailureCode::TimedOut, message))
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::job::tests::{job, with_attempt};
+    use crate::job::Phase;
 
     fn at(ms: i64) -> UnixMillis {
         UnixMillis::new(ms)
@@ -202,7 +209,12 @@ mod tests {
     #[test]
     fn a_submitted_attempt_is_looked_at() {
         let step = next_step(&with_attempt(Some("x")), Some(1), at(2_000));
-        assert_eq!(step, Step::Look { n: 1, id: id("x") });
+        let expected = Step::Look {
+            n: 1,
+            id: id("x"),
+            overdue: None,
+        };
+        assert_eq!(step, expected);
     }
 
     #[test]
@@ -238,38 +250,38 @@ mod tests {
         assert_eq!(next_step(&closed, Some(1), at(2_000)), Step::Vanish);
     }
 
+    fn overdue_of(step: Step) -> Option<Ending> {
+        match step {
+            Step::Look { overdue, .. } => overdue,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn a_job_that_runs_past_its_limit_is_stopped_at_the_provider() {
+    fn a_job_past_its_limit_is_looked_at_once_more_and_then_stopped() {
         let job = Job {
             status: JobStatus::Running,
             phase: Phase::Executing,
             started_at: Some(at(10_000)),
             ..with_attempt(Some("x"))
         };
-        assert!(matches!(
-            next_step(&job, None, at(670_000)),
-            Step::Look { .. }
-        ));
-        let step = next_step(&job, None, at(670_001));
+        assert_eq!(overdue_of(next_step(&job, None, at(670_000))), None);
+        let overdue = overdue_of(next_step(&job, None, at(670_001)));
         assert!(
-            matches!(&step, Step::Cancel { purpose: Purpose::End(Ending::Failed(f)), .. }
-                if f.code == FailureCode::TimedOut),
-            "{step:?}"
+            matches!(&overdue, Some(Ending::Failed(f)) if f.code == FailureCode::TimedOut),
+            "{overdue:?}"
         );
     }
 
     #[test]
-    fn a_job_still_queued_at_the_provider_when_its_time_is_up_is_called_back() {
+    fn a_job_still_queued_at_the_provider_when_its_time_is_up_expires_after_one_more_look() {
         let step = next_step(&with_attempt(Some("x")), Some(1), at(3_600_000));
-        assert!(
-            matches!(
-                &step,
-                Step::Cancel {
-                    purpose: Purpose::End(Ending::Expired),
-                    ..
-                }
-            ),
-            "{step:?}"
-        );
+        assert_eq!(overdue_of(step), Some(Ending::Expired));
+    }
+
+    #[test]
+    fn an_attempt_that_never_left_is_not_sent_after_its_time() {
+        let step = next_step(&with_attempt(None), None, at(3_600_000));
+        assert_eq!(step, Step::End(Ending::Expired));
     }
 }

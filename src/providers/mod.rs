@@ -32,6 +32,8 @@ pub struct OrderFile {
 pub struct Order {
     pub job: JobId,
     pub attempt: u32,
+    /// The endpoint that the job was accepted for, although settings may have changed since.
+    pub endpoint: String,
     pub protocol: Protocol,
     /// The stored prompt, verbatim: the ComfyUI prompt, or the `{task, payload}` object.
     pub prompt: Box<RawValue>,
@@ -78,7 +80,6 @@ pub enum Looked {
     /// Nothing learned; look again later.
     Unreachable {
         why: String,
-        retry_after_ms: Option<u64>,
         evidence: Evidence,
     },
 }
@@ -86,8 +87,10 @@ pub enum Looked {
 /// The answer to a cancel.
 #[derive(Debug)]
 pub enum CancelAnswer {
-    /// The provider confirms that the job will not run on.
+    /// The provider confirms that it stopped the job, or never began it.
     Confirmed,
+    /// It had ended by itself before: a look tells how.
+    EndedBefore,
     NotFound,
     Unreachable {
         why: String,
@@ -140,8 +143,8 @@ pub trait Provider: Send + Sync {
     /// Bytes the provider accepts in one submit; a create that would be larger is refused.
     fn order_bytes_max(&self) -> usize;
     async fn submit(&self, order: &Order) -> Submitted;
-    async fn look(&self, id: &ProviderId) -> Looked;
-    async fn cancel(&self, id: &ProviderId) -> CancelAnswer;
+    async fn look(&self, endpoint: &str, id: &ProviderId) -> Looked;
+    async fn cancel(&self, endpoint: &str, id: &ProviderId) -> CancelAnswer;
     async fn health(&self) -> Health;
     /// When to look at an attempt first, if its kind of job usually takes `usual_ms`.
     fn first_look_ms(&self, usual_ms: u64) -> u64;

@@ -7,7 +7,7 @@ mod submit;
 
 use std::sync::Arc;
 
-use super::settle::{self, Ended, News, Settled};
+use super::settle::{self, News, Settled};
 use super::{evidence, QueueError};
 use crate::app::App;
 use crate::backoff::{look_delay_ms, Jitter};
@@ -19,11 +19,13 @@ use crate::job::{
 use crate::log;
 use crate::ports::{Watch, WatcherError};
 use crate::providers::{CancelAnswer, Looked, Provider};
-use crate::store::jobs::{self, Heard, Record};
+use crate::store::jobs::{self, AttemptEnd, AttemptOutcome, Heard, Record};
 use crate::time::UnixMillis;
 
 /// Until the next try after a failure of our own.
 const AGAIN_MS: u64 = 5_000;
+/// Until the next try for a job whose provider is not configured: an operator has to act.
+const UNCONFIGURED_MS: u64 = 10 * 60_000;
 
 /// What the watcher does when the step is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,27 +36,27 @@ pub enum Next {
     Forget,
 }
 
-/// What an alarm does: takes a step, and comes back soon if the step failed on our side. Alarms
-/// that fail too often are dropped for good by the platform, so nothing fails through here.
-pub async fn on_alarm(app: &App, watch: &dyn Watch, id: JobId) -> Next {
+impl From<Settled> for Next {
+    fn from(settled: Settled) -> Self {
+        match settled {
+            Settled::Over => Self::Forget,
+            Settled::Changed | Settled::Nothing => Self::Stay,
+        }
+    }
+}
+
+/// What an alarm does: takes a step, and comes back soon if the step failed on our side. Alarms that
+/// fail too often are dropped for good by the platform, so nothing fails through here but the alarm
+/// itself.
+pub async fn on_alarm(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, WatcherError> {
     let error = match advance(app, watch, id).await {
-        Ok(next) => return next,
+        Ok(next) => return Ok(next),
         Err(error) => error,
     };
-    app.log(
-        log::error("advance.failed")
-            .job(id)
-            .with("error", error.to_string()),
-    );
-    let again_at = app.now().plus_ms(AGAIN_MS);
-    if let Err(error) = watch.arm(again_at).await {
-        app.log(
-            log::error("alarm.lost")
-                .job(id)
-                .with("error", error.to_string()),
-        );
-    }
-    Next::Stay
+    let line = log::error("advance.failed").job(id);
+    app.log(line.with("error", error.to_string()));
+    watch.arm(app.now().plus_ms(AGAIN_MS)).await?;
+    Ok(Next::Stay)
 }
 
 /// Takes the next step of job `id`. Running it twice takes two steps, each of which is safe.
@@ -62,8 +64,11 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
     let Some(record) = jobs::find(&*app.db, id).await? else {
         return Ok(Next::Forget);
     };
-    let provider = Arc::clone(provider(app, &record)?);
     let step = next_step(&record.job, watch.sending().await?, app.now());
+    let Some(provider) = app.providers.named(&record.accepted.provider) else {
+        return unconfigured(app, watch, &record, step).await;
+    };
+    let provider = Arc::clone(provider);
     if let Some(at) = next_alarm(app, &record, &*provider, &step) {
         watch.arm(at).await?;
     }
@@ -73,13 +78,47 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
         record: &record,
         provider: &*provider,
     };
-    turn.take(step).await
+    let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
+    match turn.take(step).await {
+        // The alarm of the next look is set: repeating sooner would hammer what failed.
+        Err(error) if may_wait => {
+            turn.warn("step.failed", &error.to_string(), record.job.attempts_begun);
+            Ok(Next::Stay)
+        }
+        taken => taken,
+    }
 }
 
-fn provider<'a>(app: &'a App, record: &Record) -> Result<&'a Arc<dyn Provider>, QueueError> {
-    let name = &record.accepted.provider;
-    let known = app.providers.named(name);
-    known.ok_or_else(|| QueueError::Broken(format!("provider {name} is not configured")))
+/// Deadlines hold without a provider; everything else waits for the operator.
+async fn unconfigured(
+    app: &App,
+    watch: &dyn Watch,
+    record: &Record,
+    step: Step,
+) -> Result<Next, QueueError> {
+    let live = record.job.live.as_ref();
+    match step {
+        Step::Vanish => return Ok(Next::Forget),
+        Step::End(ending) => {
+            let attempt =
+                live.map(|live| ended_by(live.n, live.provider_id.clone(), Heard::Deadline));
+            settle::end(app, record, attempt, ending).await?;
+        }
+        Step::Abandon { n } => {
+            let attempt = ended_by(n, None, Heard::Deadline);
+            settle::close(app, record, attempt).await?;
+        }
+        Step::Dispatch { .. }
+        | Step::Submit { .. }
+        | Step::Look { .. }
+        | Step::Cancel { .. }
+        | Step::Sleep { .. } => {
+            let line = log::error("provider.unconfigured").job(record.job.id);
+            app.log(line.with("provider", record.accepted.provider.as_str()));
+        }
+    }
+    watch.arm(app.now().plus_ms(UNCONFIGURED_MS)).await?;
+    Ok(Next::Stay)
 }
 
 /// When to come back, supposing that the step goes well.
@@ -124,75 +163,107 @@ impl Turn<'_> {
             Step::Sleep { .. } => Ok(Next::Stay),
             Step::Dispatch { n } => self.dispatch(n).await,
             Step::Submit { n } => self.submit_again(n).await,
-            Step::Look { n, id } => self.look(n, id).await,
+            Step::Look { n, id, overdue } => self.look(n, id, overdue).await,
             Step::Cancel { n, id, purpose } => self.cancel(n, id, purpose).await,
-            Step::End(ending) => self.end(ending).await,
+            Step::End(ending) => {
+                let live = self.job().live.as_ref();
+                let attempt =
+                    live.map(|live| ended_by(live.n, live.provider_id.clone(), Heard::Deadline));
+                Ok(settle::end(self.app, self.record, attempt, ending)
+                    .await?
+                    .into())
+            }
             Step::Abandon { n } => {
-                let ended = ended_by(n, None, Heard::Deadline);
-                settle::close(self.app, self.job().id, ended, "lost").await?;
-                Ok(Next::Forget)
+                let attempt = ended_by(n, None, Heard::Deadline);
+                Ok(settle::close(self.app, self.record, attempt).await?.into())
             }
         }
     }
 
-    async fn look(&self, n: u32, id: ProviderId) -> Result<Next, QueueError> {
-        let report = match self.provider.look(&id).await {
-            Looked::Report(report) => report,
-            Looked::NotFound if self.is_patient() => return Ok(Next::Stay),
-            Looked::NotFound => Report::Failed {
+    async fn look(
+        &self,
+        n: u32,
+        id: ProviderId,
+        overdue: Option<Ending>,
+    ) -> Result<Next, QueueError> {
+        let Some(report) = self.report(n, &id).await else {
+            return Ok(Next::Stay);
+        };
+        let goes_on = matches!(report, Report::Queued | Report::Running { .. });
+        let has_begun = matches!(report, Report::Running { .. });
+        let news = News {
+            n,
+            provider_id: Some(id.clone()),
+            report,
+            heard: Heard::Look,
+        };
+        let settled = settle::settle(self.app, self.record, news).await?;
+        match overdue {
+            // It began just in time: only what never began expires.
+            Some(Ending::Expired) if has_begun => Ok(Next::Stay),
+            Some(ending) if goes_on => self.cancel(n, id, Purpose::End(ending)).await,
+            _ => Ok(settled.into()),
+        }
+    }
+
+    /// `None`: nothing was learned.
+    async fn report(&self, n: u32, id: &ProviderId) -> Option<Report> {
+        match self.provider.look(&self.record.accepted.endpoint, id).await {
+            Looked::Report(report) => Some(report),
+            Looked::NotFound if self.is_patient() => None,
+            Looked::NotFound => Some(Report::Failed {
                 failure: Failure::new(
                     FailureCode::ProviderLost,
                     "the provider no longer knows the job",
                 ),
                 times: Times::default(),
-            },
-            Looked::Unreachable { why, evidence, .. } => {
+            }),
+            Looked::Unreachable { why, evidence } => {
                 evidence::keep(self.app, self.job().id, n, &evidence).await;
                 self.warn("look.failed", &why, n);
-                return Ok(Next::Stay);
+                None
             }
-        };
-        let news = News {
-            n,
-            provider_id: Some(id),
-            report,
-            heard: Heard::Look,
-        };
-        match settle::settle(self.app, self.record, news).await? {
-            Settled::Over => Ok(Next::Forget),
-            Settled::Changed | Settled::Nothing => Ok(Next::Stay),
         }
     }
 
     async fn cancel(&self, n: u32, id: ProviderId, purpose: Purpose) -> Result<Next, QueueError> {
-        match self.provider.cancel(&id).await {
+        match self
+            .provider
+            .cancel(&self.record.accepted.endpoint, &id)
+            .await
+        {
             CancelAnswer::NotFound if self.is_patient() => return Ok(Next::Stay),
             CancelAnswer::Confirmed | CancelAnswer::NotFound => {}
+            // What it made is paid for: it counts, if the job is still open.
+            CancelAnswer::EndedBefore => {
+                let Some(report) = self.report(n, &id).await else {
+                    return Ok(Next::Stay);
+                };
+                let news = News {
+                    n,
+                    provider_id: Some(id),
+                    report,
+                    heard: Heard::Cancel,
+                };
+                return Ok(settle::settle(self.app, self.record, news).await?.into());
+            }
             CancelAnswer::Unreachable { why, evidence } => {
                 evidence::keep(self.app, self.job().id, n, &evidence).await;
                 self.warn("cancel.failed", &why, n);
                 return Ok(Next::Stay);
             }
         }
-        let ended = ended_by(n, Some(id), Heard::Cancel);
-        match purpose {
-            Purpose::Close => {
-                settle::close(self.app, self.job().id, ended, "canceled").await?;
-                Ok(Next::Forget)
-            }
+        let attempt = AttemptEnd {
+            outcome: AttemptOutcome::Canceled,
+            ..ended_by(n, Some(id), Heard::Cancel)
+        };
+        let settled = match purpose {
+            Purpose::Close => settle::close(self.app, self.record, attempt).await?,
             Purpose::End(ending) => {
-                let won = settle::end(self.app, self.record, Some(ended), ending).await?;
-                Ok(if won { Next::Forget } else { Next::Stay })
+                settle::end(self.app, self.record, Some(attempt), ending).await?
             }
-        }
-    }
-
-    async fn end(&self, ending: Ending) -> Result<Next, QueueError> {
-        let live = self.job().live.as_ref();
-        let ended =
-            live.map(|attempt| ended_by(attempt.n, attempt.provider_id.clone(), Heard::Deadline));
-        let won = settle::end(self.app, self.record, ended, ending).await?;
-        Ok(if won { Next::Forget } else { Next::Stay })
+        };
+        Ok(settled.into())
     }
 
     /// Right after a submit the provider may not know the job yet.
@@ -211,12 +282,14 @@ impl Turn<'_> {
     }
 }
 
-/// The provider told no times.
-fn ended_by(n: u32, provider_id: Option<ProviderId>, heard: Heard) -> Ended {
-    Ended {
+/// An attempt of which the provider told no times. Lost, unless whoever ends it says how.
+fn ended_by(n: u32, provider_id: Option<ProviderId>, heard: Heard) -> AttemptEnd {
+    AttemptEnd {
         n,
         provider_id,
+        outcome: AttemptOutcome::Lost,
         heard,
+        error: None,
         times: Times::default(),
     }
 }

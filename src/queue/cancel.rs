@@ -3,7 +3,7 @@
 //! Without a live attempt the job ends at once. Otherwise it is `canceling` until the provider
 //! confirms; a result that arrives first wins.
 
-use super::{read, Call, QueueError, DUE_MARGIN_MS};
+use super::{best_effort, read, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::JobId;
 use crate::log;
@@ -28,12 +28,6 @@ pub async fn cancel(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, Q
                 after.as_ref().map(|full| full.record.job.status.as_str()),
             ),
     );
-    if let Err(error) = app.watchers.wake(id).await {
-        app.log(
-            log::warn("wake.failed")
-                .job(id)
-                .with("error", error.to_string()),
-        );
-    }
+    best_effort::wake(app, id).await;
     Ok(after)
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{Call, QueueError, DUE_MARGIN_MS};
+use super::{best_effort, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::{JobId, RequestKey};
 use crate::log;
@@ -105,7 +105,10 @@ pub struct Created {
 
 /// Records a job, or finds the one that the key names already.
 pub async fn create(app: &App, call: &Call, request: Request) -> Result<Created, CreateError> {
-    let plan = plan::plan(app, call, &request).await?;
+    let plan = match plan::plan(app, call, &request).await {
+        Ok(plan) => plan,
+        Err(refused) => return replay(app, call, &request, refused).await,
+    };
     let id = app.mint_job_id();
     let files = store_files(app, id, &plan).await?;
     let accepted = accepted(app, call, &request, &plan, id, files);
@@ -114,23 +117,73 @@ pub async fn create(app: &App, call: &Call, request: Request) -> Result<Created,
     let replayed = record.job.id != id;
     if replayed {
         discard(app, &accepted).await;
-        if record.accepted.fingerprint != request.fingerprint {
-            return Err(CreateError::Mismatch { job: record.job.id });
-        }
     }
-    wake(app, call, &record, replayed).await;
+    created(app, call, &request, record, replayed).await
+}
+
+/// What is refused today may have been accepted before today's contract: then the key still names
+/// its job. What was never accepted burns no key.
+async fn replay(
+    app: &App,
+    call: &Call,
+    request: &Request,
+    refused: CreateError,
+) -> Result<Created, CreateError> {
+    let Some(key) = &request.key else {
+        return Err(refused);
+    };
+    match jobs::find_by_key(&*app.db, &call.caller, key).await? {
+        Some(record) => created(app, call, request, record, true).await,
+        None => Err(refused),
+    }
+}
+
+async fn created(
+    app: &App,
+    call: &Call,
+    request: &Request,
+    record: Record,
+    replayed: bool,
+) -> Result<Created, CreateError> {
+    let id = record.job.id;
+    if replayed && record.accepted.fingerprint != request.fingerprint {
+        return Err(CreateError::Mismatch { job: id });
+    }
+    let event = if replayed {
+        "job.replayed"
+    } else {
+        "job.created"
+    };
+    app.log(
+        log::info(event)
+            .job(id)
+            .with("request_id", call.request_id.as_str())
+            .with("caller", call.caller.as_str())
+            .with("template", record.accepted.template.as_str())
+            .with("provider", record.accepted.provider.as_str()),
+    );
+    if !record.job.status.is_terminal() {
+        best_effort::wake(app, id).await;
+    }
     Ok(Created { record, replayed })
 }
 
 async fn record(app: &App, accepted: &Accepted, plan: &Plan) -> Result<Record, CreateError> {
     let due_at = app.now().plus_ms(accepted.usual_ms + DUE_MARGIN_MS);
     let prompt = (!accepted.prompt_in_blob).then_some(plan.prompt.as_str());
-    match jobs::create(&*app.db, accepted, prompt, due_at).await {
-        Ok(record) => Ok(record),
-        Err(StoreError::Db(DbError::Unknown(_))) => Err(CreateError::Unsure { job: accepted.id }),
-        Err(error) => {
+    let error = match jobs::create(&*app.db, accepted, prompt, due_at).await {
+        Ok(record) => return Ok(record),
+        Err(error) => error,
+    };
+    match error {
+        StoreError::Db(DbError::Refused(_) | DbError::Overloaded(_)) => {
             discard(app, accepted).await;
             Err(error.into())
+        }
+        // It may stand: what it needs stays, and its watcher finds out.
+        StoreError::Db(DbError::Unknown(_)) | StoreError::Row { .. } | StoreError::Short(_) => {
+            best_effort::wake(app, accepted.id).await;
+            Err(CreateError::Unsure { job: accepted.id })
         }
     }
 }
@@ -175,7 +228,7 @@ fn accepted(
 /// Files that came with the request become objects of the job; uploads stay where they are.
 async fn store_files(app: &App, id: JobId, plan: &Plan) -> Result<Vec<InputFile>, CreateError> {
     let mut files = Vec::new();
-    for file in &plan.files {
+    for (i, file) in plan.files.iter().enumerate() {
         let mut row = InputFile {
             input: file.input.clone(),
             name: file.name.clone(),
@@ -185,7 +238,7 @@ async fn store_files(app: &App, id: JobId, plan: &Plan) -> Result<Vec<InputFile>
             hash: file.hash.clone(),
         };
         if let Some(bytes) = &file.bytes {
-            row.key = format!("{}{}", inputs_prefix(id), file.name);
+            row.key = format!("{}{i}", inputs_prefix(id));
             let meta = BlobMeta {
                 size_bytes: row.size_bytes,
                 content_type: row.content_type.clone(),
@@ -224,7 +277,7 @@ fn inputs_prefix(id: JobId) -> String {
     format!("inputs/{id}/")
 }
 
-/// Deletes what was stored for a job that was not recorded. Best effort: reconcile finds the rest.
+/// Deletes what was stored for a job that was not recorded.
 async fn discard(app: &App, accepted: &Accepted) {
     let prefix = inputs_prefix(accepted.id);
     let own = accepted
@@ -235,37 +288,5 @@ async fn discard(app: &App, accepted: &Accepted) {
     if accepted.prompt_in_blob {
         keys.push(prompt_key(accepted.id));
     }
-    if keys.is_empty() {
-        return;
-    }
-    if let Err(error) = app.blobs.delete(&keys).await {
-        app.log(log::warn("create.discard_failed").with("error", error.to_string()));
-    }
-}
-
-/// Best effort: the caller's own repeat wakes the job too, and so does the sweep.
-async fn wake(app: &App, call: &Call, record: &Record, replayed: bool) {
-    let id = record.job.id;
-    app.log(
-        log::info(if replayed {
-            "job.replayed"
-        } else {
-            "job.created"
-        })
-        .job(id)
-        .with("request_id", call.request_id.as_str())
-        .with("caller", call.caller.as_str())
-        .with("template", record.accepted.template.as_str())
-        .with("provider", record.accepted.provider.as_str()),
-    );
-    if record.job.status.is_terminal() {
-        return;
-    }
-    if let Err(error) = app.watchers.wake(id).await {
-        app.log(
-            log::warn("wake.failed")
-                .job(id)
-                .with("error", error.to_string()),
-        );
-    }
+    best_effort::discard(app, keys).await;
 }

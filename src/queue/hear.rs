@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::settle::{self, News, Settled};
-use super::QueueError;
+use super::{best_effort, QueueError};
 use crate::app::App;
 use crate::job::{OutputData, Report};
 use crate::log;
@@ -24,17 +24,19 @@ pub enum Answer {
     Taken,
 }
 
-/// Takes a callback. `body` is `None` when it was too large to be read. A callback that comes
-/// twice, late, or out of order changes nothing that has been settled.
+/// What a callback's token speaks for, if it is one of ours. Touches nothing but the token.
+pub fn claim(app: &App, token: &str) -> Option<CallbackClaim> {
+    app.signer.verify_callback(token)
+}
+
+/// Takes a callback. `body` is `None` when it was too large to be read. A callback that comes twice,
+/// late, or out of order changes nothing that has been settled.
 pub async fn hear(
     app: &App,
     provider: &str,
-    token: &str,
+    claim: CallbackClaim,
     body: Option<Bytes>,
 ) -> Result<Answer, QueueError> {
-    let Some(claim) = app.signer.verify_callback(token) else {
-        return Ok(Answer::Unknown);
-    };
     let Some(provider) = app.providers.named(provider) else {
         return Ok(Answer::Unknown);
     };
@@ -110,19 +112,10 @@ fn is_inline(report: &Report) -> bool {
     }
 }
 
-/// Best effort: correctness never needs it.
+/// Correctness never needs it: the watcher's own alarm comes anyway.
 async fn tell_watcher(app: &App, record: &Record, settled: Option<Settled>) {
-    let id = record.job.id;
-    let told = match settled {
-        Some(Settled::Over) => app.watchers.ended(id).await,
-        Some(Settled::Nothing) if record.job.status.is_terminal() => Ok(()),
-        Some(Settled::Changed | Settled::Nothing) | None => app.watchers.wake(id).await,
-    };
-    if let Err(error) = told {
-        app.log(
-            log::warn("wake.failed")
-                .job(id)
-                .with("error", error.to_string()),
-        );
+    let nothing_new = settled == Some(Settled::Nothing) && record.job.status.is_terminal();
+    if !nothing_new {
+        best_effort::wake(app, record.job.id).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Call, QueueError};
+use super::{best_effort, Call, QueueError};
 use crate::app::App;
 use crate::log;
 use crate::media::{self, Media};
@@ -32,7 +32,7 @@ pub async fn upload(app: &App, call: &Call, bytes: Bytes) -> Result<Uploaded, Qu
     app.blobs.put(&asset.key, bytes, &meta).await?;
     let standing = assets::put(&*app.db, &call.caller, &asset, app.now()).await?;
     if standing.key != asset.key {
-        discard(app, asset.key).await;
+        best_effort::discard(app, vec![asset.key]).await;
     }
     app.log(
         log::info("input.stored")
@@ -53,12 +53,5 @@ fn asset(app: &App, bytes: &Bytes, media: &Media) -> Asset {
         size_bytes: bytes.len() as u64,
         width: media.width,
         height: media.height,
-    }
-}
-
-/// Best effort: reconcile finds what stays.
-async fn discard(app: &App, key: String) {
-    if let Err(error) = app.blobs.delete(&[key]).await {
-        app.log(log::warn("input.discard_failed").with("error", error.to_string()));
     }
 }

@@ -2,10 +2,11 @@
 //! hearing an ending goes through [`settle`].
 
 pub mod advance;
+mod best_effort;
 pub mod cancel;
-pub mod check;
 pub mod create;
 pub mod evidence;
+pub mod health;
 pub mod hear;
 pub mod inputs;
 pub mod read;

@@ -4,7 +4,7 @@ use super::{Call, QueueError};
 use crate::app::App;
 use crate::id::{CallerId, JobId};
 use crate::log;
-use crate::ports::{Blob, BlobMeta, ByteRange};
+use crate::ports::{Blob, BlobBody, BlobMeta, ByteRange};
 use crate::store::jobs::{self, Filter, Full, Page};
 
 /// The job, if it is the caller's.
@@ -36,6 +36,12 @@ pub async fn job_after(
         return Ok(Some(full));
     }
     job(app, call, id).await
+}
+
+/// The job's live events after event `last`. Only for a job that has not ended: a finished one is
+/// answered from its row, and its watcher stays asleep.
+pub async fn events(app: &App, id: JobId, last: Option<&str>) -> Result<BlobBody, QueueError> {
+    Ok(app.watchers.events(id, last).await?)
 }
 
 pub async fn list(app: &App, call: &Call, filter: &Filter, limit: u32) -> Result<Page, QueueError> {

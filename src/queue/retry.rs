@@ -1,6 +1,6 @@
 //! Retry: the caller opens another round of a job that ended without a result.
 
-use super::{read, Call, QueueError, DUE_MARGIN_MS};
+use super::{best_effort, read, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::JobId;
 use crate::job::JobStatus;
@@ -47,12 +47,6 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
             .with("request_id", call.request_id.as_str())
             .with("round", job.round + 1),
     );
-    if let Err(error) = app.watchers.wake(id).await {
-        app.log(
-            log::warn("wake.failed")
-                .job(id)
-                .with("error", error.to_string()),
-        );
-    }
+    best_effort::wake(app, id).await;
     Ok(after.map_or(Retried::NoJob, |full| Retried::Job(Box::new(full))))
 }

@@ -1,6 +1,6 @@
 //! Sweep: find the forgotten, and wake them.
 
-use super::QueueError;
+use super::{best_effort, QueueError};
 use crate::app::App;
 use crate::log;
 use crate::store::jobs;
@@ -16,14 +16,7 @@ pub async fn sweep(app: &App) -> Result<usize, QueueError> {
     let found = jobs::sweep(&*app.db, now, now.plus_ms(SWEEP_AGAIN_MS), SWEEP_MAX).await?;
     let mut woken = 0;
     for id in &found {
-        match app.watchers.wake(*id).await {
-            Ok(()) => woken += 1,
-            Err(error) => app.log(
-                log::warn("wake.failed")
-                    .job(*id)
-                    .with("error", error.to_string()),
-            ),
-        }
+        woken += usize::from(best_effort::wake(app, *id).await);
     }
     app.log(
         log::info("sweep.done")

@@ -35,6 +35,7 @@ pub const STATEMENTS: &[&str] = &[
     jobs::CREATE_PROMPT,
     jobs::FIND,
     jobs::FIND_CREATED,
+    jobs::FIND_BY_KEY,
     jobs::FULL,
     jobs::LIST,
     jobs::LIST_EXAMINED,
@@ -106,6 +107,10 @@ pub fn name(statement: &'static str) -> &'static str {
         .unwrap_or(statement)
 }
 
+/// The largest whole number that a JavaScript number holds exactly; a provider's wild figure becomes
+/// this instead of a row that cannot be written.
+const EXACT_MAX: i64 = (1 << 53) - 1;
+
 impl From<&str> for Param {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -132,7 +137,7 @@ impl From<u32> for Param {
 
 impl From<u64> for Param {
     fn from(number: u64) -> Self {
-        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+        Self::Integer(i64::try_from(number).unwrap_or(EXACT_MAX).min(EXACT_MAX))
     }
 }
 

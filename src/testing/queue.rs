@@ -215,8 +215,10 @@ impl TestQueue {
     pub async fn ring(&self, id: JobId) {
         self.watchers.take_alarm(id);
         let watch = self.watchers.watch(id);
-        if on_alarm(&self.app, &watch, id).await == Next::Forget {
-            self.watchers.forget(id);
+        match on_alarm(&self.app, &watch, id).await {
+            Ok(Next::Forget) => self.watchers.forget(id),
+            Ok(Next::Stay) => {}
+            Err(_) => self.watchers.lose_step(id),
         }
     }
 

@@ -155,7 +155,6 @@ fn bound(param: &Param) -> SqlValue {
     match param {
         Param::Null => SqlValue::Null,
         Param::Integer(number) => SqlValue::Real(*number as f64),
-        Param::Real(number) => SqlValue::Real(*number),
         Param::Text(text) => SqlValue::Text(text.clone()),
     }
 }

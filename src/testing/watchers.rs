@@ -116,13 +116,6 @@ impl Watchers for MemoryWatchers {
         Ok(())
     }
 
-    async fn ended(&self, job: JobId) -> Result<(), WatcherError> {
-        self.hear("ended")?;
-        self.forget(job);
-        pause().await;
-        Ok(())
-    }
-
     /// Nobody waits here: time stands still until the test moves it.
     async fn wait(&self, _: JobId, _: u64, _: u32) -> Result<(), WatcherError> {
         self.hear("wait")

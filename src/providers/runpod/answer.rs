@@ -17,11 +17,12 @@ const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of an answer kept as evidence: an error, or the beginning of something unreadable.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
+/// How long a job waits before it tries a key or an endpoint again that was refused.
+const OPERATOR_PAUSE_MS: u64 = 60_000;
+
 /// Statuses that prove that a submit was not taken, and that the same submit will not be. Others of
 /// the 400s (408, 409, 425, 499) are said by servers that may have read the request.
-const REFUSALS: [u16; 14] = [
-    400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431,
-];
+const REFUSALS: [u16; 10] = [400, 405, 406, 410, 411, 413, 414, 415, 422, 431];
 
 /// One call, ended.
 pub(super) struct Call<'c> {
@@ -50,6 +51,12 @@ impl Call<'_> {
                 let pause = service::retry_after_ms(&answer.headers, self.ended_at);
                 self.not_now("RunPod has too many requests", pause)
             }
+            // About our key, account or endpoint, not about the job: the queue waits for the operator.
+            status @ (401..=404) => {
+                let detail = service::error_detail(&answer.body);
+                let message = refusal(status, detail.as_deref());
+                self.not_now(&message, Some(OPERATOR_PAUSE_MS))
+            }
             status if REFUSALS.contains(&status) => self.refused(answer),
             status => self.unknown(&format!("HTTP {status}")),
         }
@@ -74,7 +81,8 @@ impl Call<'_> {
         let why = match &self.answer {
             Ok(answer) => match answer.status {
                 200..=299 => match ended(answer, id) {
-                    Ok(()) => return CancelAnswer::Confirmed,
+                    Ok(true) => return CancelAnswer::Confirmed,
+                    Ok(false) => return CancelAnswer::EndedBefore,
                     Err(why) => why,
                 },
                 404 if is_about_the_job(answer) => return CancelAnswer::NotFound,
@@ -116,10 +124,8 @@ impl Call<'_> {
     }
 
     fn unreachable(&self, why: &str) -> Looked {
-        let pause = |answer: &HttpResponse| service::retry_after_ms(&answer.headers, self.ended_at);
         Looked::Unreachable {
             why: self.secrets.text(why),
-            retry_after_ms: self.answer.as_ref().ok().and_then(pause),
             evidence: self.evidence(why),
         }
     }
@@ -166,11 +172,11 @@ fn refusal(status: u16, detail: Option<&str>) -> String {
     }
 }
 
-/// A 404 also comes for an unknown endpoint or a stale key. That says nothing about the job, and
-/// must not look like its loss.
+/// RunPod's own words for a job that it does not know. Any other 404 (an unknown endpoint, a stale
+/// key, a page of the edge in front) says nothing about the job, and must not look like its loss.
 fn is_about_the_job(answer: &HttpResponse) -> bool {
     let detail = service::error_detail(&answer.body).unwrap_or_default();
-    !detail.to_ascii_lowercase().contains("endpoint")
+    detail.to_ascii_lowercase().contains("job not found")
 }
 
 fn own_job<'a>(answer: &'a HttpResponse, id: &ProviderId) -> Result<JobObject<'a>, String> {
@@ -186,10 +192,11 @@ fn report(answer: &HttpResponse, id: &ProviderId) -> Result<crate::providers::Re
     job.report().map_err(|error: WireError| error.to_string())
 }
 
-/// A job that has ended in any way will not run on.
-fn ended(answer: &HttpResponse, id: &ProviderId) -> Result<(), String> {
+/// Whether the job was stopped, or had ended by itself before.
+fn ended(answer: &HttpResponse, id: &ProviderId) -> Result<bool, String> {
     match own_job(answer, id)?.status() {
-        Ok(Status::Canceled | Status::Completed | Status::Failed | Status::TimedOut) => Ok(()),
+        Ok(Status::Canceled) => Ok(true),
+        Ok(Status::Completed | Status::Failed | Status::TimedOut) => Ok(false),
         Ok(Status::InQueue | Status::InProgress) => Err("the job has not stopped yet".into()),
         Err(error) => Err(error.to_string()),
     }

@@ -40,7 +40,7 @@ use crate::providers::{
 
 /// What creates may plan with: half a mebibyte below what RunPod enforces (see `order.rs`), because
 /// a body over the limit is sometimes answered by a 502 that leaves the outcome unknown.
-const ORDER_BYTES_MAX: usize = 10 * 1024 * 1024 - 512 * 1024;
+pub(super) const ORDER_BYTES_MAX: usize = 10 * 1024 * 1024 - 512 * 1024;
 
 /// Ten mebibytes over a slow line of two megabits take forty seconds. Giving up early would turn
 /// a submit that arrives into one whose outcome nobody knows.
@@ -86,18 +86,13 @@ impl Runpod {
         })
     }
 
-    fn url(&self, operation: &str) -> String {
-        let Settings {
-            base_url,
-            endpoint_id,
-            ..
-        } = &self.settings;
-        format!("{base_url}/{endpoint_id}/{operation}")
+    fn url(&self, endpoint: &str, operation: &str) -> String {
+        format!("{}/{endpoint}/{operation}", self.settings.base_url)
     }
 
-    fn url_of(&self, operation: &str, id: &ProviderId) -> String {
+    fn url_of(&self, endpoint: &str, operation: &str, id: &ProviderId) -> String {
         let id = utf8_percent_encode(id.as_str(), ID_ESCAPED);
-        self.url(&format!("{operation}/{id}"))
+        self.url(endpoint, &format!("{operation}/{id}"))
     }
 
     fn get(&self, url: String, timeout_ms: u32, answer_bytes_max: usize) -> HttpRequest {
@@ -148,7 +143,7 @@ impl Runpod {
             evidence: Evidence {
                 at: self.clock.now(),
                 method: "POST".into(),
-                url: self.url("run"),
+                url: self.url(&order.endpoint, "run"),
                 error: format!(
                     "not sent: {error}, prompt of {} bytes",
                     order.prompt.get().len()
@@ -185,26 +180,34 @@ impl Provider for Runpod {
             Ok(body) => body,
             Err(error) => return self.unsendable(order, &error),
         };
-        let request = self.post(self.url("run"), body);
+        let request = self.post(self.url(&order.endpoint, "run"), body);
         self.call(request, Some(&order.callback_url))
             .await
             .submitted()
     }
 
-    async fn look(&self, id: &ProviderId) -> Looked {
-        let request = self.get(self.url_of("status", id), LOOK_TIMEOUT_MS, LOOK_BYTES_MAX);
+    async fn look(&self, endpoint: &str, id: &ProviderId) -> Looked {
+        let request = self.get(
+            self.url_of(endpoint, "status", id),
+            LOOK_TIMEOUT_MS,
+            LOOK_BYTES_MAX,
+        );
         self.call(request, None).await.looked(id)
     }
 
-    async fn cancel(&self, id: &ProviderId) -> CancelAnswer {
-        let mut request = self.post(self.url_of("cancel", id), "{}".into());
+    async fn cancel(&self, endpoint: &str, id: &ProviderId) -> CancelAnswer {
+        let mut request = self.post(self.url_of(endpoint, "cancel", id), "{}".into());
         request.timeout_ms = CANCEL_TIMEOUT_MS;
         request.answer_bytes_max = CANCEL_BYTES_MAX;
         self.call(request, None).await.canceled(id)
     }
 
     async fn health(&self) -> Health {
-        let request = self.get(self.url("health"), HEALTH_TIMEOUT_MS, SMALL_BYTES_MAX);
+        let request = self.get(
+            self.url(&self.settings.endpoint_id, "health"),
+            HEALTH_TIMEOUT_MS,
+            SMALL_BYTES_MAX,
+        );
         match self.http.send(request).await {
             Ok(answer) if answer.status == 200 => service::health(&answer.body).unwrap_or_default(),
             Ok(_) | Err(_) => Health::default(),

@@ -134,6 +134,7 @@ mod tests {
         Order {
             job: JobId::from_bytes([1; 16]),
             attempt: 1,
+            endpoint: "mock".into(),
             protocol,
             prompt: RawValue::from_string(prompt.to_owned()).unwrap(),
             files: Vec::new(),

@@ -32,7 +32,7 @@ const RUN_SLOW_MS: u64 = 60_000;
 /// Room for the self-callback to arrive before the first look.
 const FIRST_LOOK_MS: u64 = 5_000;
 /// As large as the largest order that RunPod takes, so that a laptop refuses what it would refuse.
-const ORDER_BYTES_MAX: usize = 9_961_472;
+const ORDER_BYTES_MAX: usize = super::runpod::ORDER_BYTES_MAX;
 
 pub struct Simulated {
     pub clock: Arc<dyn Clock>,
@@ -161,6 +161,10 @@ impl Plan {
         QUEUE_MS + self.behaviour.run_ms()
     }
 
+    fn has_ended(&self, now: UnixMillis) -> bool {
+        now.since_ms(self.submitted_at) >= self.ends_after_ms()
+    }
+
     fn report(&self, now: UnixMillis) -> Report {
         let elapsed = now.since_ms(self.submitted_at);
         let run_ms = self.behaviour.run_ms();
@@ -267,15 +271,16 @@ impl Provider for Simulated {
         Submitted::Accepted(id)
     }
 
-    async fn look(&self, id: &ProviderId) -> Looked {
+    async fn look(&self, _endpoint: &str, id: &ProviderId) -> Looked {
         match Plan::read(id) {
             Some(plan) => Looked::Report(plan.report(self.clock.now())),
             None => Looked::NotFound,
         }
     }
 
-    async fn cancel(&self, id: &ProviderId) -> CancelAnswer {
+    async fn cancel(&self, _endpoint: &str, id: &ProviderId) -> CancelAnswer {
         match Plan::read(id) {
+            Some(plan) if plan.has_ended(self.clock.now()) => CancelAnswer::EndedBefore,
             Some(_) => CancelAnswer::Confirmed,
             None => CancelAnswer::NotFound,
         }

@@ -57,15 +57,19 @@ impl Turn<'_> {
         let n = order.attempt;
         match self.provider.submit(order).await {
             Submitted::Accepted(id) => self.accepted(n, &id).await,
+            // Provably not taken: the note is withdrawn first, so that a failure of ours from here on
+            // is no unknown submit.
             Submitted::NotNow {
                 failure,
                 retry_after_ms,
                 evidence,
             } => {
+                self.watch.set_sending(None).await?;
                 self.keep(n, &evidence, &failure.message).await;
                 self.put_off(record, n, &failure, retry_after_ms).await
             }
             Submitted::Refused { failure, evidence } => {
+                self.watch.set_sending(None).await?;
                 self.keep(n, &evidence, &failure.message).await;
                 self.refuse(record, n, failure).await
             }
@@ -77,7 +81,7 @@ impl Turn<'_> {
     }
 
     async fn accepted(&self, n: u32, id: &ProviderId) -> Result<Next, QueueError> {
-        let noted = jobs::note_provider_id(&*self.app.db, self.job().id, n, id).await?;
+        // First the line, whatever the database does: it is how an operator finds the run.
         self.app.log(
             log::info("job.submitted")
                 .job(self.job().id)
@@ -85,6 +89,7 @@ impl Turn<'_> {
                 .with("provider", self.provider.name())
                 .with("runpod_id", id.as_str()),
         );
+        let noted = jobs::note_provider_id(&*self.app.db, self.job().id, n, id).await?;
         // Canceled or finished while the submit was on its way: the next step sees to it.
         if noted.is_some_and(|record| record.job.status != self.job().status) {
             self.watch.arm(self.app.now().plus_ms(1)).await?;
@@ -110,9 +115,10 @@ impl Turn<'_> {
     }
 
     async fn refuse(&self, record: &Record, n: u32, failure: Failure) -> Result<Next, QueueError> {
-        let ended = ended_by(n, None, Heard::Submit);
-        let won = settle::end(self.app, record, Some(ended), Ending::Failed(failure)).await?;
-        Ok(if won { Next::Forget } else { Next::Stay })
+        let attempt = ended_by(n, None, Heard::Submit);
+        let ending = Ending::Failed(failure);
+        let settled = settle::end(self.app, record, Some(attempt), ending).await?;
+        Ok(settled.into())
     }
 
     async fn keep(&self, n: u32, evidence: &Evidence, why: &str) {
@@ -136,6 +142,7 @@ impl Turn<'_> {
         Ok(Ok(Order {
             job: self.job().id,
             attempt: n,
+            endpoint: accepted.endpoint.clone(),
             protocol: accepted.protocol,
             prompt,
             files,

@@ -99,9 +99,25 @@ async fn from_template(
         }
     };
     let compiled = compile::compile(template, &checked);
+    let unsendable = unsendable(&compiled);
+    if !unsendable.is_empty() {
+        return Err(CreateError::Violations(unsendable));
+    }
     let inputs = to_raw_value(&checked.inputs);
     let inputs = inputs.map_err(|error| QueueError::Broken(error.to_string()))?;
     Ok(planned(template, compiled, inputs, known))
+}
+
+/// A worker that speaks `{task, payload}` fetches its files: bytes of ours have no way to it.
+fn unsendable(compiled: &Compiled) -> Vec<Violation> {
+    let wants_links = compiled.protocol == Protocol::Task;
+    let files = compiled.files.iter().filter(|_| wants_links);
+    files
+        .map(|file| {
+            let message = "this template's worker fetches its files itself: give an https URL";
+            Violation::new(format!("/inputs/{}", file.input), "url_wanted", message)
+        })
+        .collect()
 }
 
 fn planned(

@@ -6,16 +6,19 @@ use super::read::by_id;
 use super::row::Row;
 use super::{Record, FIND};
 use crate::id::{JobId, ProviderId};
+use crate::job::JobStatus;
 use crate::ports::{Db, Statement};
 use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
 
+/// Also takes up again an attempt that began and provably never left: its time counts from now.
 pub const BEGIN_ATTEMPT: &str = "-- jobs::begin_attempt
 UPDATE jobs SET attempt = ?2, attempt_nonce = ?3, attempt_begun_at = ?4, attempt_ended_at = NULL,
   provider_id = NULL, retry_at = NULL, wait_reason = NULL, phase = 'submitting',
   version = version + 1
-WHERE id = ?1 AND status = 'queued' AND attempt = ?2 - 1
-  AND (attempt = 0 OR attempt_ended_at IS NOT NULL)";
+WHERE id = ?1 AND status = 'queued'
+  AND ((attempt = ?2 - 1 AND (attempt = 0 OR attempt_ended_at IS NOT NULL))
+    OR (attempt = ?2 AND attempt_nonce = ?3 AND attempt_ended_at IS NULL AND provider_id IS NULL))";
 
 pub const PROMPT: &str = "-- jobs::prompt
 SELECT body FROM prompts WHERE job_id = ?1";
@@ -75,7 +78,9 @@ pub async fn begin_attempt(
     let record = Record::from(row);
     let prompt = rows::<Prompt>(PROMPT, &outcomes[2])?.into_iter().next();
     Ok(Some(Begun {
-        won: record.job.is_live(n) && record.attempt_nonce.as_deref() == Some(nonce),
+        won: record.job.status == JobStatus::Queued
+            && record.job.is_live(n)
+            && record.attempt_nonce.as_deref() == Some(nonce),
         record,
         prompt: prompt.map(|prompt| prompt.body),
     }))

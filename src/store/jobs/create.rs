@@ -2,7 +2,7 @@
 
 use super::row::{columns, Row};
 use super::{Accepted, Record};
-use crate::id::RequestKey;
+use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
 use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
@@ -31,6 +31,27 @@ pub const FIND_CREATED: &str = concat!(
     columns!(),
     " FROM jobs WHERE caller = ?2 AND request_key = ?3 AND id <> ?1"
 );
+
+pub const FIND_BY_KEY: &str = concat!(
+    "-- jobs::find_by_key\nSELECT ",
+    columns!(),
+    " FROM jobs WHERE caller = ?1 AND request_key = ?2"
+);
+
+/// The job that a caller's key names already.
+pub async fn find_by_key(
+    db: &dyn Db,
+    caller: &CallerId,
+    key: &RequestKey,
+) -> Result<Option<Record>, StoreError> {
+    let find = Statement {
+        sql: FIND_BY_KEY,
+        params: vec![caller.as_str().into(), key.as_str().into()],
+    };
+    let outcomes = batch(db, vec![find]).await?;
+    let row = rows::<Row>(FIND_BY_KEY, &outcomes[0])?.into_iter().next();
+    Ok(row.map(Into::into))
+}
 
 /// Records `accepted`, unless its request key names a job already. Answers the job that stands: it
 /// has the id of `accepted` if this call, or an unanswered repeat of it, recorded it.

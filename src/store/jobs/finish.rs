@@ -5,22 +5,30 @@ use serde::Deserialize;
 use super::create::json;
 use super::OutputRow;
 use crate::id::{JobId, ProviderId};
-use crate::job::{Failure, JobStatus, Times};
-use crate::ports::{Db, Outcome, Param, Statement};
+use crate::job::{Ending, Failure, JobStatus, Times};
+use crate::ports::{Db, Param, Statement};
 use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
 
-/// Whoever comes first wins: the status must still be open. The live attempt ends with the job only
-/// if it is the one that ended it; another one stays live, to be canceled at the provider.
+/// Whoever comes first wins: the status must still be open, in the round that was judged. Only the
+/// live attempt, or none where none is live, may end it without a result; a success counts whichever
+/// attempt brings it, unless that one was canceled. An attempt that stays live stays due, to be
+/// canceled at the provider.
 pub const FINISH: &str = "-- jobs::finish
 UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = ?6,
-  delay_ms = ?7, execution_ms = ?8, due_at = ?9, version = version + 1, wait_reason = NULL,
+  delay_ms = ?7, execution_ms = ?8, version = version + 1, wait_reason = NULL,
+  due_at = CASE WHEN attempt = ?2 OR attempt = 0 OR attempt_ended_at IS NOT NULL THEN NULL
+    ELSE ?9 END,
   started_at = CASE WHEN ?3 = 'succeeded' THEN coalesce(started_at, ?4 - ?8, ?4)
     ELSE started_at END,
   attempt_ended_at = CASE WHEN attempt = ?2 THEN coalesce(attempt_ended_at, ?4)
     ELSE attempt_ended_at END,
   provider_id = CASE WHEN attempt = ?2 THEN coalesce(provider_id, ?10) ELSE provider_id END
-WHERE id = ?1 AND status IN ('queued', 'running', 'canceling')";
+WHERE id = ?1 AND status IN ('queued', 'running', 'canceling') AND round = ?11
+  AND (?3 = 'succeeded' OR (attempt = ?2 AND attempt_ended_at IS NULL)
+    OR (?2 = 0 AND (attempt = 0 OR attempt_ended_at IS NOT NULL)))
+  AND NOT EXISTS (SELECT 1 FROM attempts
+    WHERE job_id = ?1 AND n = ?2 AND outcome = 'canceled')";
 
 pub const FINISH_OUTPUTS: &str = "-- jobs::finish (outputs)
 INSERT INTO outputs (job_id, i, key, kind, content_type, size_bytes, hash, name, node_id, label,
@@ -45,9 +53,9 @@ UPDATE jobs SET attempt_ended_at = ?3, due_at = NULL, version = version + 1
 WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL
   AND status IN ('succeeded', 'failed', 'canceled', 'expired')";
 
-/// The nonce that the job's end carries: ours if we won.
+/// The nonce that the job's end carries, ours if we won; and whether an attempt is left.
 pub const WINNER: &str = "-- jobs::finish (winner)
-SELECT settle_nonce FROM jobs WHERE id = ?1";
+SELECT settle_nonce, attempt > 0 AND attempt_ended_at IS NULL AS live FROM jobs WHERE id = ?1";
 
 /// Where the news of an end came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +79,42 @@ impl Heard {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    Succeeded,
+    Failed,
+    Canceled,
+    Expired,
+    /// Nothing more will be heard of it.
+    Lost,
+}
+
+impl AttemptOutcome {
+    pub const fn of(ending: &Ending) -> Self {
+        match ending {
+            Ending::Failed(_) => Self::Failed,
+            Ending::Canceled => Self::Canceled,
+            Ending::Expired => Self::Expired,
+        }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Expired => "expired",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// How one attempt ended.
 #[derive(Clone, Debug)]
 pub struct AttemptEnd {
     pub n: u32,
     pub provider_id: Option<ProviderId>,
-    /// `succeeded`, `failed`, `canceled`, `expired` or `lost`.
-    pub outcome: &'static str,
+    pub outcome: AttemptOutcome,
     pub heard: Heard,
     pub error: Option<Failure>,
     pub times: Times,
@@ -87,24 +124,35 @@ pub struct AttemptEnd {
 #[derive(Clone, Debug)]
 pub struct Finish {
     pub status: JobStatus,
+    /// The round that was judged; another one is not ended.
+    pub round: u32,
     /// Names this settle; part of its outputs' keys.
     pub nonce: String,
     pub error: Option<Failure>,
     pub outputs: Vec<OutputRow>,
     /// `None`: the job ends without an attempt.
     pub attempt: Option<AttemptEnd>,
-    /// When the sweep looks after it again; `None` when nothing is left to do.
-    pub due_at: Option<UnixMillis>,
+    /// When the sweep looks after it again, if an attempt stays live.
+    pub due_at: UnixMillis,
 }
 
-/// Ends a job, its outputs and its attempt in one batch. True if this call, or an unanswered repeat
-/// of it, is the one that ended the job; otherwise the bytes it stored are nobody's.
+/// What stands after a finish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// This call, or an unanswered repeat of it, ended the job. Otherwise the bytes that it stored
+    /// are nobody's.
+    pub won: bool,
+    /// An attempt is still live at the provider.
+    pub live: bool,
+}
+
+/// Ends a job, its outputs and its attempt in one batch.
 pub async fn finish(
     db: &dyn Db,
     id: JobId,
     finish: &Finish,
     now: UnixMillis,
-) -> Result<bool, StoreError> {
+) -> Result<Finished, StoreError> {
     let mut statements = vec![update(id, finish, now)];
     if !finish.outputs.is_empty() {
         statements.push(Statement {
@@ -123,7 +171,23 @@ pub async fn finish(
     });
     let outcomes = batch(db, statements).await?;
     let standing = outcomes.last().ok_or(StoreError::Short(1))?;
-    winner(standing).map(|nonce| nonce.as_deref() == Some(&finish.nonce))
+    let winner = rows::<Winner>(WINNER, standing)?.into_iter().next();
+    Ok(winner.map_or(
+        Finished {
+            won: false,
+            live: false,
+        },
+        |row| Finished {
+            won: row.settle_nonce.as_deref() == Some(&finish.nonce),
+            live: row.live == 1,
+        },
+    ))
+}
+
+#[derive(Deserialize)]
+struct Winner {
+    settle_nonce: Option<String>,
+    live: u8,
 }
 
 /// Ends an attempt of a job that has ended before.
@@ -138,15 +202,6 @@ pub async fn close_attempt(
         params: vec![id.into(), end.n.into(), now.into()],
     };
     batch(db, vec![close, insert(id, end, now)]).await.map(drop)
-}
-
-fn winner(outcome: &Outcome) -> Result<Option<String>, StoreError> {
-    #[derive(Deserialize)]
-    struct Winner {
-        settle_nonce: Option<String>,
-    }
-    let found = rows::<Winner>(WINNER, outcome)?;
-    Ok(found.into_iter().next().and_then(|row| row.settle_nonce))
 }
 
 fn update(id: JobId, finish: &Finish, now: UnixMillis) -> Statement {
@@ -165,6 +220,7 @@ fn update(id: JobId, finish: &Finish, now: UnixMillis) -> Statement {
             times.execution_ms.into(),
             finish.due_at.into(),
             provider_id(attempt),
+            finish.round.into(),
         ],
     }
 }
@@ -177,7 +233,7 @@ fn insert(id: JobId, end: &AttemptEnd, now: UnixMillis) -> Statement {
             end.n.into(),
             provider_id(Some(end)),
             now.into(),
-            end.outcome.into(),
+            end.outcome.as_str().into(),
             end.heard.as_str().into(),
             error(end.error.as_ref()),
             end.times.delay_ms.into(),

@@ -12,7 +12,8 @@ use crate::time::UnixMillis;
 
 /// Without a live attempt the job ends at once; otherwise the provider must confirm first.
 pub const CANCEL: &str = "-- jobs::cancel
-UPDATE jobs SET version = version + 1, due_at = ?3,
+UPDATE jobs SET version = version + 1, wait_reason = NULL,
+  due_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN NULL ELSE ?3 END,
   status = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN 'canceled'
     ELSE 'canceling' END,
   completed_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN ?2 END

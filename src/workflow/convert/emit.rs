@@ -11,9 +11,9 @@ use super::inputs::WidgetKind;
 use super::loaded::{Loaded, LoadedNode, NodeKind, Socket};
 use super::names::Names;
 use super::resolve::{Resolved, Resolver, Scope};
+use super::sockets::Types;
 use super::special;
 use super::text;
-use super::types::Types;
 use super::widgets::{Role, Widget};
 use super::Options;
 

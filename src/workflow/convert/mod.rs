@@ -32,9 +32,9 @@ mod names;
 mod nesting;
 mod primitive;
 mod resolve;
+mod sockets;
 mod special;
 mod text;
-mod types;
 mod widgets;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::workflow::json::Shared;
 use super::budget::Budget;
 use super::error::ConvertError;
 use super::loaded::{Level, Loaded, LoadedNode, NodeKind, Socket};
-use super::types::{self, Types};
+use super::sockets::{self, Types};
 
 /// One appearance of a level: the root, or a definition seen through one chain of instances.
 #[derive(Debug)]
@@ -229,7 +229,7 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         let wanted = self
             .types
             .input(self.scopes[wanted.scope].level, wanted.socket);
-        if types::is_anything(&wanted) {
+        if sockets::is_anything(&wanted) {
             if count == 0 {
                 let node = self.name(scope, self.node(scope, node));
                 return Err(ConvertError::MissingInput { node });
@@ -239,7 +239,7 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         let inputs: Vec<_> = (0..count)
             .map(|slot| self.types.input(level, Socket { node, slot }))
             .collect();
-        let fits = |name: &str| types::fit(name, &output) && types::fit(name, &wanted);
+        let fits = |name: &str| sockets::fit(name, &output) && sockets::fit(name, &wanted);
         if inputs.get(slot).is_some_and(|name| fits(name)) {
             return Ok(Some(slot));
         }

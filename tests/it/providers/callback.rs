@@ -17,7 +17,7 @@ async fn a_callback_reads_like_the_look_it_saves() {
         let news = world.fake().due_webhooks(world.clock.now());
         let callback = world.provider.read_callback(&news[0].body).unwrap();
         assert_eq!(callback.provider_id, id);
-        match world.provider.look(&id).await {
+        match world.provider.look("mock", &id).await {
             Looked::Report(report) => assert_eq!(callback.report, report, "{outcome}"),
             other => panic!("{other:?}"),
         }

@@ -58,8 +58,8 @@ async fn no_record_of_any_call_has_the_key_or_the_token() {
         let id = ProviderId::parse("a-u1").unwrap();
         let records = [
             format!("{:?}", world.provider.submit(&order()).await),
-            format!("{:?}", world.provider.look(&id).await),
-            format!("{:?}", world.provider.cancel(&id).await),
+            format!("{:?}", world.provider.look("mock", &id).await),
+            format!("{:?}", world.provider.cancel("mock", &id).await),
         ];
         for record in records {
             assert!(!record.contains(KEY) && !record.contains(TOKEN), "{record}");

@@ -68,6 +68,7 @@ fn order() -> Order {
     Order {
         job: JobId::from_bytes([7; 16]),
         attempt: 1,
+        endpoint: "mock".into(),
         protocol: Protocol::Comfyui,
         prompt: RawValue::from_string(prompt.into()).unwrap(),
         files: vec![OrderFile {

@@ -101,7 +101,7 @@ proptest! {
                 panic!("not accepted");
             };
             world.clock.advance_ms(5_000);
-            world.provider.look(&id).await
+            world.provider.look("mock", &id).await
         });
         prop_assert!(matches!(looked, Looked::Report(_)));
     }
@@ -116,7 +116,7 @@ proptest! {
         let submitted = format!("{:?}", run(world.provider.submit(&order)));
         prop_assert!(!submitted.contains(KEY) && !submitted.contains(TOKEN));
         let id = ProviderId::parse(KEY).unwrap();
-        let looked = format!("{:?}", run(world.provider.look(&id)));
+        let looked = format!("{:?}", run(world.provider.look("mock", &id)));
         prop_assert!(!looked.contains(KEY));
         prop_assert!(world.clock.now().get() > 0);
     }

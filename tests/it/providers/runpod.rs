@@ -45,7 +45,7 @@ async fn accepted(world: &World) -> ProviderId {
 }
 
 async fn report(world: &World, id: &ProviderId) -> Report {
-    match world.provider.look(id).await {
+    match world.provider.look("mock", id).await {
         Looked::Report(report) => report,
         other => panic!("{other:?}"),
     }
@@ -161,7 +161,10 @@ async fn a_job_is_followed_from_the_queue_to_its_files() {
     assert_eq!(outputs[0].name.as_deref(), Some("j1-9_00001_.png"));
     assert!(matches!(&outputs[0].data, OutputData::Base64(text) if text.starts_with("iVBORw0")));
     world.clock.advance_ms(30 * 60 * 1000);
-    assert!(matches!(world.provider.look(&id).await, Looked::NotFound));
+    assert!(matches!(
+        world.provider.look("mock", &id).await,
+        Looked::NotFound
+    ));
 }
 
 #[tokio::test]
@@ -263,7 +266,7 @@ async fn a_look_that_fails_says_nothing_about_the_job() {
     for (fault, pause) in broken {
         let world = World::new(json!({"faults": [{"on": "status", "fault": fault}]}));
         let id = accepted(&world).await;
-        match world.provider.look(&id).await {
+        match world.provider.look("mock", &id).await {
             Looked::Unreachable { retry_after_ms, .. } => assert_eq!(retry_after_ms, pause),
             other => panic!("{fault}: {other:?}"),
         }
@@ -285,9 +288,12 @@ async fn a_wrong_endpoint_is_not_a_lost_job() {
         clock: world.clock.clone(),
     };
     let other = Runpod::new(settings, std::sync::Arc::new(http), world.clock.clone()).unwrap();
-    assert!(matches!(other.look(&id).await, Looked::Unreachable { .. }));
     assert!(matches!(
-        other.cancel(&id).await,
+        other.look("mock", &id).await,
+        Looked::Unreachable { .. }
+    ));
+    assert!(matches!(
+        other.cancel("mock", &id).await,
         CancelAnswer::Unreachable { .. }
     ));
     let submitted = other.submit(&order()).await;
@@ -298,13 +304,19 @@ async fn a_wrong_endpoint_is_not_a_lost_job() {
 async fn a_young_job_may_be_unknown_and_an_unknown_id_is_not_found() {
     let world = World::new(json!({"job": {"status_missing_ms": 5_000}}));
     let id = accepted(&world).await;
-    assert!(matches!(world.provider.look(&id).await, Looked::NotFound));
+    assert!(matches!(
+        world.provider.look("mock", &id).await,
+        Looked::NotFound
+    ));
     world.clock.advance_ms(5_000);
     assert!(matches!(report(&world, &id).await, Report::Done { .. }));
     let odd = ProviderId::parse("a/../b?c#d").unwrap();
-    assert!(matches!(world.provider.look(&odd).await, Looked::NotFound));
     assert!(matches!(
-        world.provider.cancel(&odd).await,
+        world.provider.look("mock", &odd).await,
+        Looked::NotFound
+    ));
+    assert!(matches!(
+        world.provider.cancel("mock", &odd).await,
         CancelAnswer::NotFound
     ));
 }
@@ -316,7 +328,7 @@ async fn a_cancel_is_confirmed_and_tells_whether_the_job_ran() {
         let id = accepted(&world).await;
         world.clock.advance_ms(wait_ms);
         assert!(matches!(
-            world.provider.cancel(&id).await,
+            world.provider.cancel("mock", &id).await,
             CancelAnswer::Confirmed
         ));
         let Report::Canceled { times } = report(&world, &id).await else {
@@ -327,7 +339,7 @@ async fn a_cancel_is_confirmed_and_tells_whether_the_job_ran() {
     let world = World::new(json!({"faults": [{"on": "cancel", "fault": "lost"}]}));
     let id = accepted(&world).await;
     assert!(matches!(
-        world.provider.cancel(&id).await,
+        world.provider.cancel("mock", &id).await,
         CancelAnswer::Unreachable { .. }
     ));
 }

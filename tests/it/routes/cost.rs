@@ -39,7 +39,7 @@ async fn a_signed_link_needs_no_read() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_one_read_and_one_batch_and_ends_the_watcher() {
+async fn a_webhook_is_one_read_one_batch_and_one_wake() {
     let queue = TestQueue::live(Plan::default());
     queue.create(&json!({"prompt": "x"})).await;
     queue.pass(2_000).await;
@@ -49,15 +49,18 @@ async fn a_webhook_is_one_read_and_one_batch_and_ends_the_watcher() {
     queue.clock.set(webhook_at);
     queue.deliver_webhooks().await;
     assert_eq!(queue.db.take_batches().len(), 2);
-    assert_eq!(queue.watchers.take_calls(), ["ended"]);
+    assert_eq!(queue.watchers.take_calls(), ["wake"]);
 }
 
 #[tokio::test]
-async fn a_job_whose_callback_arrives_arms_two_alarms_and_notes_one_submit() {
+async fn a_job_whose_callback_arrives_sets_three_alarms_and_notes_one_submit() {
     let queue = TestQueue::live(Plan::default());
     let id = queue.create(&json!({"prompt": "x"})).await;
     queue.pass(10_000).await;
     assert_eq!(queue.job(id).await["status"], "succeeded");
-    // One for the wake, one before the dispatch; and the note that the submit leaves.
-    assert_eq!(queue.watchers.take_writes(), ["alarm", "alarm", "sending"]);
+    // The wake, the look that is not needed, the submit, and the wake that ends the watcher.
+    assert_eq!(
+        queue.watchers.take_writes(),
+        ["alarm", "alarm", "sending", "alarm"]
+    );
 }

@@ -1,6 +1,7 @@
-//! Check: whether what a job needs answers.
+//! Health: whether what a job needs answers.
 
 use crate::app::App;
+use crate::providers::Health;
 use crate::store;
 
 /// An object that never exists: asking for it tells whether the store answers.
@@ -19,10 +20,16 @@ impl Found {
     }
 }
 
-pub async fn check(app: &App) -> Found {
+pub async fn health(app: &App) -> Found {
     let named = |ok: bool| if ok { "ok" } else { "unavailable" };
     Found {
         database: named(store::ping(&*app.db).await.is_ok()),
         object_store: named(app.blobs.head(ABSENT_KEY).await.is_ok()),
     }
+}
+
+/// The endpoint's workers, as its provider counts them.
+pub async fn gpu(app: &App) -> (&'static str, Health) {
+    let provider = &app.providers.current;
+    (provider.name(), provider.health().await)
 }

@@ -1,0 +1,213 @@
+//! Settle: store the files, then say so. Every way of hearing an ending comes through here.
+//!
+//! Always: bytes to the object store, then the pointer in the row, then forget the alarm. Each
+//! settle writes under keys of its own; a compare-and-set tells exactly one that it won, and the
+//! others delete what they wrote.
+
+mod files;
+
+use super::{QueueError, DUE_MARGIN_MS};
+use crate::app::App;
+use crate::id::ProviderId;
+use crate::job::{self, Ending, Failure, FailureCode, JobStatus, Output, Report, Verdict};
+use crate::log;
+use crate::store::jobs::{self, AttemptEnd, AttemptOutcome, Finish, Finished, Heard, Record};
+use crate::workflow::compile;
+
+/// What was heard of one attempt.
+#[derive(Debug)]
+pub struct News {
+    pub n: u32,
+    pub provider_id: Option<ProviderId>,
+    pub report: Report,
+    pub heard: Heard,
+}
+
+/// What a piece of news changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The job has ended by this news, and nothing of it is live.
+    Over,
+    /// Something changed; the job or another attempt of it goes on.
+    Changed,
+    Nothing,
+}
+
+/// Judges `news` against the job as `record` shows it, and does what follows.
+pub async fn settle(app: &App, record: &Record, news: News) -> Result<Settled, QueueError> {
+    let report = complete(record, news.report);
+    let verdict = job::judge(&record.job, news.n, &report);
+    let (outputs, times) = report.into_parts();
+    let attempt = AttemptEnd {
+        n: news.n,
+        provider_id: news.provider_id,
+        outcome: AttemptOutcome::Failed,
+        heard: news.heard,
+        error: None,
+        times,
+    };
+    match verdict {
+        Verdict::Ignore(why) => {
+            app.log(
+                log::info("news.ignored")
+                    .job(record.job.id)
+                    .with("why", why),
+            );
+            Ok(Settled::Nothing)
+        }
+        Verdict::Started => {
+            let id = record.job.id;
+            let started = jobs::note_started(&*app.db, id, news.n, app.now()).await?;
+            Ok(if started {
+                Settled::Changed
+            } else {
+                Settled::Nothing
+            })
+        }
+        Verdict::Store => succeed(app, record, attempt, outputs).await,
+        Verdict::End(ending) => end(app, record, Some(attempt), ending).await,
+        Verdict::Close if outputs.is_empty() => close(app, record, attempt).await,
+        Verdict::Close => {
+            let outcome = AttemptOutcome::Succeeded;
+            close(app, record, AttemptEnd { outcome, ..attempt }).await
+        }
+    }
+}
+
+/// ComfyUI runs the sound outputs of a half-broken prompt and says nothing of the others: a success
+/// that lacks the file of an output node is none. Only named files can tell.
+fn complete(record: &Record, report: Report) -> Report {
+    let Report::Done { outputs, times } = report else {
+        return report;
+    };
+    let expected = &record.accepted.outputs;
+    let names: Option<Vec<&str>> = outputs
+        .iter()
+        .map(|output| output.name.as_deref())
+        .collect();
+    let missing = names.filter(|names| !names.is_empty()).and_then(|names| {
+        expected.iter().find(|output| {
+            let own = std::slice::from_ref(*output);
+            let made = |name: &&str| compile::node_of(name, own).is_some();
+            !output.prefix.is_empty() && !names.iter().any(made)
+        })
+    });
+    let Some(node_id) = missing.map(|output| output.node_id.clone()) else {
+        return Report::Done { outputs, times };
+    };
+    let message = "the provider reports success, and an output node delivered nothing";
+    let failure = Failure {
+        node_id,
+        ..Failure::new(FailureCode::OutputMissing, message)
+    };
+    Report::Failed { failure, times }
+}
+
+/// Stores `outputs` and ends the job as succeeded; files that are not what they claim end it as
+/// failed.
+async fn succeed(
+    app: &App,
+    record: &Record,
+    attempt: AttemptEnd,
+    outputs: Vec<Output>,
+) -> Result<Settled, QueueError> {
+    let nonce = app.nonce();
+    let place = (attempt.n, nonce.as_str());
+    let stored = match files::store_all(app, record, place, outputs).await? {
+        Ok(stored) => stored,
+        Err(failure) => return end(app, record, Some(attempt), Ending::Failed(failure)).await,
+    };
+    let finish = Finish {
+        status: JobStatus::Succeeded,
+        round: record.job.round,
+        nonce,
+        error: None,
+        attempt: Some(AttemptEnd {
+            outcome: AttemptOutcome::Succeeded,
+            ..attempt
+        }),
+        due_at: app.now().plus_ms(DUE_MARGIN_MS),
+        outputs: stored,
+    };
+    let finished = jobs::finish(&*app.db, record.job.id, &finish, app.now()).await?;
+    if !finished.won {
+        files::discard(app, &finish.outputs).await;
+    }
+    Ok(report(app, record, &finish, finished))
+}
+
+/// Ends the job without a result, and the attempt if there is one.
+pub async fn end(
+    app: &App,
+    record: &Record,
+    attempt: Option<AttemptEnd>,
+    ending: Ending,
+) -> Result<Settled, QueueError> {
+    let (status, outcome) = (ending.status(), AttemptOutcome::of(&ending));
+    let error = match ending {
+        Ending::Failed(failure) => Some(failure),
+        Ending::Canceled | Ending::Expired => None,
+    };
+    let finish = Finish {
+        status,
+        round: record.job.round,
+        nonce: app.nonce(),
+        attempt: attempt.map(|attempt| AttemptEnd {
+            outcome,
+            error: error.clone(),
+            ..attempt
+        }),
+        error,
+        outputs: Vec::new(),
+        due_at: app.now().plus_ms(DUE_MARGIN_MS),
+    };
+    let finished = jobs::finish(&*app.db, record.job.id, &finish, app.now()).await?;
+    Ok(report(app, record, &finish, finished))
+}
+
+/// Ends the live attempt of a job that has ended before.
+pub async fn close(app: &App, record: &Record, attempt: AttemptEnd) -> Result<Settled, QueueError> {
+    jobs::close_attempt(&*app.db, record.job.id, &attempt, app.now()).await?;
+    Ok(Settled::Over)
+}
+
+fn report(app: &App, record: &Record, finish: &Finish, finished: Finished) -> Settled {
+    let attempt = finish.attempt.as_ref();
+    let provider_id = attempt.and_then(|end| end.provider_id.as_ref());
+    let event = if finished.won {
+        "job.finished"
+    } else {
+        "settle.lost"
+    };
+    app.log(
+        log::info(event)
+            .job(record.job.id)
+            .with("status", finish.status.as_str())
+            .with("template", record.accepted.template.as_str())
+            .with("provider", record.accepted.provider.as_str())
+            .with("outputs", finish.outputs.len())
+            .with("total_ms", app.now().since_ms(record.job.opened_at))
+            .maybe("heard_by", attempt.map(|end| end.heard.as_str()))
+            .maybe("runpod_id", provider_id.map(ProviderId::as_str))
+            .maybe("delay_ms", attempt.and_then(|end| end.times.delay_ms))
+            .maybe(
+                "execution_ms",
+                attempt.and_then(|end| end.times.execution_ms),
+            )
+            .maybe(
+                "error",
+                finish.error.as_ref().map(|failure| failure.code.as_str()),
+            ),
+    );
+    match finished {
+        Finished {
+            won: true,
+            live: false,
+        } => Settled::Over,
+        Finished {
+            won: true,
+            live: true,
+        } => Settled::Changed,
+        Finished { won: false, .. } => Settled::Nothing,
+    }
+}
