@@ -128,9 +128,11 @@ fn transaction(
     let mut outcomes = Vec::new();
     for statement in statements {
         let reads = transaction.prepare_cached(statement.sql)?.readonly();
-        let entries = || match reads {
-            true => Ok(BTreeSet::new()),
-            false => entries(&transaction, entries_sql),
+        let entries = || {
+            if reads {
+                return Ok(BTreeSet::new());
+            }
+            entries(&transaction, entries_sql)
         };
         let before = entries()?;
         let (rows, changes) = statement_rows(&transaction, statement.sql, &statement.params)?;

@@ -81,7 +81,7 @@ fn success(job: &Value) -> Value {
     let mut picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40\x08\x02\0\0\0".to_vec();
     picture.resize(200, 7);
     let picture = STANDARD.encode(&picture);
-    let image = json!({"filename": "late.png", "type": "base64", "data": picture});
+    let image = json!({"filename": "eq0_00001_.png", "type": "base64", "data": picture});
     let provider_id = &job["attempts"][0]["provider_id"];
     json!({"id": provider_id, "status": "COMPLETED", "output": {"images": [image]}})
 }

@@ -25,13 +25,13 @@ async fn every_template_is_offered_in_order_and_one_is_the_default() {
 }
 
 #[tokio::test]
-async fn one_template_is_its_contract_and_the_hash_that_jobs_record() {
+async fn one_template_is_its_form_and_the_hash_that_jobs_record() {
     let queue = TestQueue::simulated();
     let path = format!("/api/templates/{}", template::DEFAULT);
     let answer = queue.get(&path).await;
     assert_eq!(answer.status, 200);
     let shown = answer.json();
-    assert_eq!(shown["contract"]["name"], template::DEFAULT);
+    assert_eq!(shown["template"]["name"], template::DEFAULT);
     queue.create(&json!({"prompt": "x"})).await;
     let row = queue.db.query("SELECT template_hash FROM jobs").unwrap();
     assert_eq!(shown["hash"], row[0]["template_hash"]);
