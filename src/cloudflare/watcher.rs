@@ -14,15 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use worker::send::{SendFuture, SendWrapper};
-use worker::{durable_object, DurableObject, Env, Request, Response, Result, ScheduledTime};
+use worker::{durable_object, Delay, DurableObject, Env, Request, Response, Result, ScheduledTime};
 use worker::{State, Storage};
 
-use super::hub::Hub;
 use crate::app::App;
+use crate::http::event_of;
 use crate::id::JobId;
 use crate::ports::{Watch, WatcherError};
 use crate::queue::advance::{on_alarm, Next};
+use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
 
 /// Where the number of the attempt is kept whose submit was begun.
@@ -43,7 +45,7 @@ impl DurableObject for Watcher {
         Self {
             state,
             app: AssertUnwindSafe(app),
-            hub: AssertUnwindSafe(Hub::default()),
+            hub: AssertUnwindSafe(Hub::new(event_of)),
             wakes: AssertUnwindSafe(Cell::new(0)),
         }
     }
@@ -72,12 +74,13 @@ impl DurableObject for Watcher {
                 };
                 let version = number("version").unwrap_or(0);
                 let limit = Duration::from_millis(number("limit_ms").unwrap_or(0));
-                self.hub.wait(&app, id, version, limit).await;
+                self.hub.wait(&app, id, version, Delay::from(limit)).await;
                 Response::empty()
             }
             "/events" => {
                 let last = request.headers().get("last-event-id")?;
-                self.hub.subscribe(&app, id, last.as_deref()).await
+                let events = self.hub.events(&app, id, last.as_deref(), Delay::from);
+                Response::from_stream(events.await.map(Ok::<_, worker::Error>))
             }
             _ => Response::error("no such call", 404),
         }

@@ -8,6 +8,7 @@ pub mod create;
 pub mod evidence;
 pub mod hear;
 pub mod inputs;
+pub mod listen;
 pub mod read;
 pub mod recover;
 pub mod retry;
