@@ -29,6 +29,8 @@ use crate::time::UnixMillis;
 
 /// Where the number of the attempt is kept whose submit was begun.
 const SENDING: &str = "sending";
+/// An alarm due this soon is taken for a wake's.
+const WOKEN_MS: u64 = 1_000;
 
 #[durable_object]
 pub struct Watcher {
@@ -37,6 +39,8 @@ pub struct Watcher {
     hub: AssertUnwindSafe<Hub>,
     /// Wakes heard by this instance: tells a step that somebody asked for another one meanwhile.
     wakes: AssertUnwindSafe<Cell<u64>>,
+    /// Whether a step is running: it may be about a newer round than a call that was underway long.
+    stepping: AssertUnwindSafe<Cell<bool>>,
 }
 
 impl DurableObject for Watcher {
@@ -47,6 +51,7 @@ impl DurableObject for Watcher {
             app: AssertUnwindSafe(app),
             hub: AssertUnwindSafe(Hub::new(event_of)),
             wakes: AssertUnwindSafe(Cell::new(0)),
+            stepping: AssertUnwindSafe(Cell::new(false)),
         }
     }
 
@@ -57,13 +62,16 @@ impl DurableObject for Watcher {
             "/wake" => {
                 self.wakes.set(self.wakes.get() + 1);
                 let at = app.now().plus_ms(1);
-                self.watch().arm_storage(at).await?;
+                let armed = self.watch().arm_storage(at).await;
+                // The row has changed, whether or not the storage can take the alarm.
                 self.hub.publish(&app, id).await;
+                armed?;
                 Response::empty()
             }
             "/ended" => {
-                self.forget().await?;
+                let forgotten = self.forget_unless_awaited(&app).await;
                 self.hub.publish(&app, id).await;
+                forgotten?;
                 Response::empty()
             }
             "/wait" => {
@@ -94,11 +102,18 @@ impl DurableObject for Watcher {
             Err(_) => return Response::empty(),
         };
         let wakes = self.wakes.get();
+        self.stepping.set(true);
         let next = on_alarm(&app, &self.watch(), id).await;
-        if next == Next::Forget && self.wakes.get() == wakes {
-            self.forget().await?;
-        }
+        self.stepping.set(false);
+        let forgotten = if next == Next::Forget && self.wakes.get() == wakes {
+            self.forget().await
+        } else {
+            Ok(())
+        };
+        // Last: reading the row lets other calls in, and a wake among them must find its alarm
+        // standing afterwards.
         self.hub.publish(&app, id).await;
+        forgotten?;
         Response::empty()
     }
 }
@@ -114,6 +129,18 @@ impl Watcher {
 
     fn watch(&self) -> DurableWatch {
         DurableWatch(SendWrapper(self.state.storage()))
+    }
+
+    /// News of an end may arrive after the wake of a retry that followed it. Forgetting then would
+    /// take the new round's alarm, and the note of a submit that is underway: it would be sent
+    /// again. A step that runs or is about to run forgets by itself if there is nothing to do.
+    async fn forget_unless_awaited(&self, app: &App) -> Result<()> {
+        let soon = app.now().plus_ms(WOKEN_MS).get();
+        let alarm = self.state.storage().get_alarm().await?;
+        if self.stepping.get() || alarm.is_some_and(|at| at <= soon) {
+            return Ok(());
+        }
+        self.forget().await
     }
 
     async fn forget(&self) -> Result<()> {
