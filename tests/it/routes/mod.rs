@@ -4,6 +4,7 @@ mod admin;
 mod cost;
 mod create;
 mod envelope;
+mod events;
 mod list;
 mod results;
 mod uploads;
