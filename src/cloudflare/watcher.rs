@@ -14,15 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use worker::send::{SendFuture, SendWrapper};
-use worker::{durable_object, Date, DurableObject, Env, Request, Response, Result, ScheduledTime};
-use worker::{State, Storage};
+use worker::{durable_object, Date, Delay, DurableObject, Env, Request, Response, Result};
+use worker::{ScheduledTime, State, Storage};
 
-use super::hub::Hub;
 use crate::app::App;
+use crate::http::event_of;
 use crate::id::JobId;
 use crate::ports::{Watch, WatcherError};
 use crate::queue::advance::{on_alarm, Next};
+use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
 
 /// Until the next try of a watcher that has no settings.
@@ -46,7 +48,7 @@ impl DurableObject for Watcher {
         Self {
             state,
             app: AssertUnwindSafe(app),
-            hub: AssertUnwindSafe(Hub::default()),
+            hub: AssertUnwindSafe(Hub::new(event_of)),
             wakes: AssertUnwindSafe(Cell::new(0)),
         }
     }
@@ -58,8 +60,10 @@ impl DurableObject for Watcher {
             "/wake" => {
                 self.wakes.set(self.wakes.get() + 1);
                 let at = app.now().plus_ms(1);
-                self.watch().arm_storage(at).await?;
+                let armed = self.watch().arm_storage(at).await;
+                // The row has changed, whether or not the storage can take the alarm.
                 self.hub.publish(&app, id).await;
+                armed?;
                 Response::empty()
             }
             "/wait" => {
@@ -70,12 +74,13 @@ impl DurableObject for Watcher {
                 };
                 let version = number("version").unwrap_or(0);
                 let limit = Duration::from_millis(number("limit_ms").unwrap_or(0));
-                self.hub.wait(&app, id, version, limit).await;
+                self.hub.wait(&app, id, version, Delay::from(limit)).await;
                 Response::empty()
             }
             "/events" => {
                 let last = request.headers().get("last-event-id")?;
-                self.hub.subscribe(&app, id, last.as_deref()).await
+                let events = self.hub.events(&app, id, last.as_deref(), Delay::from);
+                Response::from_stream(events.await.map(Ok::<_, worker::Error>))
             }
             _ => Response::error("no such call", 404),
         }
@@ -96,10 +101,15 @@ impl DurableObject for Watcher {
         let next = on_alarm(&app, &self.watch(), id)
             .await
             .map_err(|error| error.to_string())?;
-        if next == Next::Forget && self.wakes.get() == wakes {
-            self.forget().await?;
-        }
+        let forgotten = if next == Next::Forget && self.wakes.get() == wakes {
+            self.forget().await
+        } else {
+            Ok(())
+        };
+        // Last: reading the row lets other calls in, and a wake among them must find its alarm
+        // standing afterwards.
         self.hub.publish(&app, id).await;
+        forgotten?;
         Response::empty()
     }
 }

@@ -2,6 +2,7 @@
 //! here.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -9,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{header, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde::Serialize;
 
 use super::error::{ApiError, Code};
@@ -110,6 +112,9 @@ fn json_text(text: &str) -> String {
 pub fn blob_response(body: BlobBody) -> Response {
     match body {
         BlobBody::Bytes(bytes) => Body::from(bytes).into_response(),
+        BlobBody::Stream(stream) => {
+            Body::from_stream(stream.map(Ok::<_, Infallible>)).into_response()
+        }
         BlobBody::Platform(handle) => {
             let mut response = Body::empty().into_response();
             response.extensions_mut().insert(PlatformBody(handle));

@@ -5,6 +5,7 @@ mod cancel;
 mod cost;
 mod create;
 mod envelope;
+mod events;
 mod list;
 mod results;
 mod retry;
