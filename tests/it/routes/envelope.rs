@@ -63,6 +63,23 @@ async fn a_wrong_method_names_the_right_one() {
     assert_eq!(answer.json()["error"], "method_not_allowed");
 }
 
+/// A black-box probe met axum's own refusal: plain text without a request id.
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused_in_the_envelope() {
+    let queue = TestQueue::simulated();
+    for (method, path) in [
+        ("GET", "/api/queue/status/%ff"),
+        ("POST", "/api/queue/cancel/%ff%fe"),
+        ("GET", "/api/result/%ff/x"),
+        ("GET", "/api/templates/%ff"),
+        ("POST", "/api/webhooks/runpod/%ff"),
+    ] {
+        let answer = queue.send(request(method, path, &[], Body::empty())).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json()["error"], "not_found", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn every_line_of_the_log_is_json_with_its_event_and_without_secrets() {
     let queue = TestQueue::live(edge_queue::testing::runpod::Plan::default());
