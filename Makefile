@@ -2,13 +2,14 @@
 
 SHELL := bash
 
-.PHONY: help setup dev dev-runpod build check test test-panic e2e fmt deploy deploy-dry-run clean
+.PHONY: help setup dev dev-runpod build check test test-panic bench e2e fmt deploy deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
 	@echo "make dev-runpod      the same against a mock of RunPod"
 	@echo "make check           format, lints and native tests: fast, for while you work"
 	@echo "make test            everything that CI runs"
+	@echo "make bench           sizes, rows, round trips and processor time, beside a Worker in JavaScript"
 	@echo "make build           the Worker into build/"
 	@echo "make setup           install what is missing, and only that"
 	@echo "make e2e             the black-box tests alone"
@@ -35,6 +36,9 @@ check:
 
 test:
 	@scripts/test.sh
+
+bench: setup
+	@scripts/bench.sh
 
 e2e: setup
 	@scripts/check.sh e2e

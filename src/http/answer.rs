@@ -176,11 +176,11 @@ fn rendered(
     wants_problem: bool,
 ) -> Response {
     let unrendered = response.extensions_mut().remove::<Unrendered>();
-    // What the router refuses by itself, as a path that is no UTF-8, is an error like any other.
+    // What the router refuses by itself, as a query that is none, is an error like any other.
     let of_router = response.status().is_client_error().then(|| {
         Unrendered::Error(ApiError::new(
             Code::InvalidRequest,
-            "the path or the query cannot be read",
+            "the query cannot be read",
         ))
     });
     let Some(unrendered) = unrendered.or(of_router) else {

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# What the product costs: sizes, rows, round trips and processor time. Prints tables, keeps them in
+# target/bench/report.txt. About five minutes when everything is built; Linux only.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+. scripts/lib/step.sh
+
+OUT=target/bench
+CORE=(-p edge-queue --no-default-features --features testing)
+
+main() {
+  mkdir -p "$OUT"
+  scripts/build.sh
+  empty_worker
+  step "the native benches, compiled" cargo bench --quiet "${CORE[@]}" --no-run
+  cargo bench --quiet "${CORE[@]}" --bench statements > "$OUT/statements.json"
+  node scripts/bench/start.mjs "$OUT/statements.json"
+  printf '\n5. Native benches\n\n' | tee -a "$OUT/report.txt"
+  cargo bench --quiet "${CORE[@]}" --bench workflow | tee -a "$OUT/report.txt"
+  say "== the report is in $OUT/report.txt, after $SECONDS s"
+}
+
+# Built once; it changes with its own sources and the tools alone.
+empty_worker() {
+  local wanted stamp=$OUT/empty-worker/.inputs
+  wanted=$(cat benches/empty-worker/Cargo.* benches/empty-worker/src/lib.rs scripts/env.sh .tools/rust-from | cksum)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+  step "an empty Worker, built the same way" logged empty-worker "The log names the error." build_empty
+  printf '%s\n' "$wanted" > "$stamp"
+}
+
+build_empty() (
+  local out=$PWD/$OUT/empty-worker
+  cd benches/empty-worker
+  CARGO_TARGET_DIR="$EDGE_QUEUE_TARGET/wasm" RUSTFLAGS="$EDGE_QUEUE_WASM_RUSTFLAGS" \
+    with_wasm_rust worker-build --release --panic-unwind --out-dir "$out"
+)
+
+main
