@@ -28,7 +28,7 @@ use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
 
 /// Until the next try of a watcher that has no settings.
-const UNCONFIGURED: Duration = Duration::from_secs(60);
+const UNCONFIGURED: Duration = Duration::from_mins(1);
 
 /// Where the number of the attempt is kept whose submit was begun.
 const SENDING: &str = "sending";
@@ -88,13 +88,10 @@ impl DurableObject for Watcher {
 
     /// Running twice takes two steps, each of which is safe.
     async fn alarm(&self) -> Result<Response> {
-        let (app, id) = match self.job() {
-            Ok(found) => found,
+        let Ok((app, id)) = self.job() else {
             // A deploy without its settings: its jobs wait for the next one.
-            Err(_) => {
-                self.watch().0 .0.set_alarm(UNCONFIGURED).await?;
-                return Response::empty();
-            }
+            self.state.storage().set_alarm(UNCONFIGURED).await?;
+            return Response::empty();
         };
         let wakes = self.wakes.get();
         // Fails only if no alarm could be set: then the platform rings again.
@@ -151,7 +148,7 @@ impl DurableWatch {
     }
 }
 
-fn lost(error: worker::Error) -> WatcherError {
+fn lost(error: &worker::Error) -> WatcherError {
     WatcherError(error.to_string())
 }
 
@@ -160,7 +157,7 @@ impl Watch for DurableWatch {
     async fn sending(&self) -> std::result::Result<Option<u32>, WatcherError> {
         let storage = SendWrapper(&self.0 .0);
         let read = SendFuture::new(async move { storage.0.get::<u32>(SENDING).await });
-        read.await.map_err(lost)
+        read.await.map_err(|error| lost(&error))
     }
 
     async fn set_sending(&self, attempt: Option<u32>) -> std::result::Result<(), WatcherError> {
@@ -171,10 +168,12 @@ impl Watch for DurableWatch {
                 None => storage.0.delete(SENDING).await.map(drop),
             }
         });
-        write.await.map_err(lost)
+        write.await.map_err(|error| lost(&error))
     }
 
     async fn arm(&self, at: UnixMillis) -> std::result::Result<(), WatcherError> {
-        SendFuture::new(self.arm_storage(at)).await.map_err(lost)
+        SendFuture::new(self.arm_storage(at))
+            .await
+            .map_err(|error| lost(&error))
     }
 }
