@@ -139,10 +139,11 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
     };
     let mut response = rendered(response, &request_id.0, &route, wants_problem);
     let status = response.status().as_u16();
-    let level = if status >= 500 {
-        Level::Error
-    } else {
-        Level::Info
+    let level = match status {
+        // Asked to come back later, on purpose.
+        503 => Level::Warn,
+        500.. => Level::Error,
+        _ => Level::Info,
     };
     app.log(
         log::event(level, "request.answered")

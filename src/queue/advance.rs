@@ -294,9 +294,3 @@ fn ended_by(n: u32, provider_id: Option<ProviderId>, heard: Heard) -> AttemptEnd
         times: Times::default(),
     }
 }
-
-impl From<WatcherError> for QueueError {
-    fn from(error: WatcherError) -> Self {
-        Self::Broken(error.to_string())
-    }
-}
