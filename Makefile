@@ -2,7 +2,7 @@
 
 SHELL := bash
 
-.PHONY: help setup dev dev-runpod build check test bench e2e fmt deploy deploy-dry-run clean
+.PHONY: help setup dev dev-runpod build check test test-panic bench e2e fmt deploy deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
@@ -13,6 +13,7 @@ help:
 	@echo "make build           the Worker into build/"
 	@echo "make setup           install what is missing, and only that"
 	@echo "make e2e             the black-box tests alone"
+	@echo "make test-panic      that a panic ends one request only; needs a second build"
 	@echo "make fmt             format the sources"
 	@echo "make deploy          migrate and upload (ENV=staging|production); first see wrangler.toml"
 	@echo "make deploy-dry-run  what a deploy would upload (ENV=production); needs no account"
@@ -42,6 +43,9 @@ bench: setup
 e2e: setup
 	@scripts/check.sh e2e
 
+test-panic: setup
+	@scripts/check.sh panic
+
 fmt:
 	@. scripts/env.sh && cargo fmt --all
 
@@ -52,4 +56,4 @@ deploy-dry-run: setup
 	@scripts/deploy.sh "$(or $(ENV),production)" --dry-run
 
 clean:
-	rm -rf target build .run .wrangler
+	rm -rf target build build-debug-routes .run .wrangler

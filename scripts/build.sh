@@ -1,25 +1,34 @@
 #!/usr/bin/env bash
 # Builds the Worker into build/. Does nothing when nothing that goes into it has changed.
+#
+#   build.sh                the release
+#   build.sh debug-routes   the same with routes that prove the build, into build-debug-routes/
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 . scripts/lib/step.sh
 
-STAMP=build/.inputs
+FEATURE=${1:-}
+OUT=build${FEATURE:+-$FEATURE}
+STAMP=$OUT/.inputs
 
 main() {
-  # A server started by a test has been given a fresh build; it must not rebuild under other tests.
-  [ -z "${EDGE_QUEUE_BUILT:-}" ] || exit 0
+  case $FEATURE in
+    # A server started by a test was given a fresh build; it must not rebuild under other tests.
+    "") [ -z "${EDGE_QUEUE_BUILT:-}" ] || exit 0 ;;
+    debug-routes) ;;
+    *) die "usage: build.sh [debug-routes]" ;;
+  esac
   if [ ! -x .tools/bin/worker-build ] || [ ! -d node_modules ]; then
     die "the tools are missing: run scripts/setup.sh first"
   fi
   one_at_a_time
   local wanted
   wanted=$(inputs)
-  if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && [ -s build/index_bg.wasm ]; then return; fi
+  if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && [ -s "$OUT/index_bg.wasm" ]; then return; fi
   rm -f "$STAMP"
-  say "build: compiling the Worker (about 3 min the first time, 30 s after a change)"
+  say "build: compiling the Worker into $OUT/ (about 3 min the first time, 30 s after a change)"
   compile
   printf '%s\n' "$wanted" > "$STAMP"
 }
@@ -41,12 +50,13 @@ compile() {
 
 worker_build() {
   CARGO_TARGET_DIR="$EDGE_QUEUE_TARGET/wasm" RUSTFLAGS="$EDGE_QUEUE_WASM_RUSTFLAGS" \
-    with_wasm_rust worker-build --release --panic-unwind
+    with_wasm_rust worker-build --release --panic-unwind --out-dir "$OUT" \
+    ${FEATURE:+. --features "$FEATURE"}
 }
 
 # Two builds at once would mix their files. The lock ends with this process.
 one_at_a_time() {
-  mkdir -p build
+  mkdir -p "$OUT"
   command -v flock >/dev/null 2>&1 || return 0
   exec 9> .tools/build.lock
   flock 9

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e. Runs those named.
+# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e, panic. Runs those named.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/step.sh
 
 main() {
-  [ $# -gt 0 ] || die "usage: check.sh native|wasm|deploy|e2e..."
+  [ $# -gt 0 ] || die "usage: check.sh native|wasm|deploy|e2e|panic..."
   local what
   for what in "$@"; do
     case $what in
@@ -15,6 +15,7 @@ main() {
       wasm) wasm ;;
       deploy) deploy ;;
       e2e) e2e ;;
+      panic) panic ;;
       *) die "no such check: $what" ;;
     esac
   done
@@ -51,7 +52,13 @@ deploy() {
 e2e() {
   step "the operator's command line" cargo build --quiet -p ops
   step "black-box tests" \
-    node --test --test-concurrency=1 --test-timeout=600000 "tests/e2e/**/*.test.mjs"
+    node --test --test-concurrency=2 --test-timeout=600000 "tests/e2e/*.test.mjs"
+}
+
+# Apart from the others because it needs a second build, with a route that panics.
+panic() {
+  step "build with debug routes" scripts/build.sh debug-routes
+  step "a panic unwinds" node --test --test-timeout=600000 "tests/e2e/panic/*.test.mjs"
 }
 
 main "$@"

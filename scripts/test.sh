@@ -11,5 +11,5 @@ step "setup" scripts/setup.sh
 hash -r
 scripts/check.sh native wasm
 step "build" scripts/build.sh
-scripts/check.sh deploy e2e
+scripts/check.sh deploy e2e panic
 say "== all passed in $SECONDS s"

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use thiserror::Error;
 
 use crate::id::JobId;
@@ -75,6 +76,8 @@ pub struct BlobMeta {
 /// Bytes on their way out.
 pub enum BlobBody {
     Bytes(Bytes),
+    /// Made by us, piece by piece. Cloudflare's adapter would collect it before it answers.
+    Stream(BoxStream<'static, Bytes>),
     /// A stream of the platform that never enters Wasm; only the adapter that made it can open it.
     Platform(Arc<dyn Any + Send + Sync>),
 }

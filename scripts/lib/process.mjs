@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const LEASH = fileURLToPath(new URL("leash.mjs", import.meta.url));
 /** How long a process group may take to end by itself before it is killed. */
-const GRACE_MS = 4000;
+const GRACE_MS = 2000;
 /** How many of the last lines of a process are kept, to be told when it fails. */
 const LAST_LINES = 40;
 

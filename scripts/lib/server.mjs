@@ -31,20 +31,23 @@ export async function migrate(state, options) {
  * Starts the product and returns when it answers.
  *
  * `state` is the folder of everything that lasts; `vars` are set on the Worker; with `isolated`
- * neither `.dev.vars` nor `.env` is read and nothing is rebuilt. Fails when it does not answer,
- * with the last lines of its log.
+ * neither `.dev.vars` nor `.env` is read and nothing is rebuilt; `main` is another build; with
+ * `refusing` settings are expected to be missing. Fails with the last lines of its log.
  */
 export async function serve(options) {
-  const { port, state, isolated = false, onLine = () => {}, onStart = () => {} } = options;
+  const { port, state, isolated = false, main, refusing = false } = options;
+  const { onLine = () => {}, onStart = () => {} } = options;
   const url = `http://127.0.0.1:${port}`;
   const vars = { PUBLIC_URL: url, ...options.vars };
-  const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, vars }), {
+  const handle = start(WRANGLER, await wranglerArgs({ port, state, isolated, main, vars }), {
     cwd: ROOT,
     env: { ...(await environment(state)), ...(isolated ? { EDGE_QUEUE_BUILT: "1" } : {}) },
     onLine,
   });
   onStart(handle);
-  const ready = await until(async () => handle.ended || (await answers(url)), READY_LIMIT_MS, 100);
+  const wanted = refusing ? 503 : 200;
+  const answered = async () => handle.ended || (await health(url)) === wanted;
+  const ready = await until(answered, READY_LIMIT_MS, 100);
   if (handle.ended || !ready) {
     const why = handle.ended ? `wrangler ended (${handle.status})` : "it does not answer";
     await stop(handle);
@@ -53,8 +56,9 @@ export async function serve(options) {
   return { url, port, handle, stop: () => stop(handle), kill: () => kill(handle) };
 }
 
-async function wranglerArgs({ port, state, vars, isolated }) {
-  const args = ["dev", "--local", "--ip", "127.0.0.1", "--port", String(port)];
+async function wranglerArgs({ port, state, vars, isolated, main }) {
+  const args = ["dev", ...(main ? [main] : [])];
+  args.push("--local", "--ip", "127.0.0.1", "--port", String(port));
   args.push("--inspector-ip", "127.0.0.1", "--inspector-port", String(await freePort()));
   args.push("--test-scheduled", "--show-interactive-dev-session=false", "--persist-to", state);
   if (isolated) args.push("--env-file", await emptyFile(state));
@@ -77,12 +81,14 @@ async function emptyFile(state) {
   return path;
 }
 
-async function answers(url) {
+/** The status of `/api/health`, or null where nobody answers. */
+async function health(url) {
   try {
     const response = await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(5000) });
-    return response.ok;
+    await response.body?.cancel();
+    return response.status;
   } catch {
-    return false;
+    return null;
   }
 }
 

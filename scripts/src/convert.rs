@@ -76,7 +76,8 @@ fn write(
     files::write(&written, &(value + "\n"))
 }
 
-/// The command line is an edge of the world, where the clock may be read: the core is told the time.
+/// The command line is an edge of the world, where the clock may be read: the core is told the
+/// time.
 #[allow(clippy::disallowed_methods)]
 fn now() -> UnixMillis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

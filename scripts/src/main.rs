@@ -3,6 +3,7 @@
 mod convert;
 mod files;
 mod mock_runpod;
+mod statements;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +23,8 @@ struct Cli {
 enum Verb {
     Convert(convert::Arguments),
     MockRunpod(mock_runpod::Arguments),
+    #[command(hide = true)]
+    Statements(statements::Arguments),
     Validate(validate::Arguments),
 }
 
@@ -29,6 +32,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::MockRunpod(arguments) => mock_runpod::run(arguments),
+        Verb::Statements(arguments) => statements::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
     }
 }

@@ -26,7 +26,7 @@ async fn send(asked: HttpRequest) -> Result<HttpResponse, HttpError> {
     let most = asked.answer_bytes_max;
     let signal: AbortSignal = web_sys::AbortSignal::timeout_with_u32(asked.timeout_ms).into();
     // Nothing has left while the request is being made.
-    let request = outgoing(asked).map_err(|error| HttpError::NotSent(error.to_string()))?;
+    let request = outgoing(&asked).map_err(|error| HttpError::NotSent(error.to_string()))?;
     let answer = Fetch::Request(request).send_with_signal(&signal).await;
     let mut answer = answer.map_err(|error| HttpError::Unknown(text(&error)))?;
     let headers: BTreeMap<String, String> = answer.headers().entries().collect();
@@ -38,7 +38,7 @@ async fn send(asked: HttpRequest) -> Result<HttpResponse, HttpError> {
     })
 }
 
-fn outgoing(asked: HttpRequest) -> worker::Result<Request> {
+fn outgoing(asked: &HttpRequest) -> worker::Result<Request> {
     let headers = Headers::new();
     for (name, value) in &asked.headers {
         headers.set(name, value)?;

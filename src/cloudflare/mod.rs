@@ -5,7 +5,6 @@
 
 mod d1;
 mod fetch;
-mod hub;
 mod pieces;
 mod platform;
 mod r2;

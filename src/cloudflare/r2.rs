@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use worker::send::{SendFuture, SendWrapper};
-use worker::{Bucket, HttpMetadata, Object, Range, ResponseBody, Result};
+use worker::{Bucket, HttpMetadata, Object, ObjectBody, Range, ResponseBody, Result};
 
 use super::respond::Handle;
 use crate::ports::{Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange};
@@ -112,7 +112,7 @@ async fn get(bucket: &Bucket, key: &str, range: Option<ByteRange>) -> Result<Opt
     let Some(object) = get.execute().await? else {
         return Ok(None);
     };
-    let body = match object.body().map(|body| body.response_body()).transpose()? {
+    let body = match object.body().map(ObjectBody::response_body).transpose()? {
         Some(ResponseBody::Stream(stream)) => {
             BlobBody::Platform(Arc::new(Handle(SendWrapper(stream))))
         }

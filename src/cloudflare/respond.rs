@@ -65,22 +65,21 @@ pub async fn answer(mut response: Response<Body>) -> Result<web_sys::Response> {
     for (name, value) in &parts.headers {
         headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
     }
-    let body = match handle
+    let handle = handle
         .as_ref()
-        .and_then(|body| body.0.downcast_ref::<Handle>())
-    {
-        Some(handle) => ResponseBody::Stream(handle.0 .0.clone()),
-        None => {
-            let bytes = body
-                .collect()
-                .await
-                .map_err(|error| error.to_string())?
-                .to_bytes();
-            if bytes.is_empty() {
-                ResponseBody::Empty
-            } else {
-                ResponseBody::Body(bytes.into())
-            }
+        .and_then(|body| body.0.downcast_ref::<Handle>());
+    let body = if let Some(handle) = handle {
+        ResponseBody::Stream(handle.0 .0.clone())
+    } else {
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?
+            .to_bytes();
+        if bytes.is_empty() {
+            ResponseBody::Empty
+        } else {
+            ResponseBody::Body(bytes.into())
         }
     };
     let response = worker::Response::builder()

@@ -14,19 +14,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use worker::send::{SendFuture, SendWrapper};
-use worker::{durable_object, Date, DurableObject, Env, Request, Response, Result, ScheduledTime};
-use worker::{State, Storage};
+use worker::{durable_object, Date, Delay, DurableObject, Env, Request, Response, Result};
+use worker::{ScheduledTime, State, Storage};
 
-use super::hub::Hub;
 use crate::app::App;
+use crate::http::event_of;
 use crate::id::JobId;
 use crate::ports::{Watch, WatcherError};
 use crate::queue::advance::{on_alarm, Next};
+use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
 
 /// Until the next try of a watcher that has no settings.
-const UNCONFIGURED: Duration = Duration::from_secs(60);
+const UNCONFIGURED: Duration = Duration::from_mins(1);
 
 /// Where the number of the attempt is kept whose submit was begun.
 const SENDING: &str = "sending";
@@ -46,7 +48,7 @@ impl DurableObject for Watcher {
         Self {
             state,
             app: AssertUnwindSafe(app),
-            hub: AssertUnwindSafe(Hub::default()),
+            hub: AssertUnwindSafe(Hub::new(event_of)),
             wakes: AssertUnwindSafe(Cell::new(0)),
         }
     }
@@ -58,8 +60,10 @@ impl DurableObject for Watcher {
             "/wake" => {
                 self.wakes.set(self.wakes.get() + 1);
                 let at = app.now().plus_ms(1);
-                self.watch().arm_storage(at).await?;
+                let armed = self.watch().arm_storage(at).await;
+                // The row has changed, whether or not the storage can take the alarm.
                 self.hub.publish(&app, id).await;
+                armed?;
                 Response::empty()
             }
             "/wait" => {
@@ -70,12 +74,13 @@ impl DurableObject for Watcher {
                 };
                 let version = number("version").unwrap_or(0);
                 let limit = Duration::from_millis(number("limit_ms").unwrap_or(0));
-                self.hub.wait(&app, id, version, limit).await;
+                self.hub.wait(&app, id, version, Delay::from(limit)).await;
                 Response::empty()
             }
             "/events" => {
                 let last = request.headers().get("last-event-id")?;
-                self.hub.subscribe(&app, id, last.as_deref()).await
+                let events = self.hub.events(&app, id, last.as_deref(), Delay::from);
+                Response::from_stream(events.await.map(Ok::<_, worker::Error>))
             }
             _ => Response::error("no such call", 404),
         }
@@ -83,23 +88,25 @@ impl DurableObject for Watcher {
 
     /// Running twice takes two steps, each of which is safe.
     async fn alarm(&self) -> Result<Response> {
-        let (app, id) = match self.job() {
-            Ok(found) => found,
+        let Ok((app, id)) = self.job() else {
             // A deploy without its settings: its jobs wait for the next one.
-            Err(_) => {
-                self.watch().0 .0.set_alarm(UNCONFIGURED).await?;
-                return Response::empty();
-            }
+            self.state.storage().set_alarm(UNCONFIGURED).await?;
+            return Response::empty();
         };
         let wakes = self.wakes.get();
         // Fails only if no alarm could be set: then the platform rings again.
         let next = on_alarm(&app, &self.watch(), id)
             .await
             .map_err(|error| error.to_string())?;
-        if next == Next::Forget && self.wakes.get() == wakes {
-            self.forget().await?;
-        }
+        let forgotten = if next == Next::Forget && self.wakes.get() == wakes {
+            self.forget().await
+        } else {
+            Ok(())
+        };
+        // Last: reading the row lets other calls in, and a wake among them must find its alarm
+        // standing afterwards.
         self.hub.publish(&app, id).await;
+        forgotten?;
         Response::empty()
     }
 }
@@ -119,7 +126,10 @@ impl Watcher {
 
     async fn forget(&self) -> Result<()> {
         let storage = self.state.storage();
-        storage.delete_alarm().await?;
+        // A delete is a row written, and the alarm that ends here has rung.
+        if storage.get_alarm().await?.is_some() {
+            storage.delete_alarm().await?;
+        }
         storage.delete_all().await
     }
 }
@@ -141,7 +151,7 @@ impl DurableWatch {
     }
 }
 
-fn lost(error: worker::Error) -> WatcherError {
+fn lost(error: &worker::Error) -> WatcherError {
     WatcherError(error.to_string())
 }
 
@@ -150,7 +160,7 @@ impl Watch for DurableWatch {
     async fn sending(&self) -> std::result::Result<Option<u32>, WatcherError> {
         let storage = SendWrapper(&self.0 .0);
         let read = SendFuture::new(async move { storage.0.get::<u32>(SENDING).await });
-        read.await.map_err(lost)
+        read.await.map_err(|error| lost(&error))
     }
 
     async fn set_sending(&self, attempt: Option<u32>) -> std::result::Result<(), WatcherError> {
@@ -161,10 +171,12 @@ impl Watch for DurableWatch {
                 None => storage.0.delete(SENDING).await.map(drop),
             }
         });
-        write.await.map_err(lost)
+        write.await.map_err(|error| lost(&error))
     }
 
     async fn arm(&self, at: UnixMillis) -> std::result::Result<(), WatcherError> {
-        SendFuture::new(self.arm_storage(at)).await.map_err(lost)
+        SendFuture::new(self.arm_storage(at))
+            .await
+            .map_err(|error| lost(&error))
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::json;
 
 use super::answer::Answer;
 use super::auth::Operator;
 use super::error::ApiError;
+use super::path::Path;
 use super::queue::job_id;
 use crate::app::App;
 use crate::queue::{evidence as evidence_verb, recover as recover_verb, sweep as sweep_verb};

@@ -2,6 +2,7 @@
 //! here.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -9,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{header, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde::Serialize;
 
 use super::error::{ApiError, Code};
@@ -110,6 +112,9 @@ fn json_text(text: &str) -> String {
 pub fn blob_response(body: BlobBody) -> Response {
     match body {
         BlobBody::Bytes(bytes) => Body::from(bytes).into_response(),
+        BlobBody::Stream(stream) => {
+            Body::from_stream(stream.map(Ok::<_, Infallible>)).into_response()
+        }
         BlobBody::Platform(handle) => {
             let mut response = Body::empty().into_response();
             response.extensions_mut().insert(PlatformBody(handle));
@@ -134,10 +139,11 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
     };
     let mut response = rendered(response, &request_id.0, &route, wants_problem);
     let status = response.status().as_u16();
-    let level = if status >= 500 {
-        Level::Error
-    } else {
-        Level::Info
+    let level = match status {
+        // Asked to come back later, on purpose.
+        503 => Level::Warn,
+        500.. => Level::Error,
+        _ => Level::Info,
     };
     app.log(
         log::event(level, "request.answered")
@@ -171,11 +177,11 @@ fn rendered(
     wants_problem: bool,
 ) -> Response {
     let unrendered = response.extensions_mut().remove::<Unrendered>();
-    // What the router refuses by itself, as a path that is no UTF-8, is an error like any other.
+    // What the router refuses by itself, as a query that is none, is an error like any other.
     let of_router = response.status().is_client_error().then(|| {
         Unrendered::Error(ApiError::new(
             Code::InvalidRequest,
-            "the path or the query cannot be read",
+            "the query cannot be read",
         ))
     });
     let Some(unrendered) = unrendered.or(of_router) else {

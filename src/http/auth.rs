@@ -69,8 +69,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// Open without a key: wherever the GPU is simulated; and on this machine, to what runs on it. A page
-/// of somebody else's in the developer's browser names itself in `Origin`, and is not let in.
+/// Open without a key: wherever the GPU is simulated; and on this machine, to what runs on it. A
+/// page of somebody else's in the developer's browser names itself in `Origin`, and is not let in.
 fn is_open(app: &App, headers: &HeaderMap) -> bool {
     if app.config.mode == Mode::Simulated {
         return true;

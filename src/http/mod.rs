@@ -13,6 +13,7 @@ mod gpu;
 mod health;
 mod inputs;
 mod limits;
+mod path;
 mod queue;
 mod request_id;
 mod results;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{header, HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::answer::{blob_response, Answer};
 use super::auth::Caller;
 use super::error::{ApiError, Code};
+use super::path::Path;
 use super::{create_body, view};
 use crate::app::App;
 use crate::id::JobId;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_range_header::parse_range_header;
@@ -11,6 +11,7 @@ use http_range_header::parse_range_header;
 use super::answer::blob_response;
 use super::auth::Caller;
 use super::error::ApiError;
+use super::path::Path;
 use super::queue::if_none_match;
 use crate::app::App;
 use crate::ports::{BlobMeta, ByteRange};

@@ -1,10 +1,10 @@
 //! `/api/templates`: contracts, from which a page draws its form.
 
-use axum::extract::Path;
 use serde_json::json;
 
 use super::answer::Answer;
 use super::error::{ApiError, Code};
+use super::path::Path;
 use crate::workflow::template;
 
 /// `GET /api/templates`: every template, with what a chooser shows.

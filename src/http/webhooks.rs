@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 
 use super::answer::Answer;
 use super::error::{ApiError, Code};
 use super::limits;
+use super::path::Path;
 use crate::app::App;
 use crate::queue::hear::{self, INLINE_BYTES_MAX};
 

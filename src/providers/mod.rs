@@ -2,7 +2,7 @@
 //!
 //! Invariant: a provider's own words (its JSON, its status names, its header names) never leave its
 //! directory; what leaves is [`Report`], [`Submitted`] and [`Output`]. A provider decides nothing
-//! about a job: it says what it saw, `job.rs` says what that means.
+//! about a job: it says what it saw, `job/` says what that means.
 
 pub mod runpod;
 pub mod simulated;

@@ -45,9 +45,9 @@ impl From<Settled> for Next {
     }
 }
 
-/// What an alarm does: takes a step, and comes back soon if the step failed on our side. Alarms that
-/// fail too often are dropped for good by the platform, so nothing fails through here but the alarm
-/// itself.
+/// What an alarm does: takes a step, and comes back soon if the step failed on our side. Alarms
+/// that fail too often are dropped for good by the platform, so nothing fails through here but the
+/// alarm itself.
 pub async fn on_alarm(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, WatcherError> {
     let error = match advance(app, watch, id).await {
         Ok(next) => return Ok(next),
@@ -113,8 +113,9 @@ async fn unconfigured(
         | Step::Look { .. }
         | Step::Cancel { .. }
         | Step::Sleep { .. } => {
-            let line = log::error("provider.unconfigured").job(record.job.id);
-            app.log(line.with("provider", record.accepted.provider.as_str()));
+            let name = record.accepted.provider.as_str();
+            let report = log::error("provider.unconfigured").job(record.job.id);
+            app.log(report.with("provider", name));
         }
     }
     watch.arm(app.now().plus_ms(UNCONFIGURED_MS)).await?;
@@ -291,11 +292,5 @@ fn ended_by(n: u32, provider_id: Option<ProviderId>, heard: Heard) -> AttemptEnd
         heard,
         error: None,
         times: Times::default(),
-    }
-}
-
-impl From<WatcherError> for QueueError {
-    fn from(error: WatcherError) -> Self {
-        Self::Broken(error.to_string())
     }
 }

@@ -29,8 +29,8 @@ pub fn claim(app: &App, token: &str) -> Option<CallbackClaim> {
     app.signer.verify_callback(token)
 }
 
-/// Takes a callback. `body` is `None` when it was too large to be read. A callback that comes twice,
-/// late, or out of order changes nothing that has been settled.
+/// Takes a callback. `body` is `None` when it was too large to be read. A callback that comes
+/// twice, late, or out of order changes nothing that has been settled.
 pub async fn hear(
     app: &App,
     provider: &str,

@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod health;
 pub mod hear;
 pub mod inputs;
+pub mod listen;
 pub mod read;
 pub mod recover;
 pub mod retry;
@@ -18,7 +19,7 @@ pub mod sweep;
 use thiserror::Error;
 
 use crate::id::CallerId;
-use crate::ports::{BlobError, DbError};
+use crate::ports::{BlobError, DbError, WatcherError};
 use crate::store::StoreError;
 
 /// Who asks, and under which name the answer can be found in the log.
@@ -35,6 +36,8 @@ pub enum QueueError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Blob(#[from] BlobError),
+    #[error(transparent)]
+    Watcher(#[from] WatcherError),
     #[error("{0}")]
     Broken(String),
 }
@@ -44,7 +47,8 @@ impl QueueError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Store(StoreError::Db(DbError::Unknown(_) | DbError::Overloaded(_)))
-            | Self::Blob(_) => true,
+            | Self::Blob(_)
+            | Self::Watcher(_) => true,
             Self::Store(_) | Self::Broken(_) => false,
         }
     }

@@ -107,8 +107,8 @@ pub fn name(statement: &'static str) -> &'static str {
         .unwrap_or(statement)
 }
 
-/// The largest whole number that a JavaScript number holds exactly; a provider's wild figure becomes
-/// this instead of a row that cannot be written.
+/// The largest whole number that a JavaScript number holds exactly; a provider's wild figure
+/// becomes this instead of a row that cannot be written.
 const EXACT_MAX: i64 = (1 << 53) - 1;
 
 impl From<&str> for Param {

@@ -124,6 +124,7 @@ impl TestQueue {
         };
         let app = App::new(config(settings), ports);
         let app = Arc::new(app.unwrap_or_else(|problems| panic!("{problems:?}")));
+        watchers.serve(&app);
         let router = router(app.clone());
         drop(wire.queue.set(router.clone()));
         Self {
@@ -185,7 +186,8 @@ impl TestQueue {
         let alarm = self.watchers.next_alarm().map(|(at, _)| at);
         let task = lock(&self.waiting).iter().map(|(at, _)| *at).min();
         let webhook = lock(&self.runpod).next_webhook_at();
-        [alarm, task, webhook].into_iter().flatten().min()
+        let timer = self.watchers.next_timer();
+        [alarm, task, webhook, timer].into_iter().flatten().min()
     }
 
     /// Moves the clock on by `ms`, letting everything happen that is due until then.
@@ -196,6 +198,7 @@ impl TestQueue {
             self.happen().await;
         }
         self.clock.set(end);
+        self.watchers.run_timers().await;
     }
 
     /// Everything that is due now.
@@ -209,6 +212,7 @@ impl TestQueue {
         {
             self.ring(id).await;
         }
+        self.watchers.run_timers().await;
     }
 
     /// Runs one watcher's alarm now, due or not.
@@ -220,6 +224,7 @@ impl TestQueue {
             Ok(Next::Stay) => {}
             Err(_) => self.watchers.lose_step(id),
         }
+        self.watchers.publish(id).await;
     }
 
     /// The same, and dies after `polls` steps: what was done by then is done, and nothing else.

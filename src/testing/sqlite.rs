@@ -3,7 +3,7 @@
 //! Like D1 it binds every number as a double, runs a batch as one transaction, and refuses what D1
 //! refuses. Unlike D1 it can be told to fail.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -38,6 +38,9 @@ pub struct SqliteDb {
     connection: Mutex<Connection>,
     faults: Mutex<VecDeque<DbFault>>,
     batches: Mutex<Vec<Vec<&'static str>>>,
+    rows_written: Mutex<u64>,
+    /// Selects the entries of every index.
+    entries_sql: String,
 }
 
 impl SqliteDb {
@@ -49,10 +52,13 @@ impl SqliteDb {
         for (limit, value) in LIMITS {
             connection.set_limit(limit, value)?;
         }
+        let entries_sql = entries_sql(&connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
             faults: Mutex::default(),
             batches: Mutex::default(),
+            rows_written: Mutex::default(),
+            entries_sql,
         })
     }
 
@@ -68,6 +74,11 @@ impl SqliteDb {
     /// The statements of every batch since this was last asked.
     pub fn take_batches(&self) -> Vec<Vec<&'static str>> {
         std::mem::take(&mut lock(&self.batches))
+    }
+
+    /// Rows written since this was last asked, as D1 bills them.
+    pub fn take_rows_written(&self) -> u64 {
+        std::mem::take(&mut lock(&self.rows_written))
     }
 
     /// For the tests' own questions: rows as JSON objects. Parameters are null.
@@ -98,8 +109,9 @@ impl SqliteDb {
             Some(DbFault::LostAfter) | None => {}
         }
         let mut connection = lock(&self.connection);
-        let outcomes = transaction(&mut connection, statements);
+        let outcomes = transaction(&mut connection, &self.entries_sql, statements);
         let outcomes = outcomes.map_err(|error| DbError::Refused(error.to_string()))?;
+        *lock(&self.rows_written) += outcomes.iter().map(|o| o.rows_written).sum::<u64>();
         match fault {
             Some(DbFault::LostAfter) => Err(DbError::Unknown("connection lost".into())),
             _ => Ok(outcomes),
@@ -109,20 +121,63 @@ impl SqliteDb {
 
 fn transaction(
     connection: &mut Connection,
+    entries_sql: &str,
     statements: &[Statement],
 ) -> rusqlite::Result<Vec<Outcome>> {
     let transaction = connection.transaction()?;
     let mut outcomes = Vec::new();
     for statement in statements {
+        let reads = transaction.prepare_cached(statement.sql)?.readonly();
+        let entries = || {
+            if reads {
+                return Ok(BTreeSet::new());
+            }
+            entries(&transaction, entries_sql)
+        };
+        let before = entries()?;
         let (rows, changes) = statement_rows(&transaction, statement.sql, &statement.params)?;
+        // An entry that is taken away costs nothing.
+        let new_entries = entries()?.difference(&before).count() as u64;
         outcomes.push(Outcome {
             rows: Value::from(rows).to_string(),
             changes,
-            rows_written: changes,
+            rows_written: changes + new_entries,
         });
     }
     transaction.commit()?;
     Ok(outcomes)
+}
+
+/// One row for each entry of each index that the schema declares: which index, its columns, and the
+/// primary key that it leads to. Every table is WITHOUT ROWID, so a primary key is no index.
+fn entries_sql(connection: &Connection) -> rusqlite::Result<String> {
+    let sql = "SELECT m.name, m.tbl_name, m.sql,
+          (SELECT group_concat(name) FROM pragma_table_info(m.tbl_name) WHERE pk > 0)
+        FROM sqlite_master m WHERE m.type = 'index' AND m.sql IS NOT NULL";
+    let mut statement = connection.prepare(sql)?;
+    let select = |row: &rusqlite::Row<'_>| {
+        let texts: [String; 4] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+        let [index, table, sql, key] = texts;
+        let (columns, rest) = sql
+            .split_once('(')
+            .and_then(|(_, rest)| rest.split_once(')'))
+            .unwrap_or(("", ""));
+        // What follows the columns is nothing, or the WHERE of a partial index.
+        Ok(format!(
+            "SELECT json_array('{index}', {columns}, {key}) FROM {table}{rest}"
+        ))
+    };
+    let selects: Vec<String> = statement.query_map([], select)?.collect::<Result<_, _>>()?;
+    Ok(selects.join("\nUNION ALL "))
+}
+
+fn entries(connection: &Connection, entries_sql: &str) -> rusqlite::Result<BTreeSet<String>> {
+    if entries_sql.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut statement = connection.prepare_cached(entries_sql)?;
+    let entries = statement.query_map([], |row| row.get(0))?;
+    entries.collect()
 }
 
 fn statement_rows(

@@ -1,14 +1,21 @@
 //! The jobs' watchers in memory: an alarm and a marker each, as the durable objects have.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::channel::oneshot;
+use futures::{FutureExt, StreamExt};
 
 use super::memory::{lock, pause};
+use crate::app::App;
+use crate::http::event_of;
 use crate::id::JobId;
 use crate::ports::{BlobBody, Clock, Watch, WatcherError, Watchers};
+use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +28,10 @@ struct State {
 pub struct MemoryWatchers {
     clock: Arc<dyn Clock>,
     states: Mutex<BTreeMap<JobId, State>>,
+    hubs: Mutex<BTreeMap<JobId, Arc<Hub>>>,
+    timers: Arc<Timers>,
+    /// Whose watchers these are. Weak: the application holds them.
+    app: OnceLock<Weak<App>>,
     deaf: AtomicBool,
     calls: Mutex<Vec<&'static str>>,
     writes: Mutex<Vec<&'static str>>,
@@ -29,12 +40,52 @@ pub struct MemoryWatchers {
 impl MemoryWatchers {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
+            timers: Arc::new(Timers {
+                clock: clock.clone(),
+                set: Mutex::default(),
+            }),
             clock,
             states: Mutex::default(),
+            hubs: Mutex::default(),
+            app: OnceLock::new(),
             deaf: AtomicBool::new(false),
             calls: Mutex::default(),
             writes: Mutex::default(),
         }
+    }
+
+    /// Says whose watchers these are: they read its rows for those who listen.
+    pub fn serve(&self, app: &Arc<App>) {
+        drop(self.app.set(Arc::downgrade(app)));
+    }
+
+    /// Tells the job's listeners, as its watcher does after every call and every step.
+    pub async fn publish(&self, id: JobId) {
+        if let Ok((app, hub)) = self.hub(id) {
+            hub.publish(&app, id).await;
+        }
+    }
+
+    /// When the next timer of somebody who listens is over.
+    pub fn next_timer(&self) -> Option<UnixMillis> {
+        self.timers.next()
+    }
+
+    /// Lets every timer that is over go off.
+    pub async fn run_timers(&self) {
+        if self.timers.run() {
+            pause().await;
+        }
+    }
+
+    fn hub(&self, id: JobId) -> Result<(Arc<App>, Arc<Hub>), WatcherError> {
+        let app = self.app.get().and_then(Weak::upgrade);
+        let app = app.ok_or_else(|| WatcherError("nobody's watchers".into()))?;
+        let mut hubs = lock(&self.hubs);
+        let hub = hubs
+            .entry(id)
+            .or_insert_with(|| Arc::new(Hub::new(event_of)));
+        Ok((app, Arc::clone(hub)))
     }
 
     /// While deaf, every call from outside is lost.
@@ -113,16 +164,56 @@ impl Watchers for MemoryWatchers {
         self.hear("wake")?;
         self.arm(job, self.clock.now().plus_ms(1));
         pause().await;
+        self.publish(job).await;
         Ok(())
     }
 
-    /// Nobody waits here: time stands still until the test moves it.
-    async fn wait(&self, _: JobId, _: u64, _: u32) -> Result<(), WatcherError> {
-        self.hear("wait")
+    /// Time stands still: without a change, it returns when a test moves the clock past its limit.
+    async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError> {
+        self.hear("wait")?;
+        let (app, hub) = self.hub(job)?;
+        let limit = self.timers.sleep(Duration::from_millis(limit_ms.into()));
+        hub.wait(&app, job, version, limit).await;
+        Ok(())
     }
 
-    async fn events(&self, _: JobId, _: Option<&str>) -> Result<BlobBody, WatcherError> {
-        Err(WatcherError("no live events in memory".into()))
+    async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError> {
+        self.hear("events")?;
+        let (app, hub) = self.hub(job)?;
+        let timers = Arc::clone(&self.timers);
+        let sleep = move |time| timers.sleep(time);
+        let stream = hub.events(&app, job, after, sleep).await;
+        Ok(BlobBody::Stream(stream.boxed()))
+    }
+}
+
+/// Timers that go off when the clock has been moved past them.
+struct Timers {
+    clock: Arc<dyn Clock>,
+    set: Mutex<Vec<(UnixMillis, oneshot::Sender<()>)>>,
+}
+
+impl Timers {
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        lock(&self.set).push((self.clock.now().plus_ms(ms), sender));
+        receiver.map(drop)
+    }
+
+    fn next(&self) -> Option<UnixMillis> {
+        let mut set = lock(&self.set);
+        set.retain(|(_, sender)| !sender.is_canceled());
+        set.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Dropping a sender ends its timer. True if any did.
+    fn run(&self) -> bool {
+        let now = self.clock.now();
+        let mut set = lock(&self.set);
+        let before = set.len();
+        set.retain(|(at, _)| *at > now);
+        set.len() < before
     }
 }
 

@@ -1,7 +1,9 @@
-//! The templates that are built in: a prompt with places, a contract, the schema of its nodes.
+//! The templates that are built in: a prompt with places, and a contract.
 //!
-//! Each lives in `templates/<name>/` as `template.json`, `contract.json` and `schema.json`, is
-//! embedded as text and parsed when it is first asked for, so that a request pays for one only.
+//! Each lives in `templates/<name>/` as `template.json` and `contract.json`, is embedded as text
+//! and parsed when it is first asked for, so that a request pays for one only. Beside them lies
+//! `schema.json`, the part of ComfyUI's `object_info` that the prompt needs (`{}` for a task).
+//! Tests hold the template against it; the Worker does not carry it.
 
 use std::sync::OnceLock;
 
@@ -20,24 +22,17 @@ pub struct Template {
     pub contract: Contract,
     /// An API-format prompt, or a `{task, payload}` object.
     pub prompt: Value,
-    /// The part of ComfyUI's `object_info` that the prompt needs, as JSON text; `{}` for a task.
-    pub schema: &'static str,
     hash: String,
 }
 
 impl Template {
-    pub fn parse(
-        contract: &str,
-        prompt: &str,
-        schema: &'static str,
-    ) -> Result<Self, TemplateError> {
+    pub fn parse(contract: &str, prompt: &str) -> Result<Self, TemplateError> {
         if prompt.len() > TEMPLATE_SIZE_BYTES_MAX {
             return Err(TemplateError::TooLarge(prompt.len()));
         }
         Ok(Self {
             contract: Contract::parse(contract)?,
             prompt: serde_json::from_str(prompt)?,
-            schema,
             hash: hash(prompt, contract),
         })
     }
@@ -92,7 +87,6 @@ struct Embedded {
     name: &'static str,
     contract: &'static str,
     prompt: &'static str,
-    schema: &'static str,
     /// None inside when it cannot be parsed: a test proves that this is never so, and a Worker
     /// that lacks one template serves its callers better than one that panics at every request.
     parsed: OnceLock<Option<Template>>,
@@ -100,7 +94,7 @@ struct Embedded {
 
 impl Embedded {
     fn get(&self) -> Option<&Template> {
-        let parse = || Template::parse(self.contract, self.prompt, self.schema).ok();
+        let parse = || Template::parse(self.contract, self.prompt).ok();
         self.parsed.get_or_init(parse).as_ref()
     }
 }
@@ -111,7 +105,6 @@ macro_rules! embedded {
             name: $name,
             contract: include_str!(concat!("templates/", $name, "/contract.json")),
             prompt: include_str!(concat!("templates/", $name, "/template.json")),
-            schema: include_str!(concat!("templates/", $name, "/schema.json")),
             parsed: OnceLock::new(),
         }),+]
     };
@@ -139,7 +132,7 @@ mod tests {
     #[test]
     fn every_embedded_template_is_read_and_has_no_flaw() {
         for embedded in &EMBEDDED {
-            let read = Template::parse(embedded.contract, embedded.prompt, embedded.schema);
+            let read = Template::parse(embedded.contract, embedded.prompt);
             let template = read.unwrap_or_else(|e| panic!("{}: {e}", embedded.name));
             assert_eq!(template.name(), embedded.name);
             let flaws = lint::lint(&template.contract, &template.prompt);

@@ -15,7 +15,8 @@ pub const QUOTED_LENGTH_MAX: usize = 64;
 pub struct Violation {
     /// A JSON Pointer into the request body, such as `/inputs/steps`, or `/steps` for a shorthand.
     pub path: String,
-    /// One of [`CODES`]; stable, for programs.
+    /// Stable, for programs. One of [`CODES`] from `check`, an error type of ComfyUI's from
+    /// `validate`, or one of the request's own; `docs/API.md` lists the last two.
     pub code: &'static str,
     /// One sentence that says what to do, for people.
     pub message: String,
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_codes_are_sorted_and_each_is_there_once() {
+    fn the_codes_of_check_are_sorted_and_each_is_there_once() {
         assert!(CODES.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

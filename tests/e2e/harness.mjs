@@ -1,61 +1,99 @@
 // The product as a black box: started as `make dev` starts it, on a free port, with an empty state.
 //
-//   const product = await startProduct(t);                    // simulated GPU
-//   const product = await startProduct(t, { runpod: true });  // against `ops mock-runpod`
+//   const product = await startProduct(t);                 // simulated GPU, for one test
+//   const product = sharedProduct({ runpod: true });       // against `ops mock-runpod`, for a file
 //
-// Everything ends and every file goes with the test `t`; its log is printed when the test fails.
-// Tests wait for conditions (`eventually`), never for time.
+// Everything ends and every file goes with the test or the file; what the servers printed is shown
+// when a test fails. Tests wait for conditions (`eventually`), never for time.
 
+import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, afterEach, before } from "node:test";
+import { stripVTControlCharacters } from "node:util";
 
 import { freePort, until } from "../../scripts/lib/process.mjs";
 import { build, migrate, mockRunpod, serve, tick } from "../../scripts/lib/server.mjs";
+
+/** Lines shown of a failure: one long test prints a few hundred. */
+const LINES_SHOWN = 400;
+const TERMINAL = ["succeeded", "failed", "canceled", "expired"];
 
 let built;
 
 /**
  * @param t the test's context, or anything with `after(fn)`
- * @param options.runpod start `ops mock-runpod` and use it, with `options.mockArgs`
+ * @param options.runpod start `ops mock-runpod` and use it
+ * @param options.plan how the mock behaves; `options.mockArgs` are added to its command line
  * @param options.vars set on the Worker, over everything else
+ * @param options.main another build than the release
+ * @param options.refusing expect a configuration that serves nothing
  */
-export async function startProduct(t, { runpod = false, mockArgs = [], vars = {} } = {}) {
-  const product = new Product(await mkdtemp(join(tmpdir(), "edge-queue-e2e-")), vars);
-  t.after(() => product.end(t));
-  built ??= build();
-  await built;
-  await migrate(product.state, { onLine: product.note });
-  if (runpod) product.mock = await mockRunpod({ args: mockArgs, onLine: product.note });
-  product.port = await freePort();
-  await product.start();
+export async function startProduct(t, options = {}) {
+  const product = new Product(options);
+  t.after(async () => {
+    product.explain(t);
+    await product.end();
+  });
+  await product.begin();
   return product;
 }
 
-class Product {
+/** One product for all tests of a file. Called at the file's top, used inside its tests. */
+export function sharedProduct(options = {}) {
+  const product = new Product(options);
+  before(() => product.begin());
+  afterEach((t) => product.explain(t));
+  after(() => product.end());
+  return product;
+}
+
+export class Product {
   /** Every line that the servers printed. */
   log = [];
   mock = null;
   server = null;
   port = 0;
+  #shown = 0;
 
-  constructor(state, vars) {
-    this.state = state;
+  constructor({ runpod = false, plan = {}, mockArgs = [], vars = {}, ...served }) {
+    this.runpod = runpod;
+    this.mockArgs = ["--plan", JSON.stringify(plan), ...mockArgs];
     this.vars = vars;
+    this.served = served;
     this.note = (line) => this.log.push(line);
+  }
+
+  async begin() {
+    try {
+      this.state = await mkdtemp(join(tmpdir(), "edge-queue-e2e-"));
+      built ??= build();
+      await built;
+      await migrate(this.state, { onLine: this.note });
+      if (this.runpod) {
+        this.mock = await mockRunpod({ args: this.mockArgs, onLine: this.note });
+      }
+      this.port = await freePort();
+      await this.start();
+    } catch (error) {
+      this.explain({ passed: false });
+      throw error;
+    }
   }
 
   get url() {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Starts, also again after `kill` or `stop`: same port and state; `vars` replace earlier ones. */
+  /** Starts, also again after `kill` or `stop`: same port and state, `vars` over earlier ones. */
   async start(vars = {}) {
     this.vars = { ...this.vars, ...vars };
     this.server = await serve({
       port: this.port,
       state: this.state,
       vars: { ...this.mock?.vars, ...this.vars },
+      ...this.served,
       isolated: true,
       onLine: this.note,
     });
@@ -78,13 +116,16 @@ class Product {
     await tick(this.url);
   }
 
+  fetch(path, options = {}) {
+    return fetch(new URL(path, this.url), { redirect: "manual", ...options });
+  }
+
   /** `{status, headers, body}`; the body parsed when it is JSON, else text. */
   async call(method, path, body, headers = {}) {
-    const response = await fetch(new URL(path, this.url), {
+    const response = await this.fetch(path, {
       method,
       headers: body === undefined ? headers : { "content-type": "application/json", ...headers },
       body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
-      redirect: "manual",
     });
     const text = await response.text();
     const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
@@ -92,17 +133,75 @@ class Product {
     return { status: response.status, headers: response.headers, body: parsed };
   }
 
-  async end(t) {
+  /** Creates a job that must be accepted, and answers its id. */
+  async create(body, headers) {
+    const answer = await this.call("POST", "/api/queue/create", body, headers);
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    return answer.body.job_id;
+  }
+
+  async job(id, headers) {
+    const answer = await this.call("GET", `/api/queue/status/${id}`, undefined, headers);
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    return answer.body.job;
+  }
+
+  /** The job once it has ended, however it did. */
+  async ended(id, { headers, limitMs } = {}) {
+    const job = async () => {
+      const job = await this.job(id, headers);
+      return TERMINAL.includes(job.status) && job;
+    };
+    return eventually(`job ${id} ends`, job, limitMs);
+  }
+
+  /** The job once it has succeeded; fails as soon as it has ended otherwise. */
+  async succeeded(id, options) {
+    const job = await this.ended(id, options);
+    assert.equal(job.status, "succeeded", JSON.stringify(job.error));
+    return job;
+  }
+
+  /** What the Worker logged, without wrangler's own lines and its frames around warnings. */
+  ownLines() {
+    const plain = this.log.map((line) => stripVTControlCharacters(line).trim());
+    const ready = plain.findIndex((line) => line.startsWith("[wrangler:info] Ready"));
+    return plain
+      .slice(ready + 1)
+      .filter((line) => line !== "" && !line.startsWith("[wrangler:"))
+      .map((line) => line.replace(/^[✘▲] \[(ERROR|WARNING)\] /, ""));
+  }
+
+  /** The lines of one event, parsed; with `id` those about one job. */
+  events(event, id) {
+    const lines = this.ownLines().filter((line) => line.includes(`"event":"${event}"`));
+    const parsed = lines.map((line) => JSON.parse(line));
+    return id === undefined ? parsed : parsed.filter((line) => line.job_id === id);
+  }
+
+  /** How we learned that a job had ended. */
+  async heardBy(id) {
+    const said = () => this.events("job.finished", id)[0];
+    return (await eventually("the log says how the job ended", said)).heard_by;
+  }
+
+  /** Shows what the servers printed since the last failure, if this one failed. */
+  explain(t) {
+    if (t.passed !== false) return;
+    console.error(this.log.slice(Math.max(this.#shown, this.log.length - LINES_SHOWN)).join("\n"));
+    this.#shown = this.log.length;
+  }
+
+  async end() {
     await this.stop();
     await this.mock?.stop();
     await rm(this.state, { recursive: true, force: true });
-    if (t.passed === false) console.error(this.log.slice(-60).join("\n"));
   }
 }
 
 /** Asks until `condition` returns something true, and returns it; else fails saying `what`. */
 export async function eventually(what, condition, limitMs = 20_000) {
-  const answer = await until(condition, limitMs);
+  const answer = await until(condition, limitMs, 100);
   if (!answer) throw new Error(`not within ${limitMs} ms: ${what}`);
   return answer;
 }

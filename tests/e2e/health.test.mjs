@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { startProduct } from "./harness.mjs";
+import { sharedProduct } from "./harness.mjs";
 
-test("health_answers_and_survives_kill_9", async (t) => {
-  const product = await startProduct(t);
+const product = sharedProduct();
 
+test("health_answers_and_survives_kill_9", async () => {
   const before = await product.call("GET", "/api/health");
   assert.equal(before.status, 200);
   assert.equal(before.body.ok, true);
@@ -19,12 +19,15 @@ test("health_answers_and_survives_kill_9", async (t) => {
   assert.equal(after.body.ok, true);
 });
 
-test("the_page_is_served_and_cron_runs", async (t) => {
-  const product = await startProduct(t);
-
+test("the_page_is_served_and_cron_runs", async () => {
   const page = await product.call("GET", "/");
   assert.equal(page.status, 200);
   assert.match(page.body, /<title>edge-queue/);
 
   await product.tick();
+});
+
+test("the_release_has_no_route_that_panics", async () => {
+  const answer = await product.call("GET", "/api/debug/panic");
+  assert.deepEqual([answer.status, answer.body.error], [404, "not_found"]);
 });

@@ -82,8 +82,8 @@ fn tables() -> Vec<(String, BTreeSet<String>)> {
     blocks.map(table).collect()
 }
 
-/// The documents, by their path from the root.
-fn documents() -> Vec<PathBuf> {
+/// The files with one of these extensions, by their path.
+fn files(extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().to_owned()];
     while let Some(folder) = folders.pop() {
@@ -96,12 +96,31 @@ fn documents() -> Vec<PathBuf> {
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
+            } else if extensions.iter().any(|wanted| {
+                path.extension()
+                    .is_some_and(|extension| extension == *wanted)
+            }) {
                 found.push(path);
             }
         }
     }
     found
+}
+
+/// What a text names as `<folder><path><ending>`, from the root or from where the text lies.
+fn named<'t>(text: &'t str, folder: &str, ending: &str) -> Vec<&'t str> {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
+    let starts = text.match_indices(folder).map(|(at, _)| at);
+    starts
+        .filter(|at| !text[..*at].ends_with(is_path))
+        .filter_map(|at| {
+            let rest = &text[at..];
+            let end = rest.find(|c| !is_path(c)).unwrap_or(rest.len());
+            // A sentence may end behind the name.
+            let name = rest[..end].trim_end_matches('.');
+            name.ends_with(ending).then_some(name)
+        })
+        .collect()
 }
 
 /// A page without its fenced blocks.
@@ -170,6 +189,20 @@ fn every_error_code_has_a_row_and_no_other() {
 }
 
 #[test]
+fn every_error_type_of_a_workflow_is_named() {
+    let source = read("src/workflow/validate/problem.rs");
+    let types = source.split("fn as_str").nth(1).unwrap();
+    let types = types.split("\n    }\n").next().unwrap();
+    let types: Vec<&str> = types.split('"').skip(1).step_by(2).collect();
+    assert!(types.len() > 10, "{types:?}");
+    let page = read("docs/API.md");
+    let errors = section(&page, "## Errors");
+    for name in types {
+        assert!(errors.contains(&format!("`{name}`")), "{name} is not named");
+    }
+}
+
+#[test]
 fn every_column_has_a_row_in_its_tables_section_and_no_other() {
     let page = read("docs/DATA_MODEL.md");
     for (table, columns) in tables() {
@@ -193,7 +226,7 @@ fn the_layers_are_those_that_are_enforced() {
 
 #[test]
 fn every_link_between_documents_leads_somewhere() {
-    for path in documents() {
+    for path in files(&["md"]) {
         let page = std::fs::read_to_string(&path).unwrap();
         for link in links(&page) {
             let (file, wanted) = link.split_once('#').unwrap_or((&link, ""));
@@ -208,4 +241,23 @@ fn every_link_between_documents_leads_somewhere() {
             }
         }
     }
+}
+
+#[test]
+fn every_document_and_source_that_is_named_is_there() {
+    let texts = [
+        "md", "rs", "toml", "sql", "sh", "mjs", "js", "json", "html", "yml",
+    ];
+    let mut found = 0;
+    for path in files(&texts) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let documents = named(&text, "docs/", ".md");
+        for name in documents.iter().chain(&named(&text, "src/", ".rs")) {
+            found += 1;
+            let near = path.parent().unwrap().join(name);
+            let is_there = root().join(name).exists() || near.exists();
+            assert!(is_there, "{} names {name}", path.display());
+        }
+    }
+    assert!(found > 10, "{found} names were found");
 }

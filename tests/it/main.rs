@@ -13,4 +13,5 @@ mod providers;
 mod routes;
 mod schema;
 mod simulation;
+mod templates;
 mod tidy;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use edge_queue::ports::{Db, Statement};
 use edge_queue::store::{name, STATEMENTS};
 use edge_queue::testing::sqlite::SqliteDb;
 use serde_json::Value;
@@ -66,5 +67,30 @@ fn every_statement_is_found_by_its_name_and_uses_an_index() {
                 .any(|table| detail.starts_with(&format!("SCAN {table}")));
             assert!(!scans_a_table, "{name}: {detail}");
         }
+    }
+}
+
+#[tokio::test]
+async fn rows_written_are_the_rows_and_the_index_entries_that_are_new() {
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c INTEGER)
+          STRICT, WITHOUT ROWID;
+        CREATE INDEX t_a ON t (a);
+        CREATE INDEX t_b ON t (b) WHERE b IS NOT NULL;";
+    let db = SqliteDb::new(schema).unwrap();
+    let steps = [
+        ("INSERT INTO t VALUES (1, 1, NULL, 1)", 2),
+        ("UPDATE t SET c = 2", 1),
+        ("UPDATE t SET a = 2", 2),
+        ("UPDATE t SET b = 2", 2),
+        ("UPDATE t SET a = 2, b = 2", 1),
+        ("UPDATE t SET b = NULL", 1),
+        ("UPDATE t SET a = 3 WHERE id = 9", 0),
+        ("SELECT * FROM t", 0),
+    ];
+    for (sql, expected) in steps {
+        let params = Vec::new();
+        let outcomes = db.batch(vec![Statement { sql, params }]).await.unwrap();
+        assert_eq!(outcomes[0].rows_written, expected, "{sql}");
+        assert_eq!(db.take_rows_written(), expected, "{sql}");
     }
 }

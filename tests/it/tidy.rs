@@ -105,7 +105,7 @@ fn functions(text: &str) -> Vec<(usize, usize)> {
         let (brace, declared) = (format!("{indent}}}"), format!("{indent})"));
         let ends =
             |line: &&str| **line == brace || (line.starts_with(&declared) && line.ends_with(';'));
-        let length = lines[i..].iter().position(|line| ends(&line));
+        let length = lines[i..].iter().position(ends);
         found.push((
             i + 1,
             length.unwrap_or_else(|| panic!("{line} never ends")) + 1,

@@ -51,7 +51,8 @@ impl Call<'_> {
                 let pause = service::retry_after_ms(&answer.headers, self.ended_at);
                 self.not_now("RunPod has too many requests", pause)
             }
-            // About our key, account or endpoint, not about the job: the queue waits for the operator.
+            // About our key, account or endpoint, not about the job: the queue waits for the
+            // operator.
             status @ (401..=404) => {
                 let detail = service::error_detail(&answer.body);
                 let message = refusal(status, detail.as_deref());

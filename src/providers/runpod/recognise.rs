@@ -4,7 +4,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 
 /// Shorter text is never a file: the smallest real PNG is 67 bytes, 92 characters.
-const BASE64_CHARS_MIN: usize = 100;
+const BASE64_CHARS_MIN: usize = 92;
 
 /// Characters decoded to look at the first bytes: 48 bytes are enough for every signature.
 const BASE64_HEAD_CHARS: usize = 64;

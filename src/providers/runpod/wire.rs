@@ -117,7 +117,7 @@ impl<'a> JobObject<'a> {
 }
 
 /// `COMPLETED` only says that the handler returned. Files found beside an error are a partial
-/// result, which is for `job.rs` to weigh; an error without any file is a failure.
+/// result, which is for `job/` to weigh; an error without any file is a failure.
 fn completed(error: Option<&Json>, output: Option<&Json>, times: Times) -> Report {
     let declared = output.is_some_and(failure::is_declared);
     let outputs = match output {

@@ -57,8 +57,8 @@ impl Turn<'_> {
         let n = order.attempt;
         match self.provider.submit(order).await {
             Submitted::Accepted(id) => self.accepted(n, &id).await,
-            // Provably not taken: the note is withdrawn first, so that a failure of ours from here on
-            // is no unknown submit.
+            // Provably not taken: the note is withdrawn first, so that a failure of ours from here
+            // on is no unknown submit.
             Submitted::NotNow {
                 failure,
                 retry_after_ms,

@@ -12,7 +12,7 @@ use crate::id::ProviderId;
 use crate::job::{self, Ending, Failure, FailureCode, JobStatus, Output, Report, Verdict};
 use crate::log;
 use crate::store::jobs::{self, AttemptEnd, AttemptOutcome, Finish, Finished, Heard, Record};
-use crate::workflow::compile;
+use crate::workflow::compile::{self, ExpectedOutput};
 
 /// What was heard of one attempt.
 #[derive(Debug)]
@@ -75,32 +75,31 @@ pub async fn settle(app: &App, record: &Record, news: News) -> Result<Settled, Q
 }
 
 /// ComfyUI runs the sound outputs of a half-broken prompt and says nothing of the others: a success
-/// that lacks the file of an output node is none. Only named files can tell.
+/// that lacks the file of an output node is none. Only a worker that keeps the names of files can
+/// tell; of any other, what it made counts.
 fn complete(record: &Record, report: Report) -> Report {
     let Report::Done { outputs, times } = report else {
         return report;
     };
     let expected = &record.accepted.outputs;
-    let names: Option<Vec<&str>> = outputs
-        .iter()
-        .map(|output| output.name.as_deref())
+    let named = outputs.iter().filter_map(|output| output.name.as_deref());
+    let made: Vec<&ExpectedOutput> = named
+        .filter_map(|name| compile::node_of(name, expected))
         .collect();
-    let missing = names.filter(|names| !names.is_empty()).and_then(|names| {
-        expected.iter().find(|output| {
-            let own = std::slice::from_ref(*output);
-            let made = |name: &&str| compile::node_of(name, own).is_some();
-            !output.prefix.is_empty() && !names.iter().any(made)
-        })
-    });
-    let Some(node_id) = missing.map(|output| output.node_id.clone()) else {
-        return Report::Done { outputs, times };
-    };
-    let message = "the provider reports success, and an output node delivered nothing";
-    let failure = Failure {
-        node_id,
-        ..Failure::new(FailureCode::OutputMissing, message)
-    };
-    Report::Failed { failure, times }
+    let missing = expected.iter().find(|output| !made.contains(output));
+    match missing {
+        Some(output) if !made.is_empty() => Report::Failed {
+            failure: Failure {
+                node_id: output.node_id.clone(),
+                ..Failure::new(
+                    FailureCode::OutputMissing,
+                    "the provider reports success, and an output node delivered nothing",
+                )
+            },
+            times,
+        },
+        _ => Report::Done { outputs, times },
+    }
 }
 
 /// Stores `outputs` and ends the job as succeeded; files that are not what they claim end it as

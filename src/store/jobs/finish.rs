@@ -11,9 +11,9 @@ use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
 
 /// Whoever comes first wins: the status must still be open, in the round that was judged. Only the
-/// live attempt, or none where none is live, may end it without a result; a success counts whichever
-/// attempt brings it, unless that one was canceled. An attempt that stays live stays due, to be
-/// canceled at the provider.
+/// live attempt, or none where none is live, may end it without a result; a success counts
+/// whichever attempt brings it, unless that one was canceled. An attempt that stays live stays due,
+/// to be canceled at the provider.
 pub const FINISH: &str = "-- jobs::finish
 UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = ?6,
   delay_ms = ?7, execution_ms = ?8, version = version + 1, wait_reason = NULL,

@@ -93,6 +93,8 @@ pub struct JobView {
     pub webhook: Option<String>,
     /// blake3 of the input: equal for submits of the same work.
     pub input_hash: String,
+    /// Names of the files that came with the input, in its order.
+    pub images: Vec<String>,
     pub submitted_at: UnixMillis,
     /// Each was billed.
     pub runs: Vec<Run>,
@@ -311,6 +313,7 @@ fn view(job: &FakeJob, now: UnixMillis) -> JobView {
         input_hash: blake3::hash(job.input.get().as_bytes())
             .to_hex()
             .to_string(),
+        images: work::image_names(job.input.get()),
         submitted_at: job.submitted_at,
         billed_ms: runs
             .iter()

@@ -177,6 +177,19 @@ pub(super) fn files(outcome: &Outcome, input: &str) -> Vec<Made> {
     made
 }
 
+/// What the files beside the prompt are called.
+pub(super) fn image_names(input: &str) -> Vec<String> {
+    let parsed: Value = serde_json::from_str(input).unwrap_or_default();
+    let images = parsed.get("images").and_then(Value::as_array);
+    let names = images
+        .into_iter()
+        .flatten()
+        .map(|image| image["name"].as_str());
+    names
+        .map(|name| name.unwrap_or_default().to_owned())
+        .collect()
+}
+
 /// Node id, class and inputs of each node of the prompt.
 fn nodes(input: &Value) -> Vec<(&str, &str, &Value)> {
     let workflow = input.get("workflow").and_then(Value::as_object);

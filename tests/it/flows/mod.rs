@@ -1,3 +1,4 @@
 //! Stories: a job from its creation to its end, through the real router.
 
+mod second_thoughts;
 mod the_main_job;

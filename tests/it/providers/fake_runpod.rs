@@ -256,6 +256,18 @@ fn webhooks_go_wrong_as_planned() {
 }
 
 #[test]
+fn files_that_come_with_an_order_are_seen_by_name() {
+    let mut fake = Fake::new(json!({}));
+    fake.submit();
+    let images = r#"[{"name":"b.png","image":"eA=="},{"name":"a.jpg","image":"eA=="}]"#;
+    let body = format!(r#"{{"input":{{"workflow":{PROMPT},"images":{images}}}}}"#);
+    fake.text("POST", "run", &body);
+    let jobs = fake.runpod.jobs(UnixMillis::new(0));
+    assert!(jobs[0].images.is_empty());
+    assert_eq!(jobs[1].images, ["b.png", "a.jpg"]);
+}
+
+#[test]
 fn billed_runs_are_counted_per_order() {
     let next = json!([{"runs": 2}, {"forget_after_ms": 100}, {}]);
     let mut fake = Fake::new(json!({"next": next, "job": {"queue_ms": 9_000}}));

@@ -4,7 +4,7 @@ use edge_queue::id::ProviderId;
 use edge_queue::job::FailureCode;
 use edge_queue::ports::Clock;
 use edge_queue::providers::runpod::{Runpod, Settings};
-use edge_queue::providers::{CancelAnswer, Looked, OutputData, Provider, Report, Submitted};
+use edge_queue::providers::{CancelAnswer, Looked, Order, OutputData, Provider, Report, Submitted};
 use serde_json::{json, Value};
 
 use super::{order, World, KEY};
@@ -83,7 +83,11 @@ async fn only_proof_that_nothing_was_taken_allows_another_submit() {
         0,
     )
     .await;
-    for status in [400, 401, 402, 403, 404, 413, 422] {
+    for status in [401, 402, 403, 404] {
+        let ours = fault(json!({"problem": {"status": status}}));
+        check_submit(ours, "not now Some(60000)", 0).await;
+    }
+    for status in [400, 413, 422] {
         let refusal = fault(json!({"problem": {"status": status}}));
         check_submit(refusal, "refused ProviderRejected", 0).await;
     }
@@ -112,8 +116,12 @@ async fn a_refusal_says_what_to_do_about_it() {
         (400, "RunPod refused the job (HTTP 400: refused by plan)"),
     ] {
         let world = World::new(json!({"faults": [{"fault": {"problem": {"status": status}}}]}));
-        let Submitted::Refused { failure, evidence } = world.provider.submit(&order()).await else {
-            panic!("not refused");
+        let (failure, evidence) = match world.provider.submit(&order()).await {
+            Submitted::Refused { failure, evidence }
+            | Submitted::NotNow {
+                failure, evidence, ..
+            } => (failure, evidence),
+            other => panic!("{other:?}"),
         };
         assert_eq!(failure.message, expected);
         assert_eq!(evidence.response_status, Some(status));
@@ -255,19 +263,19 @@ async fn every_failure_is_told_apart() {
 #[tokio::test]
 async fn a_look_that_fails_says_nothing_about_the_job() {
     let broken = [
-        (json!({"html": {"status": 200}}), None),
-        (json!({"html": {"status": 502}}), None),
-        (json!({"problem": {"status": 401}}), None),
-        (json!({"too_many": {"retry_after": "3"}}), Some(3_000)),
-        (json!({"cut": {"bytes": 3}}), None),
-        (json!("lost"), None),
-        (json!("not_sent"), None),
+        json!({"html": {"status": 200}}),
+        json!({"html": {"status": 502}}),
+        json!({"problem": {"status": 401}}),
+        json!({"too_many": {"retry_after": "3"}}),
+        json!({"cut": {"bytes": 3}}),
+        json!("lost"),
+        json!("not_sent"),
     ];
-    for (fault, pause) in broken {
+    for fault in broken {
         let world = World::new(json!({"faults": [{"on": "status", "fault": fault}]}));
         let id = accepted(&world).await;
         match world.provider.look("mock", &id).await {
-            Looked::Unreachable { retry_after_ms, .. } => assert_eq!(retry_after_ms, pause),
+            Looked::Unreachable { .. } => {}
             other => panic!("{fault}: {other:?}"),
         }
         assert_eq!(report(&world, &id).await, Report::Queued);
@@ -289,15 +297,18 @@ async fn a_wrong_endpoint_is_not_a_lost_job() {
     };
     let other = Runpod::new(settings, std::sync::Arc::new(http), world.clock.clone()).unwrap();
     assert!(matches!(
-        other.look("mock", &id).await,
+        other.look("other", &id).await,
         Looked::Unreachable { .. }
     ));
     assert!(matches!(
-        other.cancel("mock", &id).await,
+        other.cancel("other", &id).await,
         CancelAnswer::Unreachable { .. }
     ));
-    let submitted = other.submit(&order()).await;
-    assert_eq!(word(&submitted), "refused ProviderRejected");
+    let order = Order {
+        endpoint: "other".into(),
+        ..order()
+    };
+    assert_eq!(word(&other.submit(&order).await), "not now Some(60000)");
 }
 
 #[tokio::test]

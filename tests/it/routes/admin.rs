@@ -1,8 +1,77 @@
 //! `/api/admin/…`.
 
 use axum::body::Body;
-use edge_queue::testing::queue::{request, TestQueue, ADMIN_KEY};
-use serde_json::json;
+use edge_queue::id::JobId;
+use edge_queue::testing::queue::{request, Answered, TestQueue, ADMIN_KEY};
+use edge_queue::testing::runpod::Plan;
+use serde_json::{json, Value};
+
+async fn operate(queue: &TestQueue, path: &str) -> Answered {
+    let bearer = format!("Bearer {ADMIN_KEY}");
+    let headers = [("authorization", bearer.as_str())];
+    queue.post_with(path, &Value::Null, &headers).await
+}
+
+/// A job whose alarm the platform lost, some time after it should have ended.
+async fn forgotten(queue: &TestQueue) -> JobId {
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    queue.watchers.take_alarm(id);
+    queue.pass(59 * 60_000).await;
+    assert_eq!(queue.job(id).await["status"], "queued");
+    queue.watchers.take_calls();
+    id
+}
+
+#[tokio::test]
+async fn a_job_whose_alarm_was_lost_is_recovered_by_an_operator_alone() {
+    let queue = TestQueue::live(Plan::default());
+    let id = forgotten(&queue).await;
+    let path = format!("/api/admin/jobs/{id}/recover");
+    assert_eq!(queue.post(&path, &Value::Null).await.status, 401);
+    assert!(queue.watchers.take_calls().is_empty());
+    let answer = operate(&queue, &path).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["job_id"], id.to_string());
+    assert_eq!(queue.watchers.take_calls(), ["wake"]);
+    queue.pass(10_000).await;
+    assert_eq!(queue.job(id).await["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn a_job_that_is_not_there_cannot_be_recovered() {
+    let queue = TestQueue::simulated();
+    for id in ["0190163d-8694-739b-aea5-966c26f8ad91", "no-id"] {
+        let answer = operate(&queue, &format!("/api/admin/jobs/{id}/recover")).await;
+        assert_eq!(answer.status, 404, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_wakes_the_overdue_once_and_an_operator_alone_may_ask_for_it() {
+    let queue = TestQueue::live(Plan::default());
+    let id = forgotten(&queue).await;
+    let young = queue.create(&json!({"prompt": "y"})).await;
+    queue.watchers.take_calls();
+    let path = "/api/admin/sweep";
+    assert_eq!(queue.post(path, &Value::Null).await.status, 401);
+    assert_eq!(operate(&queue, path).await.json()["woken"], 1);
+    assert_eq!(
+        operate(&queue, path).await.json()["woken"],
+        0,
+        "not again so soon"
+    );
+    assert_eq!(queue.watchers.take_calls(), ["wake"]);
+    queue.pass(10_000).await;
+    for id in [id, young] {
+        assert_eq!(queue.job(id).await["status"], "succeeded");
+    }
+    queue.pass(24 * 3_600_000).await;
+    assert_eq!(
+        operate(&queue, path).await.json()["woken"],
+        0,
+        "all is done"
+    );
+}
 
 #[tokio::test]
 async fn a_failed_call_leaves_its_complete_redacted_record() {

@@ -64,3 +64,19 @@ async fn a_job_whose_callback_arrives_sets_three_alarms_and_notes_one_submit() {
         ["alarm", "alarm", "sending", "alarm"]
     );
 }
+
+#[tokio::test]
+async fn a_keyed_job_whose_callback_arrives_writes_at_most_twelve_rows() {
+    let queue = TestQueue::live(Plan::default());
+    queue.db.take_rows_written();
+    let body = json!({"prompt": "x", "request_id": "k"});
+    let id = queue.create(&body).await;
+    // The job and its three index entries, and the prompt.
+    assert_eq!(queue.db.take_rows_written(), 5);
+    queue.pass(10_000).await;
+    let job = queue.job(id).await;
+    assert_eq!(job["status"], "succeeded");
+    assert_eq!(job["outputs"].as_array().unwrap().len(), 1);
+    let later = queue.db.take_rows_written();
+    assert!(5 + later <= 12, "{later} rows after the create");
+}

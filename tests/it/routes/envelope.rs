@@ -63,6 +63,23 @@ async fn a_wrong_method_names_the_right_one() {
     assert_eq!(answer.json()["error"], "method_not_allowed");
 }
 
+/// A black-box probe met axum's own refusal: plain text without a request id.
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused_in_the_envelope() {
+    let queue = TestQueue::simulated();
+    for (method, path) in [
+        ("GET", "/api/queue/status/%ff"),
+        ("POST", "/api/queue/cancel/%ff%fe"),
+        ("GET", "/api/result/%ff/x"),
+        ("GET", "/api/templates/%ff"),
+        ("POST", "/api/webhooks/runpod/%ff"),
+    ] {
+        let answer = queue.send(request(method, path, &[], Body::empty())).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json()["error"], "not_found", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn every_line_of_the_log_is_json_with_its_event_and_without_secrets() {
     let queue = TestQueue::live(edge_queue::testing::runpod::Plan::default());
@@ -80,12 +97,19 @@ async fn every_line_of_the_log_is_json_with_its_event_and_without_secrets() {
     let id = queue.create(&json!({"prompt": "hush hush"})).await;
     queue.pass(10_000).await;
     let lines = queue.log.lines();
+    let token = queue.app.signer.callback(edge_queue::token::CallbackClaim {
+        job: id,
+        attempt: 1,
+    });
+    let delivered = queue.runpod.lock().unwrap().jobs(queue.now());
+    let webhook = delivered[0].webhook.as_deref().unwrap();
+    assert!(webhook.contains(&token), "the token that was used");
     for line in &lines {
         let parsed: Value = serde_json::from_str(line).unwrap();
         for member in ["level", "event", "ts"] {
             assert!(parsed[member].is_string(), "{line}");
         }
-        for secret in ["hush", "mock-key", "wrong-key", "/api/webhooks/runpod/Q"] {
+        for secret in ["hush", "mock-key", "wrong-key", token.as_str()] {
             assert!(!line.contains(secret), "{line}");
         }
     }

@@ -1,10 +1,14 @@
 //! Each route by itself: what it takes, what it refuses, and what it costs.
 
 mod admin;
+mod cancel;
 mod cost;
 mod create;
 mod envelope;
+mod events;
 mod list;
 mod results;
+mod retry;
+mod templates;
 mod uploads;
 mod webhooks;

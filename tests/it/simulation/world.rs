@@ -261,7 +261,7 @@ impl World {
         self.check();
         let open = "SELECT id, status, phase, attempt, provider_id, attempt_ended_at FROM jobs
             WHERE status NOT IN ('succeeded', 'failed', 'canceled', 'expired')
-               OR (attempt > 0 AND attempt_ended_at IS NULL)";
+               OR (attempt > 0 AND attempt_ended_at IS NULL) OR due_at IS NOT NULL";
         let open = self.queue.db.query(open).unwrap();
         assert!(
             open.is_empty(),
