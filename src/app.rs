@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, Mode, Problem};
+use crate::config::{Config, Gpu, RunpodSettings};
 use crate::id::JobId;
 use crate::log::Line;
 use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, Tasks, Watchers};
-use crate::providers::runpod::{self, Runpod};
+use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
 use crate::time::UnixMillis;
@@ -55,10 +55,9 @@ impl Providers {
 }
 
 impl App {
-    /// Fails only for settings that a provider refuses.
-    pub fn new(config: Config, ports: Ports) -> Result<Self, Vec<Problem>> {
-        let providers = providers(&config, &ports)?;
-        Ok(Self {
+    pub fn new(config: Config, ports: Ports) -> Self {
+        Self {
+            providers: providers(&config.gpu, &ports),
             signer: Signer::new(&config.token_secrets),
             config,
             db: ports.db,
@@ -69,8 +68,7 @@ impl App {
             clock: ports.clock,
             entropy: ports.entropy,
             log: ports.log,
-            providers,
-        })
+        }
     }
 
     pub fn now(&self) -> UnixMillis {
@@ -97,42 +95,23 @@ impl App {
     }
 }
 
-fn providers(config: &Config, ports: &Ports) -> Result<Providers, Vec<Problem>> {
-    let simulated = || -> Arc<dyn Provider> {
-        Arc::new(Simulated {
-            clock: Arc::clone(&ports.clock),
-            http: Arc::clone(&ports.http),
-            tasks: Arc::clone(&ports.tasks),
-        })
+fn providers(gpu: &Gpu, ports: &Ports) -> Providers {
+    let runpod = |settings: &RunpodSettings| -> Arc<dyn Provider> {
+        let (http, clock) = (Arc::clone(&ports.http), Arc::clone(&ports.clock));
+        Arc::new(Runpod::new(settings.clone(), http, clock))
     };
-    let live = live(config, ports)?;
-    Ok(match (config.mode, live) {
-        // A configuration without an endpoint is never live.
-        (Mode::Simulated, live) => Providers {
-            current: simulated(),
-            others: live.into_iter().collect(),
-        },
-        (Mode::Live, live) => Providers {
-            current: live.unwrap_or_else(simulated),
+    match gpu {
+        Gpu::Runpod(settings) => Providers {
+            current: runpod(settings),
             others: Vec::new(),
         },
-    })
-}
-
-fn live(config: &Config, ports: &Ports) -> Result<Option<Arc<dyn Provider>>, Vec<Problem>> {
-    let Some(settings) = config.runpod.clone() else {
-        return Ok(None);
-    };
-    let settings = runpod::Settings {
-        base_url: settings.base_url.unwrap_or_else(|| runpod::BASE_URL.into()),
-        endpoint_id: settings.endpoint_id,
-        api_key: settings.api_key,
-    };
-    match Runpod::new(settings, Arc::clone(&ports.http), Arc::clone(&ports.clock)) {
-        Ok(runpod) => Ok(Some(Arc::new(runpod))),
-        Err(error) => Err(vec![Problem {
-            setting: error.setting(),
-            problem: error.to_string(),
-        }]),
+        Gpu::Simulated { beside } => Providers {
+            current: Arc::new(Simulated {
+                clock: Arc::clone(&ports.clock),
+                http: Arc::clone(&ports.http),
+                tasks: Arc::clone(&ports.tasks),
+            }),
+            others: beside.iter().map(runpod).collect(),
+        },
     }
 }

@@ -1,6 +1,10 @@
 //! Settings, typed, read in one place. Every mistake is reported at once, by name, never by value.
 
+mod runpod;
+
 use std::fmt;
+
+pub use self::runpod::{RunpodSettings, BASE_URL};
 
 /// Where the product runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,23 +41,23 @@ impl Mode {
     }
 }
 
-/// A RunPod endpoint and the key that opens it.
+/// What jobs are given to.
 #[derive(Clone)]
-pub struct RunpodSettings {
-    /// Another job API than RunPod's own: a mock. Refused in production.
-    pub base_url: Option<String>,
-    pub endpoint_id: String,
-    pub api_key: String,
+pub enum Gpu {
+    /// New jobs are simulated; those of an endpoint that is still configured are looked after.
+    Simulated {
+        beside: Option<RunpodSettings>,
+    },
+    Runpod(RunpodSettings),
 }
 
 #[derive(Clone)]
 pub struct Config {
     pub environment: Environment,
-    pub mode: Mode,
+    pub gpu: Gpu,
     /// Origin of callback URLs and absolute links, without a trailing slash. Never taken from
     /// `Host`.
     pub public_url: String,
-    pub runpod: Option<RunpodSettings>,
     /// Secrets of tokens and links, newest first.
     pub token_secrets: Vec<String>,
     /// The operator's key. `None`: nobody is the operator.
@@ -96,6 +100,13 @@ impl Config {
             Err(reader.problems)
         }
     }
+
+    pub const fn mode(&self) -> Mode {
+        match self.gpu {
+            Gpu::Simulated { .. } => Mode::Simulated,
+            Gpu::Runpod(_) => Mode::Live,
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -106,13 +117,10 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn config(&mut self) -> Config {
         let environment = self.environment();
-        let runpod = self.runpod(environment);
-        let mode = self.mode(environment, runpod.is_some());
         Config {
             environment,
-            mode,
+            gpu: self.gpu(environment),
             public_url: self.public_url(environment),
-            runpod,
             token_secrets: self.token_secrets(environment),
             admin_key: self.admin_key(environment),
         }
@@ -154,35 +162,35 @@ impl Reader<'_> {
         if base_url.is_some() && environment == Environment::Production {
             self.problem("RUNPOD_BASE_URL", "must not be set in production");
         }
-        Some(RunpodSettings {
-            base_url,
+        let base_url = base_url.unwrap_or_else(|| BASE_URL.into());
+        let settings = RunpodSettings {
+            base_url: base_url.trim_end_matches('/').to_owned(),
             endpoint_id,
             api_key,
-        })
+        };
+        self.problems.extend(settings.problems());
+        Some(settings)
     }
 
     /// `PROVIDER` decides; else a real endpoint and key mean live; else simulated.
-    fn mode(&mut self, environment: Environment, has_runpod: bool) -> Mode {
-        let mode = match self.get("PROVIDER").as_deref() {
-            Some("simulated") => Mode::Simulated,
-            Some("runpod") => Mode::Live,
-            Some(_) => {
-                self.problem("PROVIDER", "must be simulated or runpod");
-                Mode::Live
+    fn gpu(&mut self, environment: Environment) -> Gpu {
+        let runpod = self.runpod(environment);
+        match (self.get("PROVIDER").as_deref(), runpod) {
+            (None | Some("runpod"), Some(settings)) => return Gpu::Runpod(settings),
+            (Some("runpod"), None) => self.missing_runpod(),
+            (None | Some("simulated"), beside) => {
+                if environment != Environment::Production {
+                    return Gpu::Simulated { beside };
+                }
+                self.problem("PROVIDER", "production must not run on the simulated GPU");
+                if beside.is_none() {
+                    self.missing_runpod();
+                }
             }
-            None if has_runpod => Mode::Live,
-            None => Mode::Simulated,
-        };
-        if mode == Mode::Live && !has_runpod {
-            self.missing_runpod();
+            (Some(_), _) => self.problem("PROVIDER", "must be simulated or runpod"),
         }
-        if mode == Mode::Simulated && environment == Environment::Production {
-            self.problem("PROVIDER", "production must not run on the simulated GPU");
-            if !has_runpod {
-                self.missing_runpod();
-            }
-        }
-        mode
+        // Never used: what brought us here was reported as a problem.
+        Gpu::Simulated { beside: None }
     }
 
     fn missing_runpod(&mut self) {
@@ -288,7 +296,7 @@ mod tests {
     #[test]
     fn a_complete_production_is_live() {
         let config = read(PRODUCTION, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(config.mode, Mode::Live);
+        assert_eq!(config.mode(), Mode::Live);
         assert_eq!(config.public_url, "https://queue.example.com");
     }
 
@@ -345,13 +353,36 @@ mod tests {
     }
 
     #[test]
+    fn every_mistake_in_a_runpod_setting_is_named_at_once() {
+        let wrong = &[
+            ("RUNPOD_ENDPOINT_ID", "a/b"),
+            ("RUNPOD_API_KEY", "key\nkey"),
+            ("PUBLIC_URL", "nowhere"),
+        ];
+        let expected = ["RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY", "PUBLIC_URL"];
+        check(PRODUCTION, wrong, &expected);
+    }
+
+    #[test]
+    fn a_mock_is_found_with_and_without_a_slash() {
+        let mock = &[
+            ("ENVIRONMENT", "local"),
+            ("RUNPOD_BASE_URL", "http://127.0.0.1:9/v2/"),
+        ];
+        match read(PRODUCTION, mock).map(|config| config.gpu) {
+            Ok(Gpu::Runpod(settings)) => assert_eq!(settings.base_url, "http://127.0.0.1:9/v2"),
+            _ => panic!("the mock is refused"),
+        }
+    }
+
+    #[test]
     fn a_laptop_needs_nothing() {
         let local = &[
             ("ENVIRONMENT", "local"),
             ("RUNPOD_ENDPOINT_ID", "replace-me"),
         ];
         let config = read(local, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(config.mode, Mode::Simulated);
+        assert_eq!(config.mode(), Mode::Simulated);
         check(
             local,
             &[("PROVIDER", "runpod")],

@@ -18,6 +18,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use tower_service::Service;
+use wasm_bindgen::JsValue;
+use worker::js_sys::Reflect;
 use worker::send::SendWrapper;
 use worker::{event, web_sys, Context, Env, Result, ScheduleContext, ScheduledEvent};
 
@@ -41,7 +43,7 @@ fn app(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
 
 fn build(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
     let config = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
-    App::new(config, ports(env)?).map(Arc::new)
+    Ok(Arc::new(App::new(config, ports(env)?)))
 }
 
 fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
@@ -52,11 +54,10 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
         }
     };
     let bucket = env.bucket("BLOBS").map_err(missing("BLOBS"))?;
-    let watchers = env
-        .durable_object("WATCHERS")
-        .map_err(missing("WATCHERS"))?;
+    let database = binding(env, "DB").map_err(missing("DB"))?;
+    let watchers = binding(env, "WATCHERS").map_err(missing("WATCHERS"))?;
     Ok(Ports {
-        db: Arc::new(d1::D1::new(env, "DB").map_err(missing("DB"))?),
+        db: Arc::new(d1::D1::new(&database)),
         blobs: Arc::new(r2::R2(SendWrapper(bucket))),
         http: Arc::new(fetch::RuntimeFetch),
         watchers: Arc::new(watchers::DurableWatchers(SendWrapper(watchers))),
@@ -66,6 +67,15 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
         tasks: Arc::new(platform::RuntimeTasks),
         log: Arc::new(platform::ConsoleLog),
     })
+}
+
+/// A binding as the runtime gives it, for adapters that speak to it themselves.
+fn binding(env: &Env, name: &str) -> Result<JsValue> {
+    let found = Reflect::get(env.as_ref(), &name.into())?;
+    if found.is_undefined() {
+        return Err(format!("the binding {name} is missing").into());
+    }
+    Ok(found)
 }
 
 /// Admits every job: the first version of the Gate.

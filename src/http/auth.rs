@@ -72,7 +72,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Open without a key: wherever the GPU is simulated; and on this machine, to what runs on it. A
 /// page of somebody else's in the developer's browser names itself in `Origin`, and is not let in.
 fn is_open(app: &App, headers: &HeaderMap) -> bool {
-    if app.config.mode == Mode::Simulated {
+    if app.config.mode() == Mode::Simulated {
         return true;
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

@@ -26,7 +26,7 @@ pub async fn health(State(app): State<Arc<App>>) -> Result<Answer, ApiError> {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let body = json!({
-        "mode": app.config.mode.as_str(),
+        "mode": app.config.mode().as_str(),
         "environment": app.config.environment.as_str(),
         "version": VERSION,
         "checks": {

@@ -122,8 +122,7 @@ impl TestQueue {
             tasks: tasks.clone(),
             log: log.clone(),
         };
-        let app = App::new(config(settings), ports);
-        let app = Arc::new(app.unwrap_or_else(|problems| panic!("{problems:?}")));
+        let app = Arc::new(App::new(config(settings), ports));
         watchers.serve(&app);
         let router = router(app.clone());
         drop(wire.queue.set(router.clone()));

@@ -17,7 +17,6 @@ mod output;
 mod recognise;
 mod redact;
 mod service;
-mod settings;
 mod wire;
 
 use std::sync::Arc;
@@ -29,8 +28,8 @@ use percent_encoding::{utf8_percent_encode, NON_ALPHANUMERIC};
 use self::answer::Call;
 use self::order::OrderError;
 use self::redact::Secrets;
-pub use self::settings::{Settings, SettingsError, BASE_URL};
 use self::wire::JobObject;
+use crate::config::RunpodSettings;
 use crate::id::ProviderId;
 use crate::job::{Failure, FailureCode};
 use crate::ports::{Clock, Http, HttpRequest, Method};
@@ -65,7 +64,7 @@ const SMALL_BYTES_MAX: usize = 64 * 1024;
 const CANCEL_BYTES_MAX: usize = LOOK_BYTES_MAX;
 
 pub struct Runpod {
-    settings: Settings,
+    settings: RunpodSettings,
     http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
 }
@@ -74,16 +73,12 @@ pub struct Runpod {
 const FIRST_LOOK_MS_MIN: u64 = 5_000;
 
 impl Runpod {
-    pub fn new(
-        settings: Settings,
-        http: Arc<dyn Http>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, SettingsError> {
-        Ok(Self {
-            settings: settings.check()?,
+    pub fn new(settings: RunpodSettings, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            settings,
             http,
             clock,
-        })
+        }
     }
 
     fn url(&self, endpoint: &str, operation: &str) -> String {

@@ -1,6 +1,6 @@
 //! Reading one job.
 
-use super::row::{columns, FullRow, Row};
+use super::row::{columns, Row};
 use super::{Full, Record};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
@@ -39,7 +39,7 @@ pub async fn find(db: &dyn Db, id: JobId) -> Result<Option<Record>, StoreError> 
 /// A job with everything its caller may see, in one read.
 pub async fn full(db: &dyn Db, id: JobId) -> Result<Option<Full>, StoreError> {
     let outcomes = batch(db, vec![by_id(FULL, id)]).await?;
-    let found = rows::<FullRow>(FULL, &outcomes[0])?;
+    let found = rows::<Row>(FULL, &outcomes[0])?;
     Ok(found.into_iter().next().map(Into::into))
 }
 

@@ -174,15 +174,10 @@ pub(super) struct Row {
     retry_at: Option<UnixMillis>,
     refusals: u32,
     wait_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct FullRow {
-    #[serde(flatten)]
-    row: Row,
-    #[serde(deserialize_with = "json_text")]
+    /// Only in what reads a [`Full`].
+    #[serde(default, deserialize_with = "json_text")]
     outputs: Vec<OutputRow>,
-    #[serde(deserialize_with = "json_text")]
+    #[serde(default, deserialize_with = "json_text")]
     attempts: Vec<AttemptRow>,
 }
 
@@ -194,12 +189,12 @@ fn json_text<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(serde::de::Error::custom)
 }
 
-impl From<FullRow> for Full {
-    fn from(full: FullRow) -> Self {
+impl From<Row> for Full {
+    fn from(mut row: Row) -> Self {
         Self {
-            record: full.row.into(),
-            outputs: full.outputs,
-            attempts: full.attempts,
+            outputs: std::mem::take(&mut row.outputs),
+            attempts: std::mem::take(&mut row.attempts),
+            record: row.into(),
         }
     }
 }

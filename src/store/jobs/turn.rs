@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::read::by_id;
-use super::row::FullRow;
+use super::row::Row;
 use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
@@ -77,7 +77,7 @@ pub async fn retry(
 
 async fn changed(db: &dyn Db, change: Statement, id: JobId) -> Result<Option<Full>, StoreError> {
     let outcomes = batch(db, vec![change, by_id(FULL, id)]).await?;
-    let row = rows::<FullRow>(FULL, &outcomes[1])?.into_iter().next();
+    let row = rows::<Row>(FULL, &outcomes[1])?.into_iter().next();
     Ok(row.map(Into::into))
 }
 
