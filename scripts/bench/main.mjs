@@ -29,6 +29,7 @@ async function main() {
     const counted = await countJobs(join(folder, "seeded"), sink);
     showRows(counted);
     showRequests(counted.requests);
+    showWhole(counted.whole);
     const found = await measure({ seeded: join(folder, "seeded"), statements, sink, ...counted });
     showCost(found);
   } finally {
@@ -81,6 +82,11 @@ function showRequests(requests) {
     r2(counts).join(", "),
   ]);
   table("3. Round trips of one request", ["request", "D1 batches", "statements", "rows read", "rows written", "watcher calls", "R2"], rows);
+}
+
+function showWhole({ cpu_ms, object_busy_ms }) {
+  say(`one whole job (create, callback, status, result, its watcher): ${cpu_ms} ms of workerd's processor time with its`);
+  say(`simulators and this bench's questions, and ${object_busy_ms} ms in which its object is busy, beside a provider that answers at once`);
 }
 
 function showCost(found) {

@@ -45,13 +45,13 @@ export async function serve(options) {
     onLine,
   });
   onStart(handle);
-  const wanted = refusing ? 503 : 200;
-  const answered = async () => handle.ended || (await health(url)) === wanted;
-  const ready = await until(answered, READY_LIMIT_MS, 100);
-  if (handle.ended || !ready) {
-    const why = handle.ended ? `wrangler ended (${handle.status})` : "it does not answer";
+  let found = null;
+  const answered = async () => handle.ended || (found = await health(url)).isReady || found.problems;
+  await until(answered, READY_LIMIT_MS, 100);
+  if (handle.ended || !(found.isReady || (refusing && found.problems))) {
+    const why = handle.ended ? `wrangler ended (${handle.status})` : (found.problems ?? "it does not answer");
     await stop(handle);
-    throw new Error(`the server did not start: ${why}\n${handle.last.join("\n")}`);
+    throw new Error(`the server did not start: ${why}\n${found?.problems ? "" : handle.last.join("\n")}`);
   }
   return { url, port, handle, stop: () => stop(handle), kill: () => kill(handle) };
 }
@@ -81,14 +81,16 @@ async function emptyFile(state) {
   return path;
 }
 
-/** The status of `/api/health`, or null where nobody answers. */
+/** Whether it serves, or the settings that keep it from serving. */
 async function health(url) {
   try {
     const response = await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(5000) });
-    await response.body?.cancel();
-    return response.status;
+    const { checks } = await response.json();
+    const wrong = Array.isArray(checks?.configuration) ? checks.configuration : null;
+    const problems = wrong?.map(({ setting, problem }) => `${setting} ${problem}`).join("; ");
+    return { isReady: response.status === 200, problems };
   } catch {
-    return null;
+    return { isReady: false };
   }
 }
 

@@ -154,19 +154,7 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
             .with("duration_ms", app.now().since_ms(began_at))
             .maybe("cause", cause),
     );
-    let headers = response.headers_mut();
-    headers.extend(
-        HeaderValue::from_str(&request_id.0)
-            .ok()
-            .map(|value| (HeaderName::from_static("x-request-id"), value)),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    request_id.mark(response.headers_mut());
     response
 }
 

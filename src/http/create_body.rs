@@ -250,14 +250,17 @@ impl Reader {
             }
         };
         if given.len() > LABELS_MAX {
-            self.wrong("/labels", "too_long", "at most 16 labels");
+            let message = format!("at most {LABELS_MAX} labels");
+            self.wrong("/labels", "too_long", &message);
         }
         let mut labels = BTreeMap::new();
         for (key, value) in given.into_iter().take(LABELS_MAX) {
             let path = format!("/labels/{}", crate::workflow::violation::pointer_step(&key));
             if !label_key_fits(&key) {
-                let message = "a label's name is 1 to 40 of A-Z, a-z, 0-9, _, . and -";
-                self.wrong(path, "bad_label", message);
+                let message = format!(
+                    "a label's name is 1 to {LABEL_KEY_LENGTH_MAX} of A-Z, a-z, 0-9, _, . and -"
+                );
+                self.wrong(path, "bad_label", &message);
                 continue;
             }
             match value {
@@ -265,8 +268,11 @@ impl Reader {
                     labels.insert(key, text);
                 }
                 Value::String(_) => {
-                    let message = "a label's value is at most 256 bytes without control characters";
-                    self.wrong(path, "bad_label", message);
+                    let message = format!(
+                        "a label's value is at most {LABEL_VALUE_BYTES_MAX} bytes without control \
+                         characters"
+                    );
+                    self.wrong(path, "bad_label", &message);
                 }
                 _ => self.wrong(path, "wrong_type", "a label's value is a text"),
             }
@@ -282,7 +288,8 @@ impl Reader {
             .as_i64()
             .filter(|n| (-PRIORITY_MAX..=PRIORITY_MAX).contains(n));
         if number.is_none() {
-            self.wrong("/priority", "wrong_type", "a whole number from -10 to 10");
+            let message = format!("a whole number from -{PRIORITY_MAX} to {PRIORITY_MAX}");
+            self.wrong("/priority", "wrong_type", &message);
         }
         number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0)
     }

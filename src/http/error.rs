@@ -4,6 +4,7 @@ use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::config::Problem;
 use crate::id::JobId;
 use crate::queue::create::CreateError;
 use crate::queue::QueueError;
@@ -75,6 +76,8 @@ struct Fault {
     /// For the log only.
     cause: Option<String>,
     content_range: Option<String>,
+    /// Settings that are missing or wrong: the reason why nothing is served.
+    problems: Vec<Problem>,
 }
 
 /// The body: the envelope's own members, and RFC 9457's beside them.
@@ -89,12 +92,20 @@ struct Shown<'a> {
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Checks<'a>>,
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
     status: u16,
     detail: &'a str,
     instance: &'a str,
+}
+
+/// As in `GET /api/health`.
+#[derive(Serialize)]
+struct Checks<'a> {
+    configuration: &'a [Problem],
 }
 
 impl ApiError {
@@ -107,6 +118,7 @@ impl ApiError {
             job_id: None,
             cause: None,
             content_range: None,
+            problems: Vec::new(),
         }))
     }
 
@@ -138,6 +150,12 @@ impl ApiError {
         error.with(|fault| fault.retry_after_s = Some(RETRY_AFTER_S))
     }
 
+    /// Not passing: an operator has to act.
+    pub fn unconfigured(problems: Vec<Problem>) -> Self {
+        let message = "the service is not configured; checks.configuration names what is missing";
+        Self::new(Code::Unavailable, message).with(|fault| fault.problems = problems)
+    }
+
     pub fn range(size_bytes: u64) -> Self {
         let error = Self::new(Code::RangeNotSatisfiable, "the result has no bytes there");
         error.with(|fault| fault.content_range = Some(format!("bytes */{size_bytes}")))
@@ -167,6 +185,9 @@ impl ApiError {
             details: &fault.details,
             retryable: fault.retry_after_s.is_some(),
             job_id: fault.job_id,
+            checks: (!fault.problems.is_empty()).then_some(Checks {
+                configuration: &fault.problems,
+            }),
             kind: format!("urn:edge-queue:error:{error}"),
             title,
             status,

@@ -50,7 +50,7 @@ pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
             texts.push((name, text.map_err(|_| broken("a field is not UTF-8"))?));
         }
     }
-    Err(broken("the form has more than 128 parts"))
+    Err(broken(&format!("the form has more than {PARTS_MAX} parts")))
 }
 
 impl Form {

@@ -74,8 +74,8 @@ pub async fn status(
     let wait_s = match query.get("wait") {
         None => 0,
         Some(text) => text.parse::<u32>().map_err(|_| {
-            let message = "wait is a whole number of seconds, at most 30";
-            ApiError::at(Code::InvalidRequest, "/wait", "wrong_type", message)
+            let message = format!("wait is a whole number of seconds, at most {WAIT_S_MAX}");
+            ApiError::at(Code::InvalidRequest, "/wait", "wrong_type", &message)
         })?,
     };
     let limit_ms = wait_s.min(WAIT_S_MAX) * 1000;

@@ -118,12 +118,22 @@ export class Watcher {
   }
 
   fetch(request) {
-    return this.ours.fetch(request);
+    return this.timed(() => this.ours.fetch(request));
   }
 
   async alarm(...args) {
     while (held) await scheduler.wait(HOLD_LOOK_MS);
     count("alarms", this.job);
-    return this.ours.alarm(...args);
+    return this.timed(() => this.ours.alarm(...args));
+  }
+
+  /** The time that the object is busy. The clock stands still while it computes and moves while it waits. */
+  async timed(work) {
+    const began = Date.now();
+    try {
+      return await work();
+    } finally {
+      count("object busy ms", this.job, Date.now() - began);
+    }
   }
 }
