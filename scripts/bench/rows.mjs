@@ -59,7 +59,7 @@ class Bench {
     requests.create = await this.counted(async () => (created = await this.create(key)));
     const job = JSON.parse(created.body).job_id;
     await this.until("the order", () => this.sink.orders.length > before);
-    await this.until("the provider's id", async () => (await this.counts()).jobs[job]["written by jobs::note_provider_id"]);
+    await this.until("the provider's id", async () => (await this.countsOf(job))["written by jobs::note_provider_id"]);
     return { job, order: this.sink.orders.at(-1) };
   }
 
@@ -70,7 +70,7 @@ class Bench {
       await this.callback(started);
       const { job } = JSON.parse((await this.get(`/api/queue/status/${started.job}`)).body);
       await this.get(job.result_url);
-      await this.until("the watcher's end", async () => (await this.counts()).jobs[job.id]["storage deleteAll"]);
+      await this.until("the watcher's end", async () => (await this.countsOf(job.id))["storage deleteAll"]);
       return job.id;
     };
     for (let i = 0; i < WHOLE_JOBS; i++) await one(`bench-warm-${i}`);
@@ -103,7 +103,7 @@ class Bench {
     const status = async () => JSON.parse((await this.get(`/api/queue/status/${job}`)).body).job.status;
     await this.until("the job's end", async () => (await status()) === "succeeded", limitMs);
     // The watcher forgets the job after the row says that it has ended.
-    await this.until("the watcher's end", async () => (await this.counts()).jobs[job]["storage deleteAll"]);
+    await this.until("the watcher's end", async () => (await this.countsOf(job))["storage deleteAll"]);
   }
 
   /** What one request asked of the bindings, with the watchers' alarms held back. */
@@ -119,6 +119,10 @@ class Bench {
 
   async counts() {
     return JSON.parse((await this.get("/bench/counts")).body);
+  }
+
+  async countsOf(job) {
+    return JSON.parse((await this.get(`/bench/counts?job=${job}`)).body);
   }
 
   async ok(asked) {

@@ -2,7 +2,7 @@
 // bindings were asked and what D1 itself answered in `meta`. Counts are kept per job: every statement of
 // the store binds its job's id first, and a watcher is named by its job.
 //
-// `GET /bench/counts` shows the counters, `GET /bench/hold?on=1` keeps the watchers' alarms from going
+// `GET /bench/counts` shows the counters, with `?job=` those of one job, `GET /bench/hold?on=1` keeps the watchers' alarms from going
 // on until `on=0`, so that a request can be counted without the job's own work.
 
 import Worker, { Watcher as Ours } from "./index.js";
@@ -101,7 +101,8 @@ function counted(env) {
 export default {
   fetch(request, env, context) {
     const url = new URL(request.url);
-    if (url.pathname === "/bench/counts") return Response.json({ jobs, totals });
+    const job = url.searchParams.get("job");
+    if (url.pathname === "/bench/counts") return Response.json(job ? (jobs[job] ?? {}) : { jobs, totals });
     if (url.pathname === "/bench/hold") {
       held = url.searchParams.get("on") === "1";
       return new Response();
