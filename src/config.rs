@@ -62,6 +62,8 @@ pub struct Config {
     pub token_secrets: Vec<String>,
     /// The operator's key. `None`: nobody is the operator.
     pub admin_key: Option<String>,
+    /// Jobs that are at an endpoint at once; the others wait here, in fair order.
+    pub jobs_at_endpoint_max: u32,
 }
 
 /// A setting that is missing or wrong.
@@ -82,6 +84,12 @@ const PLACEHOLDER: &str = "replace-me";
 
 /// A shorter secret could be guessed off line from one link.
 const SECRET_LENGTH_MIN: usize = 32;
+
+/// An endpoint may always hold so many waiting jobs (docs.runpod.io, Serverless, Job states: it
+/// refuses above 50 and above 500 for each of its workers).
+const ENDPOINT_JOBS_DEFAULT: u32 = 50;
+/// The gate reads them all from the database when it starts.
+const ENDPOINT_JOBS_MOST: u32 = 1_000;
 
 /// Local work needs no secret of its own; nothing outside loopback ever sees what it signs.
 const LOCAL_SECRET: &str = "local development only, refused everywhere else";
@@ -123,6 +131,7 @@ impl Reader<'_> {
             public_url: self.public_url(environment),
             token_secrets: self.token_secrets(environment),
             admin_key: self.admin_key(environment),
+            jobs_at_endpoint_max: self.jobs_at_endpoint_max(),
         }
     }
 
@@ -246,6 +255,19 @@ impl Reader<'_> {
         secrets
     }
 
+    fn jobs_at_endpoint_max(&mut self) -> u32 {
+        let Some(text) = self.get("ENDPOINT_JOBS_MAX") else {
+            return ENDPOINT_JOBS_DEFAULT;
+        };
+        let number = text.trim().parse().ok();
+        let fits = number.filter(|number| (1..=ENDPOINT_JOBS_MOST).contains(number));
+        if fits.is_none() {
+            let problem = format!("must be a whole number from 1 to {ENDPOINT_JOBS_MOST}");
+            self.problem("ENDPOINT_JOBS_MAX", problem);
+        }
+        fits.unwrap_or(ENDPOINT_JOBS_DEFAULT)
+    }
+
     fn admin_key(&mut self, environment: Environment) -> Option<String> {
         let key = self.get("ADMIN_KEY");
         match &key {
@@ -263,130 +285,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
-    const PRODUCTION: &[(&str, &str)] = &[
-        ("ENVIRONMENT", "production"),
-        ("PUBLIC_URL", "https://queue.example.com/"),
-        ("RUNPOD_ENDPOINT_ID", "abc123"),
-        ("RUNPOD_API_KEY", "key"),
-        ("TOKEN_SECRETS", SECRET),
-        ("ADMIN_KEY", SECRET),
-    ];
-
-    fn read(base: &[(&str, &str)], change: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
-        Config::from_vars(|name| {
-            let find = |vars: &[(&str, &str)]| {
-                vars.iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_owned())
-            };
-            find(change).or_else(|| find(base))
-        })
-    }
-
-    fn check(base: &[(&str, &str)], change: &[(&str, &str)], expected: &[&str]) {
-        let problems = read(base, change).err().unwrap_or_default();
-        let settings: Vec<&str> = problems.iter().map(|problem| problem.setting).collect();
-        assert_eq!(settings, expected, "{change:?}");
-    }
-
-    #[test]
-    fn a_complete_production_is_live() {
-        let config = read(PRODUCTION, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(config.mode(), Mode::Live);
-        assert_eq!(config.public_url, "https://queue.example.com");
-    }
-
-    #[test]
-    fn production_refuses_everything_that_is_missing_at_once() {
-        let expected = [
-            "PROVIDER",
-            "RUNPOD_ENDPOINT_ID",
-            "RUNPOD_API_KEY",
-            "PUBLIC_URL",
-            "TOKEN_SECRETS",
-            "ADMIN_KEY",
-        ];
-        check(&[("ENVIRONMENT", "production")], &[], &expected);
-        check(
-            &[],
-            &[],
-            &[
-                "ENVIRONMENT",
-                "PROVIDER",
-                "RUNPOD_ENDPOINT_ID",
-                "RUNPOD_API_KEY",
-                "PUBLIC_URL",
-                "TOKEN_SECRETS",
-                "ADMIN_KEY",
-            ],
-        );
-    }
-
-    #[test]
-    fn production_refuses_the_simulation_and_another_runpod() {
-        check(PRODUCTION, &[("PROVIDER", "simulated")], &["PROVIDER"]);
-        check(
-            PRODUCTION,
-            &[("RUNPOD_ENDPOINT_ID", "replace-me")],
-            &["PROVIDER", "RUNPOD_ENDPOINT_ID"],
-        );
-        check(
-            PRODUCTION,
-            &[("RUNPOD_BASE_URL", "http://127.0.0.1:1")],
-            &["RUNPOD_BASE_URL"],
-        );
-        check(
-            PRODUCTION,
-            &[("PUBLIC_URL", "http://a.example")],
-            &["PUBLIC_URL"],
-        );
-        check(
-            PRODUCTION,
-            &[("TOKEN_SECRETS", "short")],
-            &["TOKEN_SECRETS"],
-        );
-        check(PRODUCTION, &[("PROVIDER", "vast")], &["PROVIDER"]);
-    }
-
-    #[test]
-    fn every_mistake_in_a_runpod_setting_is_named_at_once() {
-        let wrong = &[
-            ("RUNPOD_ENDPOINT_ID", "a/b"),
-            ("RUNPOD_API_KEY", "key\nkey"),
-            ("PUBLIC_URL", "nowhere"),
-        ];
-        let expected = ["RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY", "PUBLIC_URL"];
-        check(PRODUCTION, wrong, &expected);
-    }
-
-    #[test]
-    fn a_mock_is_found_with_and_without_a_slash() {
-        let mock = &[
-            ("ENVIRONMENT", "local"),
-            ("RUNPOD_BASE_URL", "http://127.0.0.1:9/v2/"),
-        ];
-        match read(PRODUCTION, mock).map(|config| config.gpu) {
-            Ok(Gpu::Runpod(settings)) => assert_eq!(settings.base_url, "http://127.0.0.1:9/v2"),
-            _ => panic!("the mock is refused"),
-        }
-    }
-
-    #[test]
-    fn a_laptop_needs_nothing() {
-        let local = &[
-            ("ENVIRONMENT", "local"),
-            ("RUNPOD_ENDPOINT_ID", "replace-me"),
-        ];
-        let config = read(local, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(config.mode(), Mode::Simulated);
-        check(
-            local,
-            &[("PROVIDER", "runpod")],
-            &["RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY"],
-        );
-    }
-}
+mod tests;

@@ -14,6 +14,8 @@ pub mod media;
 
 pub mod token;
 
+pub mod gate;
+
 pub mod job;
 
 pub mod workflow;

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use thiserror::Error;
 
+use crate::gate::{Answer, Ask};
 use crate::id::JobId;
 use crate::time::UnixMillis;
 
@@ -185,20 +186,14 @@ pub trait Watch: Send + Sync {
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError>;
 }
 
-/// The Gate's answer to a job that wants to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    Granted,
-    Wait {
-        until: UnixMillis,
-        reason: &'static str,
-    },
-}
+#[derive(Debug, Error)]
+#[error("the gate did not answer: {0}")]
+pub struct GateError(pub String);
 
-/// Admission to one endpoint: asked before every dispatch.
+/// The gates of all endpoints, one each.
 #[async_trait]
 pub trait Gate: Send + Sync {
-    async fn admit(&self, endpoint: &str, job: JobId) -> Admission;
+    async fn ask(&self, endpoint: &str, ask: Ask) -> Result<Answer, GateError>;
 }
 
 pub trait Clock: Send + Sync {

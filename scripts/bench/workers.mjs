@@ -15,7 +15,10 @@ const COMPATIBILITY_DATE = "2026-11-01";
 const BINDINGS = {
   d1Databases: { DB: "bench" },
   r2Buckets: { BLOBS: "bench" },
-  durableObjects: { WATCHERS: { className: "Watcher", useSQLite: true } },
+  durableObjects: {
+    WATCHERS: { className: "Watcher", useSQLite: true },
+    GATES: { className: "EndpointGate", useSQLite: true },
+  },
 };
 
 /** Links of one Worker must open on the other. */

@@ -12,10 +12,11 @@ export function response(status, headers, body) {
   return new Response(own, { status, headers: JSON.parse(headers) });
 }
 
-/** Calls the object of this name. */
-export function call(namespace, name, path, headers) {
+/** Calls the object of this name, by POST where there is a body. */
+export function call(namespace, name, path, headers, body) {
+  const method = body === undefined ? "GET" : "POST";
   // The host is not looked up: the stub decides who answers.
-  return namespace.getByName(name).fetch(`https://object${path}`, { headers: JSON.parse(headers) });
+  return namespace.getByName(name).fetch(`https://object${path}`, { method, headers: JSON.parse(headers), body });
 }
 
 /** A D1 database that remembers its statements. */

@@ -5,6 +5,7 @@
 
 mod d1;
 mod fetch;
+mod gate;
 mod pieces;
 mod platform;
 mod r2;
@@ -15,7 +16,6 @@ mod watchers;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
 use tower_service::Service;
 use wasm_bindgen::JsValue;
@@ -26,10 +26,8 @@ use worker::{event, web_sys, Context, Env, Result, ScheduleContext, ScheduledEve
 use crate::app::{App, Ports};
 use crate::config::{Config, Problem};
 use crate::http;
-use crate::id::JobId;
 use crate::log;
-use crate::ports::{Admission, Gate};
-use crate::queue::sweep;
+use crate::queue::{endpoints, sweep};
 
 thread_local! {
     static APP: OnceCell<std::result::Result<Arc<App>, Vec<Problem>>> = const { OnceCell::new() };
@@ -56,12 +54,13 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
     let bucket = env.bucket("BLOBS").map_err(missing("BLOBS"))?;
     let database = binding(env, "DB").map_err(missing("DB"))?;
     let watchers = binding(env, "WATCHERS").map_err(missing("WATCHERS"))?;
+    let gates = binding(env, "GATES").map_err(missing("GATES"))?;
     Ok(Ports {
         db: Arc::new(d1::D1::new(&database)),
         blobs: Arc::new(r2::R2(SendWrapper(bucket))),
         http: Arc::new(fetch::RuntimeFetch),
         watchers: Arc::new(watchers::DurableWatchers(SendWrapper(watchers))),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(gate::DurableGates(SendWrapper(gates))),
         clock: Arc::new(platform::RuntimeClock),
         entropy: Arc::new(platform::RuntimeEntropy),
         tasks: Arc::new(platform::RuntimeTasks),
@@ -76,16 +75,6 @@ fn binding(env: &Env, name: &str) -> Result<JsValue> {
         return Err(format!("the binding {name} is missing").into());
     }
     Ok(found)
-}
-
-/// Admits every job: the first version of the Gate.
-struct OpenGate;
-
-#[async_trait]
-impl Gate for OpenGate {
-    async fn admit(&self, _endpoint: &str, _job: JobId) -> Admission {
-        Admission::Granted
-    }
 }
 
 fn router(env: &Env) -> Router {
@@ -120,5 +109,8 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     };
     if let Err(error) = sweep::sweep(&app).await {
         app.log(log::error("sweep.failed").with("error", error.to_string()));
+    }
+    if let Err(error) = endpoints::check_workers(&app).await {
+        app.log(log::error("workers.unchecked").with("error", error.to_string()));
     }
 }

@@ -17,8 +17,13 @@ use crate::ports::{BlobBody, WatcherError, Watchers};
 #[wasm_bindgen(module = "/src/cloudflare/border.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    fn call(namespace: &JsValue, name: &str, path: &str, headers: &str)
-        -> Result<Promise, JsValue>;
+    pub(super) fn call(
+        namespace: &JsValue,
+        name: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&str>,
+    ) -> Result<Promise, JsValue>;
 }
 
 /// The namespace's binding.
@@ -38,7 +43,7 @@ impl DurableWatchers {
             .collect();
         let headers = serde_json::to_string(&headers).map_err(|e| WatcherError(e.to_string()))?;
         let called = SendFuture::new(async move {
-            let promise = call(namespace, &job.to_string(), path, &headers)?;
+            let promise = call(namespace, &job.to_string(), path, &headers, None)?;
             JsFuture::from(promise)
                 .await
                 .map(JsCast::unchecked_into::<web_sys::Response>)

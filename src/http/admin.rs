@@ -8,9 +8,11 @@ use serde_json::json;
 use super::answer::Answer;
 use super::auth::Operator;
 use super::error::ApiError;
+use super::gpu::EndpointView;
 use super::path::Path;
 use super::queue::job_id;
 use crate::app::App;
+use crate::queue::endpoints::{self, Submission};
 use crate::queue::{evidence as evidence_verb, recover as recover_verb, sweep as sweep_verb};
 
 /// `GET /api/admin/jobs/{id}/evidence`: the complete, redacted record of every failed call.
@@ -40,4 +42,19 @@ pub async fn recover(
 pub async fn sweep(State(app): State<Arc<App>>, _: Operator) -> Result<Answer, ApiError> {
     let woken = sweep_verb::sweep(&app).await?;
     Answer::ok(&json!({ "woken": woken }))
+}
+
+/// `POST /api/admin/pause`: nothing is submitted any more; what is at the endpoint goes on.
+pub async fn pause(State(app): State<Arc<App>>, _: Operator) -> Result<Answer, ApiError> {
+    submission(&app, Submission::Paused).await
+}
+
+/// `POST /api/admin/resume`: submission goes on.
+pub async fn resume(State(app): State<Arc<App>>, _: Operator) -> Result<Answer, ApiError> {
+    submission(&app, Submission::Open).await
+}
+
+async fn submission(app: &App, wanted: Submission) -> Result<Answer, ApiError> {
+    let endpoint = endpoints::set(app, wanted).await?;
+    Answer::ok(&json!({ "endpoint": EndpointView::of(&endpoint) }))
 }

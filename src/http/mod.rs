@@ -51,6 +51,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/jobs/{id}/evidence", get(admin::evidence))
         .route("/api/admin/jobs/{id}/recover", post(admin::recover))
         .route("/api/admin/sweep", post(admin::sweep))
+        .route("/api/admin/pause", post(admin::pause))
+        .route("/api/admin/resume", post(admin::resume))
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(

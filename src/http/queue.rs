@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::id::JobId;
 use crate::job::JobStatus;
 use crate::queue::retry::Retried;
-use crate::queue::{cancel as cancel_verb, create as create_verb, read, retry as retry_verb};
+use crate::queue::{cancel as cancel_verb, create as create_verb, gate, read, retry as retry_verb};
 use crate::store::jobs::{Filter, Full};
 use crate::time::UnixMillis;
 
@@ -81,7 +81,11 @@ pub async fn status(
     let limit_ms = wait_s.min(WAIT_S_MAX) * 1000;
     let found = read::job_after(&app, &call, id, limit_ms).await?;
     let full = found.ok_or_else(ApiError::no_job)?;
-    let answer = one_job(&app, &full)?;
+    let position = gate::position(&app, &full.record).await;
+    let answer = Answer::ok(&OneJob {
+        job_id: None,
+        job: view::job(&app, &full).at_position(position),
+    })?;
     let etag = answer.etag();
     if if_none_match(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());

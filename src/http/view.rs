@@ -40,7 +40,7 @@ pub struct JobView<'a> {
     expires_at: String,
     expires_at_ms: UnixMillis,
     start_by: String,
-    /// Known to the Gate alone; null until it counts.
+    /// Known to the gate alone: null unless the job waits there.
     queue_position: Option<u32>,
     wait_reason: Option<&'a str>,
     progress: Option<Progress>,
@@ -168,6 +168,15 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         cost: cost(record),
         urls: urls(state.id, first.map(|(_, url)| url)),
         outputs,
+    }
+}
+
+impl JobView<'_> {
+    /// How many wait before it at the gate.
+    #[must_use]
+    pub fn at_position(mut self, position: Option<usize>) -> Self {
+        self.queue_position = position.and_then(|position| u32::try_from(position).ok());
+        self
     }
 }
 

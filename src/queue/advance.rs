@@ -8,9 +8,10 @@ mod submit;
 use std::sync::Arc;
 
 use super::settle::{self, News, Settled};
-use super::{evidence, QueueError};
+use super::{evidence, gate, QueueError};
 use crate::app::App;
 use crate::backoff::{look_delay_ms, Jitter};
+use crate::gate::{Told, ASK_AGAIN_MS};
 use crate::id::{JobId, ProviderId};
 use crate::job::{
     next_step, Ending, Failure, FailureCode, Job, Purpose, Report, Step, Times,
@@ -19,6 +20,7 @@ use crate::job::{
 use crate::log;
 use crate::ports::{Watch, WatcherError};
 use crate::providers::{CancelAnswer, Looked, Provider};
+use crate::store::endpoints;
 use crate::store::jobs::{self, AttemptEnd, AttemptOutcome, Heard, Record};
 use crate::time::UnixMillis;
 
@@ -26,6 +28,10 @@ use crate::time::UnixMillis;
 const AGAIN_MS: u64 = 5_000;
 /// Until the next try for a job whose provider is not configured: an operator has to act.
 const UNCONFIGURED_MS: u64 = 10 * 60_000;
+
+/// A cold start with large models takes minutes; a job that waits longer asks whether anybody is
+/// there at all.
+const DESERTED_MS: u64 = 5 * 60_000;
 
 /// What the watcher does when the step is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +85,11 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
         provider: &*provider,
     };
     let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
-    match turn.take(step).await {
+    let taken = turn.take(step).await;
+    if matches!(taken, Ok(Next::Forget)) && record.job.attempts_begun > 0 {
+        gate::tell(app, &record, Told::Left).await;
+    }
+    match taken {
         // The alarm of the next look is set: repeating sooner would hammer what failed.
         Err(error) if may_wait => {
             turn.warn("step.failed", &error.to_string(), record.job.attempts_begun);
@@ -133,6 +143,8 @@ fn next_alarm(
     let delay_ms = match step {
         Step::Vanish => return None,
         Step::Sleep { until } => return Some(*until),
+        // It waited before, and its gate wakes it: should it wait again, it asks seldom.
+        Step::Dispatch { .. } if record.wait_reason.is_some() => ASK_AGAIN_MS,
         Step::Dispatch { .. } | Step::Submit { .. } => {
             provider.first_look_ms(record.accepted.usual_ms)
         }
@@ -190,6 +202,9 @@ impl Turn<'_> {
         let Some(report) = self.report(n, &id).await else {
             return Ok(Next::Stay);
         };
+        if report == Report::Queued {
+            self.say_if_deserted().await?;
+        }
         let goes_on = matches!(report, Report::Queued | Report::Running { .. });
         let has_begun = matches!(report, Report::Running { .. });
         let news = News {
@@ -265,6 +280,22 @@ impl Turn<'_> {
             }
         };
         Ok(settled.into())
+    }
+
+    /// A job that waits at its endpoint for long says so if nobody is there.
+    async fn say_if_deserted(&self) -> Result<(), QueueError> {
+        let begun_at = self.record.attempt_begun_at;
+        if begun_at.is_none_or(|at| self.app.now().since_ms(at) < DESERTED_MS) {
+            return Ok(());
+        }
+        let endpoint = &self.record.accepted.endpoint;
+        let row = endpoints::find(&*self.app.db, endpoint).await?;
+        let Some(since) = row.and_then(|row| row.no_worker_since) else {
+            return Ok(());
+        };
+        let since = since.iso8601();
+        let reason = format!("the endpoint has shown no worker since {since}");
+        Ok(jobs::hold(&*self.app.db, self.job().id, &reason).await?)
     }
 
     /// Right after a submit the provider may not know the job yet.

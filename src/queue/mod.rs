@@ -5,7 +5,9 @@ pub mod advance;
 mod best_effort;
 pub mod cancel;
 pub mod create;
+pub mod endpoints;
 pub mod evidence;
+pub mod gate;
 pub mod health;
 pub mod hear;
 pub mod inputs;
@@ -19,7 +21,7 @@ pub mod sweep;
 use thiserror::Error;
 
 use crate::id::CallerId;
-use crate::ports::{BlobError, DbError, WatcherError};
+use crate::ports::{BlobError, DbError, GateError, WatcherError};
 use crate::store::StoreError;
 
 /// Who asks, and under which name the answer can be found in the log.
@@ -38,6 +40,8 @@ pub enum QueueError {
     Blob(#[from] BlobError),
     #[error(transparent)]
     Watcher(#[from] WatcherError),
+    #[error(transparent)]
+    Gate(#[from] GateError),
     #[error("{0}")]
     Broken(String),
 }
@@ -48,6 +52,7 @@ impl QueueError {
         match self {
             Self::Store(StoreError::Db(DbError::Unknown(_) | DbError::Overloaded(_)))
             | Self::Blob(_)
+            | Self::Gate(_)
             | Self::Watcher(_) => true,
             Self::Store(_) | Self::Broken(_) => false,
         }

@@ -4,6 +4,7 @@
 //! in [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
 
 pub mod assets;
+pub mod endpoints;
 pub mod jobs;
 
 use serde::de::DeserializeOwned;
@@ -31,12 +32,16 @@ pub const STATEMENTS: &[&str] = &[
     PING,
     assets::PUT,
     assets::FIND,
+    endpoints::FIND,
+    endpoints::PAUSE,
+    endpoints::NOTE_WORKERS,
     jobs::CREATE,
     jobs::CREATE_PROMPT,
     jobs::FIND,
     jobs::FIND_CREATED,
     jobs::FIND_BY_KEY,
     jobs::FULL,
+    jobs::AT_ENDPOINT,
     jobs::LIST,
     jobs::LIST_EXAMINED,
     jobs::BEGIN_ATTEMPT,

@@ -10,10 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use crate::id::JobId;
 use crate::ports::{
-    Admission, Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange, Entropy, Gate, Level, Log,
-    Tasks,
+    Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange, Entropy, Level, Log, Tasks,
 };
 use crate::time::UnixMillis;
 
@@ -164,23 +162,6 @@ impl MemoryLog {
 impl Log for MemoryLog {
     fn write(&self, _level: Level, line: &str) {
         lock(&self.0).push(line.to_owned());
-    }
-}
-
-/// Admits everything until it is closed.
-#[derive(Default)]
-pub struct OpenGate(Mutex<Option<Admission>>);
-
-impl OpenGate {
-    pub fn answer(&self, admission: Option<Admission>) {
-        *lock(&self.0) = admission;
-    }
-}
-
-#[async_trait]
-impl Gate for OpenGate {
-    async fn admit(&self, _endpoint: &str, _job: JobId) -> Admission {
-        lock(&self.0).clone().unwrap_or(Admission::Granted)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The outside world in memory, for tests, simulations and the operator's mocks.
 
 pub mod clock;
+pub mod gates;
 pub mod memory;
 pub mod queue;
 pub mod runpod;

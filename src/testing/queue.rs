@@ -18,7 +18,8 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::clock::ManualClock;
-use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLog, MemoryTasks, OpenGate};
+use super::gates::MemoryGates;
+use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLog, MemoryTasks};
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
 use super::watchers::MemoryWatchers;
@@ -47,7 +48,7 @@ pub struct TestQueue {
     pub watchers: Arc<MemoryWatchers>,
     pub runpod: Arc<Mutex<FakeRunpod>>,
     pub log: Arc<MemoryLog>,
-    pub gate: Arc<OpenGate>,
+    pub gates: Arc<MemoryGates>,
     tasks: Arc<MemoryTasks>,
     waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
 }
@@ -109,14 +110,14 @@ impl TestQueue {
         });
         let blobs = Arc::new(MemoryBlobs::default());
         let log = Arc::new(MemoryLog::default());
-        let gate = Arc::new(OpenGate::default());
+        let gates = Arc::new(MemoryGates::default());
         let tasks = Arc::new(MemoryTasks::default());
         let ports = Ports {
             db: db.clone(),
             blobs: blobs.clone(),
             http: wire.clone(),
             watchers: watchers.clone(),
-            gate: gate.clone(),
+            gate: gates.clone(),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::new(seed)),
             tasks: tasks.clone(),
@@ -124,6 +125,7 @@ impl TestQueue {
         };
         let app = Arc::new(App::new(config(settings), ports));
         watchers.serve(&app);
+        gates.serve(&app);
         let router = router(app.clone());
         drop(wire.queue.set(router.clone()));
         Self {
@@ -135,7 +137,7 @@ impl TestQueue {
             watchers,
             runpod,
             log,
-            gate,
+            gates,
             tasks,
             waiting: Mutex::default(),
         }

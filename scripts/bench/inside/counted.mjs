@@ -5,7 +5,7 @@
 // `GET /bench/counts` shows the counters, with `?job=` those of one job, `GET /bench/hold?on=1` keeps the watchers' alarms from going
 // on until `on=0`, so that a request can be counted without the job's own work.
 
-import Worker, { Watcher as Ours } from "./index.js";
+import Worker, { EndpointGate as OurGate, Watcher as Ours } from "./index.js";
 
 const HOLD_LOOK_MS = 5;
 
@@ -68,11 +68,12 @@ function bucket(real) {
   return around(real, Object.fromEntries(["get", "head", "put", "delete", "list"].map((m) => [m, counted(m)])));
 }
 
-function watchers(real) {
-  const stub = (job) => {
-    const found = real.getByName(job);
+/** Calls of durable objects: a watcher is named by its job, a gate by its endpoint. */
+function objects(real, what) {
+  const stub = (name) => {
+    const found = real.getByName(name);
     const fetch = (...args) => {
-      count("watcher calls", job);
+      count(`${what} calls`, what === "watcher" ? name : undefined);
       return found.fetch(...args);
     };
     return around(found, { fetch });
@@ -94,7 +95,7 @@ let counting;
 
 /** One environment for all: the Worker keeps what it built from the first that it saw. */
 function counted(env) {
-  counting ??= { ...env, DB: database(env.DB), BLOBS: bucket(env.BLOBS), WATCHERS: watchers(env.WATCHERS) };
+  counting ??= { ...env, DB: database(env.DB), BLOBS: bucket(env.BLOBS), WATCHERS: objects(env.WATCHERS, "watcher"), GATES: objects(env.GATES, "gate") };
   return counting;
 }
 
@@ -110,6 +111,16 @@ export default {
     return new Worker(context, counted(env)).fetch(request);
   },
 };
+
+export class EndpointGate {
+  constructor(state, env) {
+    this.ours = new OurGate(state, counted(env));
+  }
+
+  fetch(request) {
+    return this.ours.fetch(request);
+  }
+}
 
 export class Watcher {
   constructor(state, env) {

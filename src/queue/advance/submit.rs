@@ -9,36 +9,38 @@ use serde_json::value::RawValue;
 
 use super::{ended_by, evidence, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
+use crate::gate::{Admission, Told};
 use crate::id::ProviderId;
 use crate::job::{Ending, Failure, FailureCode};
 use crate::log;
-use crate::ports::Admission;
 use crate::providers::{Evidence, Order, OrderFile, Submitted};
 use crate::queue::create::prompt_key;
-use crate::queue::QueueError;
+use crate::queue::{gate, QueueError};
 use crate::store::jobs::{self, Begun, Heard, Record};
 use crate::token::CallbackClaim;
 
 impl Turn<'_> {
     pub(super) async fn dispatch(&self, n: u32) -> Result<Next, QueueError> {
-        let endpoint = &self.record.accepted.endpoint;
-        if let Admission::Wait { until, reason } =
-            self.app.gate.admit(endpoint, self.job().id).await
-        {
-            jobs::hold(&*self.app.db, self.job().id, until, reason).await?;
-            self.watch.arm(until).await?;
-            return Ok(Next::Stay);
+        match gate::admit(self.app, self.record).await {
+            Admission::Granted { tries } => self.begin(n, &self.app.nonce(), tries).await,
+            Admission::Wait { until, reason } => {
+                if self.record.wait_reason.as_deref() != Some(reason.text()) {
+                    jobs::hold(&*self.app.db, self.job().id, reason.text()).await?;
+                }
+                self.watch.arm(until).await?;
+                Ok(Next::Stay)
+            }
         }
-        self.begin(n, &self.app.nonce()).await
     }
 
     /// The attempt began before, and its submit did not.
     pub(super) async fn submit_again(&self, n: u32) -> Result<Next, QueueError> {
         let nonce = self.record.attempt_nonce.clone().unwrap_or_default();
-        self.begin(n, &nonce).await
+        self.begin(n, &nonce, false).await
     }
 
-    async fn begin(&self, n: u32, nonce: &str) -> Result<Next, QueueError> {
+    /// `tries`: the gate waits to hear how it went.
+    async fn begin(&self, n: u32, nonce: &str, tries: bool) -> Result<Next, QueueError> {
         let now = self.app.now();
         let begun = jobs::begin_attempt(&*self.app.db, self.job().id, n, nonce, now).await?;
         let Some(begun) = begun.filter(|begun| begun.won) else {
@@ -50,13 +52,24 @@ impl Turn<'_> {
             Err(failure) => return self.refuse(&begun.record, n, failure).await,
         };
         self.watch.set_sending(Some(n)).await?;
-        self.hand_over(&begun.record, &order).await
+        self.hand_over(&begun.record, &order, tries).await
     }
 
-    async fn hand_over(&self, record: &Record, order: &Order) -> Result<Next, QueueError> {
+    async fn hand_over(
+        &self,
+        record: &Record,
+        order: &Order,
+        tries: bool,
+    ) -> Result<Next, QueueError> {
         let n = order.attempt;
         match self.provider.submit(order).await {
-            Submitted::Accepted(id) => self.accepted(n, &id).await,
+            Submitted::Accepted(id) => {
+                let next = self.accepted(n, &id).await;
+                if tries {
+                    gate::tell(self.app, record, Told::Taken).await;
+                }
+                next
+            }
             // Provably not taken: the note is withdrawn first, so that a failure of ours from here
             // on is no unknown submit.
             Submitted::NotNow {
@@ -75,6 +88,7 @@ impl Turn<'_> {
             }
             Submitted::Unknown { why, evidence } => {
                 self.keep(n, &evidence, &why).await;
+                gate::tell(self.app, record, Told::Unknown).await;
                 Ok(Next::Stay)
             }
         }
@@ -111,6 +125,8 @@ impl Turn<'_> {
         let reason = &failure.message;
         jobs::put_off(&*self.app.db, self.job().id, n, now, until, reason).await?;
         self.watch.arm(until).await?;
+        let asked = retry_after_ms.map(|ms| now.plus_ms(ms));
+        gate::tell(self.app, record, Told::PutOff(asked)).await;
         Ok(Next::Stay)
     }
 
