@@ -1,6 +1,10 @@
 //! Settings, typed, read in one place. Every mistake is reported at once, by name, never by value.
 
+mod reach;
+
 use std::fmt;
+
+use self::reach::is_private;
 
 /// Where the product runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,9 @@ pub struct Config {
     /// Origin of callback URLs and absolute links, without a trailing slash. Never taken from
     /// `Host`.
     pub public_url: String,
+    /// Whether a provider's callbacks can arrive. RunPod's cloud reaches no address of this machine
+    /// or its network; a mock and the simulated GPU do.
+    pub hears_callbacks: bool,
     pub runpod: Option<RunpodSettings>,
     /// Secrets of tokens and links, newest first.
     pub token_secrets: Vec<String>,
@@ -108,10 +115,15 @@ impl Reader<'_> {
         let environment = self.environment();
         let runpod = self.runpod(environment);
         let mode = self.mode(environment, runpod.is_some());
+        let public_url = self.public_url(environment);
+        let in_the_cloud = runpod
+            .as_ref()
+            .is_some_and(|runpod| runpod.base_url.is_none());
         Config {
             environment,
             mode,
-            public_url: self.public_url(environment),
+            hears_callbacks: !(mode == Mode::Live && in_the_cloud && is_private(&public_url)),
+            public_url,
             runpod,
             token_secrets: self.token_secrets(environment),
             admin_key: self.admin_key(environment),

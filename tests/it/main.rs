@@ -9,6 +9,7 @@ mod docs;
 mod flows;
 mod golden;
 mod lint;
+mod machine;
 mod providers;
 mod routes;
 mod schema;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::{ended_by, evidence, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
 use crate::id::ProviderId;
-use crate::job::{Ending, Failure, FailureCode};
+use crate::job::{Cause, Ending, Failure};
 use crate::log;
 use crate::ports::Admission;
 use crate::providers::{Evidence, Order, OrderFile, Submitted};
@@ -117,7 +117,7 @@ impl Turn<'_> {
     async fn refuse(&self, record: &Record, n: u32, failure: Failure) -> Result<Next, QueueError> {
         let attempt = ended_by(n, None, Heard::Submit);
         let ending = Ending::Failed(failure);
-        let settled = settle::end(self.app, record, Some(attempt), ending).await?;
+        let settled = settle::end(self.app, record, attempt, ending).await?;
         Ok(settled.into())
     }
 
@@ -153,8 +153,8 @@ impl Turn<'_> {
                 self.provider.name(),
                 self.app.signer.callback(claim)
             ),
-            execution_limit_ms: accepted.execution_limit_ms,
-            ttl_ms: begun.record.job.ttl_ms(),
+            execution_limit_ms: begun.record.job.execution_limit_from(self.app.now()),
+            ttl_ms: begun.record.job.ttl_ms(self.app.now()),
             simulate: accepted.labels.get("simulate").cloned(),
         }))
     }
@@ -187,5 +187,5 @@ impl Turn<'_> {
 
 fn gone(what: &str) -> Failure {
     let message = format!("{what} is no longer in the object store");
-    Failure::new(FailureCode::ContractViolation, message)
+    Failure::of(Cause::Unsendable, message)
 }

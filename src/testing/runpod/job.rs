@@ -126,6 +126,7 @@ impl FakeJob {
         let run_ms = match plan.outcome {
             _ if empty => EMPTY_INPUT_RUN_MS,
             Outcome::ExecutionTimeout => self.execution_timeout_ms,
+            _ if plan.overruns => plan.run_ms,
             _ => plan.run_ms.min(self.execution_timeout_ms),
         };
         let mut runs = Vec::new();
@@ -171,7 +172,7 @@ impl FakeJob {
         if self.has_empty_input() {
             return Ending::worker_lost();
         }
-        if self.plan.run_ms > self.execution_timeout_ms {
+        if self.plan.run_ms > self.execution_timeout_ms && !self.plan.overruns {
             return Ending::execution_timeout();
         }
         work::ending(&self.plan.outcome, self.input.get(), &self.files_url)

@@ -1,4 +1,7 @@
 //! Stories: a job from its creation to its end, through the real router.
 
+mod attempts;
+mod deadlines;
+mod looking;
 mod second_thoughts;
 mod the_main_job;
