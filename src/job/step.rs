@@ -66,11 +66,11 @@ pub fn next_step(job: &Job, sending: Option<u32>, now: UnixMillis) -> Step {
         return without_attempt(job, now);
     };
     let forgotten_at = live.begun_at.plus_ms(job.ttl_ms(live.begun_at));
-    match (&live.provider_id, now >= forgotten_at) {
-        (_, true) => given_up(job, live.n),
-        (Some(id), false) => with_known_attempt(job, live.n, id, now),
-        (None, false) if sending == Some(live.n) => unconfirmed(job, forgotten_at, now),
-        (None, false) => nothing_left(job, live.n, now),
+    match &live.provider_id {
+        None if sending != Some(live.n) => nothing_left(job, live.n, now),
+        _ if now >= forgotten_at => given_up(job, live.n),
+        Some(id) => with_known_attempt(job, live.n, id, now),
+        None => unconfirmed(job, forgotten_at, now),
     }
 }
 

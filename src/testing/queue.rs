@@ -221,7 +221,7 @@ impl TestQueue {
         let watch = self.watchers.watch(id);
         match on_alarm(&self.app, &watch, id).await {
             Ok(Next::Forget) => self.watchers.forget(id),
-            Ok(Next::Stay) => {}
+            Ok(Next::Stay) => self.watchers.end_step(id),
             Err(_) => self.watchers.lose_step(id),
         }
         self.watchers.publish(id).await;

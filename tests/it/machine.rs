@@ -280,11 +280,11 @@ expired known        -               -               -               -          
 const STEPS: &str = "
                      5               61              90              91              200
 queued ended         dispatch3       end/expired     end/expired     end/expired     end/expired
-queued unsent        submit2         end/expired     end/expired     end/expired     end/failed
+queued unsent        submit2         end/expired     end/expired     end/expired     end/expired
 queued unknown       sleep           sleep           give up/failed  give up/failed  end/failed
 queued known         look            look/expired    look/expired    give up/failed  end/failed
 running ended        dispatch3       end/expired     end/expired     end/expired     end/expired
-running unsent       submit2         end/expired     end/expired     end/expired     end/failed
+running unsent       submit2         end/expired     end/expired     end/expired     end/expired
 running unknown      sleep           sleep           give up/failed  give up/failed  end/failed
 running known        look            look/failed     look/failed     give up/failed  end/failed
 canceling ended      end/canceled    end/canceled    end/canceled    end/canceled    end/canceled
