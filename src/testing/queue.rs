@@ -159,10 +159,15 @@ impl TestQueue {
     }
 
     pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answered {
-        let mut all = vec![("content-type", "application/json")];
+        let body = body.to_string();
+        // Without its length a body counts as the largest there may be.
+        let length = body.len().to_string();
+        let mut all = vec![
+            ("content-type", "application/json"),
+            ("content-length", length.as_str()),
+        ];
         all.extend_from_slice(headers);
-        self.send(request("POST", path, &all, body.to_string().into()))
-            .await
+        self.send(request("POST", path, &all, body.into())).await
     }
 
     /// Creates a job and answers its id.

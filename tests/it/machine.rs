@@ -111,10 +111,10 @@ fn word(verdict: &Verdict) -> &'static str {
 }
 
 /// The head, and a line for every status with every form of its newest attempt.
-fn table(head: Vec<String>, cells: impl Fn(&Job, Newest) -> Vec<String>) -> String {
+fn table(width: usize, head: Vec<String>, cells: impl Fn(&Job, Newest) -> Vec<String>) -> String {
     let line = |name: &str, cells: Vec<String>| {
-        let line = cells.iter().fold(format!("{name:<20}"), |line, cell| {
-            format!("{line} {cell:<15}")
+        let line = cells.iter().fold(format!("{name:<17}"), |line, cell| {
+            format!("{line} {cell:<width$}")
         });
         format!("{}\n", line.trim_end())
     };
@@ -135,7 +135,7 @@ fn judged(n: u32) -> String {
         jitter: Jitter(127),
     };
     let head = news().map(|(name, _)| name.to_owned());
-    table(head.into(), |job, _| {
+    table(11, head.into(), |job, _| {
         let judged = news().map(|(_, report)| word(&judge(job, n, &report, moment)).to_owned());
         judged.into()
     })
@@ -172,7 +172,7 @@ fn step(job: &Job, newest: Newest, now: UnixMillis) -> String {
 fn stepped() -> String {
     let moments = [5, 61, 90, 91, 200];
     let head = moments.map(|minutes| minutes.to_string());
-    table(head.into(), |job, newest| {
+    table(15, head.into(), |job, newest| {
         let steps = moments.map(|minutes| step(job, newest, at(minutes * MINUTE_MS)));
         steps.into()
     })
@@ -216,95 +216,95 @@ fn no_news_and_no_moment_changes_a_job_that_has_ended() {
 }
 
 const NEWEST: &str = "
-                     queued          running         done            empty           worker_lost     node_failed     canceled
-queued ended         -               -               store           -               -               -               -
-queued unsent        -               started         store           again           again           failed          failed
-queued unknown       -               started         store           again           again           failed          failed
-queued known         -               started         store           again           again           failed          failed
-running ended        -               -               store           -               -               -               -
-running unsent       -               -               store           again           again           failed          failed
-running unknown      -               -               store           again           again           failed          failed
-running known        -               -               store           again           again           failed          failed
-canceling ended      -               -               store           -               -               -               -
-canceling unsent     -               -               store           canceled        canceled        canceled        canceled
-canceling unknown    -               -               store           canceled        canceled        canceled        canceled
-canceling known      -               -               store           canceled        canceled        canceled        canceled
-succeeded ended      -               -               -               -               -               -               -
-succeeded unsent     -               -               close           close           close           close           close
-succeeded unknown    -               -               close           close           close           close           close
-succeeded known      -               -               close           close           close           close           close
-failed ended         -               -               -               -               -               -               -
-failed unsent        -               -               close           close           close           close           close
-failed unknown       -               -               close           close           close           close           close
-failed known         -               -               close           close           close           close           close
-canceled ended       -               -               -               -               -               -               -
-canceled unsent      -               -               close           close           close           close           close
-canceled unknown     -               -               close           close           close           close           close
-canceled known       -               -               close           close           close           close           close
-expired ended        -               -               -               -               -               -               -
-expired unsent       -               -               close           close           close           close           close
-expired unknown      -               -               close           close           close           close           close
-expired known        -               -               close           close           close           close           close
+                  queued      running     done        empty       worker_lost node_failed canceled
+queued ended      -           -           store       -           -           -           -
+queued unsent     -           started     store       again       again       failed      failed
+queued unknown    -           started     store       again       again       failed      failed
+queued known      -           started     store       again       again       failed      failed
+running ended     -           -           store       -           -           -           -
+running unsent    -           -           store       again       again       failed      failed
+running unknown   -           -           store       again       again       failed      failed
+running known     -           -           store       again       again       failed      failed
+canceling ended   -           -           store       -           -           -           -
+canceling unsent  -           -           store       canceled    canceled    canceled    canceled
+canceling unknown -           -           store       canceled    canceled    canceled    canceled
+canceling known   -           -           store       canceled    canceled    canceled    canceled
+succeeded ended   -           -           -           -           -           -           -
+succeeded unsent  -           -           close       close       close       close       close
+succeeded unknown -           -           close       close       close       close       close
+succeeded known   -           -           close       close       close       close       close
+failed ended      -           -           -           -           -           -           -
+failed unsent     -           -           close       close       close       close       close
+failed unknown    -           -           close       close       close       close       close
+failed known      -           -           close       close       close       close       close
+canceled ended    -           -           -           -           -           -           -
+canceled unsent   -           -           close       close       close       close       close
+canceled unknown  -           -           close       close       close       close       close
+canceled known    -           -           close       close       close       close       close
+expired ended     -           -           -           -           -           -           -
+expired unsent    -           -           close       close       close       close       close
+expired unknown   -           -           close       close       close       close       close
+expired known     -           -           close       close       close       close       close
 ";
 const EARLIER: &str = "
-                     queued          running         done            empty           worker_lost     node_failed     canceled
-queued ended         -               -               store           -               -               -               -
-queued unsent        -               -               store           -               -               -               -
-queued unknown       -               -               store           -               -               -               -
-queued known         -               -               store           -               -               -               -
-running ended        -               -               store           -               -               -               -
-running unsent       -               -               store           -               -               -               -
-running unknown      -               -               store           -               -               -               -
-running known        -               -               store           -               -               -               -
-canceling ended      -               -               store           -               -               -               -
-canceling unsent     -               -               store           -               -               -               -
-canceling unknown    -               -               store           -               -               -               -
-canceling known      -               -               store           -               -               -               -
-succeeded ended      -               -               -               -               -               -               -
-succeeded unsent     -               -               -               -               -               -               -
-succeeded unknown    -               -               -               -               -               -               -
-succeeded known      -               -               -               -               -               -               -
-failed ended         -               -               -               -               -               -               -
-failed unsent        -               -               -               -               -               -               -
-failed unknown       -               -               -               -               -               -               -
-failed known         -               -               -               -               -               -               -
-canceled ended       -               -               -               -               -               -               -
-canceled unsent      -               -               -               -               -               -               -
-canceled unknown     -               -               -               -               -               -               -
-canceled known       -               -               -               -               -               -               -
-expired ended        -               -               -               -               -               -               -
-expired unsent       -               -               -               -               -               -               -
-expired unknown      -               -               -               -               -               -               -
-expired known        -               -               -               -               -               -               -
+                  queued      running     done        empty       worker_lost node_failed canceled
+queued ended      -           -           store       -           -           -           -
+queued unsent     -           -           store       -           -           -           -
+queued unknown    -           -           store       -           -           -           -
+queued known      -           -           store       -           -           -           -
+running ended     -           -           store       -           -           -           -
+running unsent    -           -           store       -           -           -           -
+running unknown   -           -           store       -           -           -           -
+running known     -           -           store       -           -           -           -
+canceling ended   -           -           store       -           -           -           -
+canceling unsent  -           -           store       -           -           -           -
+canceling unknown -           -           store       -           -           -           -
+canceling known   -           -           store       -           -           -           -
+succeeded ended   -           -           -           -           -           -           -
+succeeded unsent  -           -           -           -           -           -           -
+succeeded unknown -           -           -           -           -           -           -
+succeeded known   -           -           -           -           -           -           -
+failed ended      -           -           -           -           -           -           -
+failed unsent     -           -           -           -           -           -           -
+failed unknown    -           -           -           -           -           -           -
+failed known      -           -           -           -           -           -           -
+canceled ended    -           -           -           -           -           -           -
+canceled unsent   -           -           -           -           -           -           -
+canceled unknown  -           -           -           -           -           -           -
+canceled known    -           -           -           -           -           -           -
+expired ended     -           -           -           -           -           -           -
+expired unsent    -           -           -           -           -           -           -
+expired unknown   -           -           -           -           -           -           -
+expired known     -           -           -           -           -           -           -
 ";
 const STEPS: &str = "
-                     5               61              90              91              200
-queued ended         dispatch3       end/expired     end/expired     end/expired     end/expired
-queued unsent        submit2         end/expired     end/expired     end/expired     end/expired
-queued unknown       sleep           sleep           give up/failed  give up/failed  end/failed
-queued known         look            look/expired    look/expired    give up/failed  end/failed
-running ended        dispatch3       end/expired     end/expired     end/expired     end/expired
-running unsent       submit2         end/expired     end/expired     end/expired     end/expired
-running unknown      sleep           sleep           give up/failed  give up/failed  end/failed
-running known        look            look/failed     look/failed     give up/failed  end/failed
-canceling ended      end/canceled    end/canceled    end/canceled    end/canceled    end/canceled
-canceling unsent     end/canceled    end/canceled    end/canceled    end/canceled    end/canceled
-canceling unknown    sleep           sleep           sleep           sleep           end/canceled
-canceling known      cancel/canceled cancel/canceled cancel/canceled cancel/canceled end/canceled
-succeeded ended      vanish          vanish          vanish          vanish          vanish
-succeeded unsent     abandon         abandon         abandon         abandon         abandon
-succeeded unknown    sleep           sleep           sleep           sleep           abandon
-succeeded known      close           close           close           close           abandon
-failed ended         vanish          vanish          vanish          vanish          vanish
-failed unsent        abandon         abandon         abandon         abandon         abandon
-failed unknown       sleep           sleep           sleep           sleep           abandon
-failed known         close           close           close           close           abandon
-canceled ended       vanish          vanish          vanish          vanish          vanish
-canceled unsent      abandon         abandon         abandon         abandon         abandon
-canceled unknown     sleep           sleep           sleep           sleep           abandon
-canceled known       close           close           close           close           abandon
-expired ended        vanish          vanish          vanish          vanish          vanish
-expired unsent       abandon         abandon         abandon         abandon         abandon
-expired unknown      sleep           sleep           sleep           sleep           abandon
-expired known        close           close           close           close           abandon
+                  5               61              90              91              200
+queued ended      dispatch3       end/expired     end/expired     end/expired     end/expired
+queued unsent     submit2         end/expired     end/expired     end/expired     end/expired
+queued unknown    sleep           sleep           give up/failed  give up/failed  end/failed
+queued known      look            look/expired    look/expired    give up/failed  end/failed
+running ended     dispatch3       end/expired     end/expired     end/expired     end/expired
+running unsent    submit2         end/expired     end/expired     end/expired     end/expired
+running unknown   sleep           sleep           give up/failed  give up/failed  end/failed
+running known     look            look/failed     look/failed     give up/failed  end/failed
+canceling ended   end/canceled    end/canceled    end/canceled    end/canceled    end/canceled
+canceling unsent  end/canceled    end/canceled    end/canceled    end/canceled    end/canceled
+canceling unknown sleep           sleep           sleep           sleep           end/canceled
+canceling known   cancel/canceled cancel/canceled cancel/canceled cancel/canceled end/canceled
+succeeded ended   vanish          vanish          vanish          vanish          vanish
+succeeded unsent  abandon         abandon         abandon         abandon         abandon
+succeeded unknown sleep           sleep           sleep           sleep           abandon
+succeeded known   close           close           close           close           abandon
+failed ended      vanish          vanish          vanish          vanish          vanish
+failed unsent     abandon         abandon         abandon         abandon         abandon
+failed unknown    sleep           sleep           sleep           sleep           abandon
+failed known      close           close           close           close           abandon
+canceled ended    vanish          vanish          vanish          vanish          vanish
+canceled unsent   abandon         abandon         abandon         abandon         abandon
+canceled unknown  sleep           sleep           sleep           sleep           abandon
+canceled known    close           close           close           close           abandon
+expired ended     vanish          vanish          vanish          vanish          vanish
+expired unsent    abandon         abandon         abandon         abandon         abandon
+expired unknown   sleep           sleep           sleep           sleep           abandon
+expired known     close           close           close           close           abandon
 ";

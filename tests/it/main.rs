@@ -10,6 +10,7 @@ mod flows;
 mod golden;
 mod lint;
 mod machine;
+mod promises;
 mod providers;
 mod routes;
 mod schema;

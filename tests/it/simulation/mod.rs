@@ -19,7 +19,7 @@ use world::World;
 /// Jobs in every run of the tests: well within a minute on two busy cores.
 const JOBS: u64 = 10_000;
 /// Operations in one story, before the faults stop: some forty jobs.
-const OPERATIONS: usize = 200;
+const OPERATIONS: usize = 80;
 
 /// Promises: "Accepted is durable", "succeeded means downloadable", "One attempt at a time, never
 /// paid twice by our doing", "Idempotent replay": under every fault at once.
