@@ -232,6 +232,19 @@ impl TestQueue {
         self.watchers.publish(id).await;
     }
 
+    /// An alarm that is `polls` steps on its way when `meanwhile` happens, and then goes on: what
+    /// it has read by then is old.
+    pub async fn ring_around(&self, id: JobId, polls: usize, meanwhile: impl Future<Output = ()>) {
+        let ring = self.ring(id);
+        futures::pin_mut!(ring);
+        let mut context = Context::from_waker(Waker::noop());
+        if (0..polls).any(|_| ring.as_mut().poll(&mut context).is_ready()) {
+            return meanwhile.await;
+        }
+        meanwhile.await;
+        ring.await;
+    }
+
     /// The same, and dies after `polls` steps: what was done by then is done, and nothing else.
     pub fn ring_and_die(&self, id: JobId, polls: usize) {
         self.watchers.take_alarm(id);

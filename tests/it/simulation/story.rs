@@ -26,6 +26,11 @@ pub enum Operation {
     Ring {
         polls: Option<usize>,
     },
+    /// An alarm is on its way while callbacks arrive, or a caller cancels.
+    RingAround {
+        polls: usize,
+        cancel: bool,
+    },
     /// An alarm's handler dies again and again, until the platform drops the alarm.
     Storm {
         polls: usize,
@@ -68,6 +73,7 @@ impl Operation {
             Self::Pass { .. } => ("time passes", false),
             Self::Ring { polls: None } => ("alarm rings twice", true),
             Self::Ring { polls: Some(_) } => ("alarm dies", true),
+            Self::RingAround { .. } => ("alarm crosses another", true),
             Self::Storm { .. } => ("alarm dropped", true),
             Self::WebhooksDie { .. } => ("callback dies", true),
             Self::Cancel => ("cancel", false),
@@ -90,8 +96,12 @@ pub fn next(random: &mut Rng) -> Operation {
         0..19 => create(random),
         19..24 => Operation::Repeat,
         24..49 => Operation::Pass { ms: span(random) },
-        49..59 => Operation::Ring {
+        49..55 => Operation::Ring {
             polls: random.bool().then(|| random.usize(0..16)),
+        },
+        55..59 => Operation::RingAround {
+            polls: random.usize(0..16),
+            cancel: random.bool(),
         },
         59..61 => Operation::Storm {
             polls: random.usize(0..8),

@@ -97,6 +97,11 @@ impl World {
                     }
                 }
             }
+            Operation::RingAround { polls, cancel } => {
+                if let Some(id) = self.any_job() {
+                    self.ring_around(id, polls, cancel).await;
+                }
+            }
             Operation::Storm { polls } => {
                 if let Some(id) = self.any_job() {
                     (0..8).for_each(|_| self.queue.ring_and_die(id, polls));
@@ -129,8 +134,20 @@ impl World {
         }
     }
 
-    /// Mostly a small workflow of the caller's own: a template costs ten times the time to compile, and
-    /// is the same job from then on.
+    async fn ring_around(&self, id: JobId, polls: usize, cancel: bool) {
+        let meanwhile = async {
+            if cancel {
+                let path = format!("/api/queue/cancel/{id}");
+                self.queue.post(&path, &json!({})).await;
+            } else {
+                self.queue.deliver_webhooks().await;
+            }
+        };
+        self.queue.ring_around(id, polls, meanwhile).await;
+    }
+
+    /// Mostly a small workflow of the caller's own: a template takes longer to compile, and is the
+    /// same job from then on.
     fn work(&mut self) -> Value {
         let n = self.asked.len();
         if self.random.u32(0..10) == 0 {
