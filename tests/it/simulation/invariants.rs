@@ -67,7 +67,7 @@ impl World {
                 holds,
                 "{}",
                 self.tell(&format!(
-                    "{id}: RunPod took attempts {attempts:?} in {rounds} rounds, {live} of them live"
+                    "{id}: RunPod took attempts {attempts:?} in {rounds} rounds, {live} live"
                 ))
             );
         }
