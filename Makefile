@@ -2,7 +2,7 @@
 
 SHELL := bash
 
-.PHONY: help setup dev dev-runpod build check test test-panic bench e2e fmt deploy deploy-dry-run clean
+.PHONY: help setup dev dev-runpod build check test test-panic simulate bench e2e fmt deploy deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
@@ -14,6 +14,7 @@ help:
 	@echo "make setup           install what is missing, and only that"
 	@echo "make e2e             the black-box tests alone"
 	@echo "make test-panic      that a panic ends one request only; needs a second build"
+	@echo "make simulate        the simulation at length (JOBS=1000000), or from a seed (SEEDS=13..14)"
 	@echo "make fmt             format the sources"
 	@echo "make deploy          migrate and upload (ENV=staging|production); first see wrangler.toml"
 	@echo "make deploy-dry-run  what a deploy would upload (ENV=production); needs no account"
@@ -45,6 +46,9 @@ e2e: setup
 
 test-panic: setup
 	@scripts/check.sh panic
+
+simulate:
+	@scripts/simulate.sh "$(or $(JOBS),1000000)"
 
 fmt:
 	@. scripts/env.sh && cargo fmt --all

@@ -30,11 +30,14 @@ CREATE TABLE jobs (
   created_at         INTEGER NOT NULL,                   -- the moment in its id, too
   execution_limit_ms INTEGER NOT NULL CHECK (execution_limit_ms > 0), -- how long a worker may work on it
   start_by_ms        INTEGER NOT NULL CHECK (start_by_ms > 0), -- a round not started this long after it was asked for expires
+  deadline_ms        INTEGER CHECK (deadline_ms > 0),    -- a round not ended this long after it was asked for is stopped; null: no such limit
   usual_ms           INTEGER NOT NULL,                   -- how long such a job usually takes: when to look first
 
   -- The round: 1, and one more for every retry by the caller.
   round              INTEGER NOT NULL DEFAULT 1 CHECK (round >= 1), -- never restarts
   opened_at          INTEGER NOT NULL,                   -- when this round was asked for
+  failures           INTEGER NOT NULL DEFAULT 0,         -- attempts of this round that failed and are followed by another
+  canceled_through   INTEGER NOT NULL DEFAULT 0,         -- attempts up to this one were canceled with their round: no success of theirs counts
 
   -- Where it stands.
   status             TEXT    NOT NULL DEFAULT 'queued'   -- as callers see it; see src/job/mod.rs
@@ -42,7 +45,7 @@ CREATE TABLE jobs (
   phase              TEXT    NOT NULL DEFAULT 'accepted' -- what an unfinished job is doing
     CHECK (phase IN ('accepted', 'submitting', 'provider_queued', 'executing')),
   version            INTEGER NOT NULL DEFAULT 1,         -- one more with every change; never restarts
-  started_at         INTEGER,                            -- a worker was first seen working on it, this round
+  started_at         INTEGER,                            -- a worker was first seen working on this round's newest attempt
   completed_at       INTEGER,                            -- the end of this round
   error_json         TEXT,                               -- why it failed: {code, message, node_id?, class_type?}
   settle_nonce       TEXT,                               -- names the settle that won; part of its outputs' keys
@@ -56,7 +59,7 @@ CREATE TABLE jobs (
   attempt_begun_at   INTEGER,                            -- its time to live counts from here
   attempt_ended_at   INTEGER,                            -- null while it is live
   provider_id        TEXT,                               -- the provider's name for it; null: not known
-  retry_at           INTEGER,                            -- no dispatch before then
+  retry_at           INTEGER,                            -- no dispatch before then; while an attempt is live, no look
   refusals           INTEGER NOT NULL DEFAULT 0,         -- submits in a row that the provider put off
   wait_reason        TEXT,                               -- why a queued job is not dispatched yet
 

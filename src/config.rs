@@ -1,9 +1,11 @@
 //! Settings, typed, read in one place. Every mistake is reported at once, by name, never by value.
 
+mod reach;
 mod runpod;
 
 use std::fmt;
 
+use self::reach::is_private;
 pub use self::runpod::{RunpodSettings, BASE_URL};
 
 /// Where the product runs.
@@ -58,6 +60,9 @@ pub struct Config {
     /// Origin of callback URLs and absolute links, without a trailing slash. Never taken from
     /// `Host`.
     pub public_url: String,
+    /// Whether a provider's callbacks can arrive. RunPod's cloud reaches no address of this machine
+    /// or its network; a mock and the simulated GPU do.
+    pub hears_callbacks: bool,
     /// Secrets of tokens and links, newest first.
     pub token_secrets: Vec<String>,
     /// The operator's key. `None`: nobody is the operator.
@@ -125,10 +130,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn config(&mut self) -> Config {
         let environment = self.environment();
+        let gpu = self.gpu(environment);
+        let public_url = self.public_url(environment);
+        let in_the_cloud = matches!(&gpu, Gpu::Runpod(runpod) if runpod.base_url == BASE_URL);
         Config {
             environment,
-            gpu: self.gpu(environment),
-            public_url: self.public_url(environment),
+            hears_callbacks: !(in_the_cloud && is_private(&public_url)),
+            gpu,
+            public_url,
             token_secrets: self.token_secrets(environment),
             admin_key: self.admin_key(environment),
             jobs_at_endpoint_max: self.jobs_at_endpoint_max(),

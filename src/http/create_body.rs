@@ -12,10 +12,12 @@ use base64::Engine;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code};
+use super::fingerprint::fingerprint;
 use super::form;
 use super::limits::{self, Held};
 use crate::id::RequestKey;
 use crate::queue::create::{Request, Upload, Work};
+use crate::time::UnixMillis;
 use crate::workflow::contract::Input;
 use crate::workflow::template;
 use crate::workflow::violation::Violation;
@@ -29,6 +31,7 @@ const LABEL_VALUE_BYTES_MAX: usize = 256;
 const VALUES_MAX: usize = 300_000;
 /// Either way from normal.
 const PRIORITY_MAX: i64 = 10;
+pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
@@ -98,8 +101,10 @@ impl Reader {
         let key = request_key(headers, fields.remove("request_id"))?;
         let labels = self.labels(fields.remove("labels"));
         let priority = self.priority(fields.remove("priority"));
+        let start_by = self.moment("/start_by", fields.remove("start_by"));
+        let deadline = self.moment("/deadline", fields.remove("deadline"));
         let work = self.work(fields);
-        let fingerprint = fingerprint(&work, &labels, priority);
+        let fingerprint = fingerprint(&work, &labels, priority, (start_by, deadline));
         Ok(Request {
             key,
             fingerprint,
@@ -109,7 +114,8 @@ impl Reader {
             priority,
             webhook_url: None,
             webhook_events: None,
-            start_by_ms: None,
+            start_by,
+            deadline,
             violations: self.violations,
         })
     }
@@ -280,6 +286,15 @@ impl Reader {
         labels
     }
 
+    fn moment(&mut self, path: &str, value: Option<Value>) -> Option<UnixMillis> {
+        let value = value.filter(|value| !value.is_null() && value != "")?;
+        let at = value.as_str().and_then(moment);
+        if at.is_none() {
+            self.wrong(path, "wrong_type", MOMENT_WANTED);
+        }
+        at
+    }
+
     fn priority(&mut self, value: Option<Value>) -> i32 {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return 0;
@@ -293,6 +308,12 @@ impl Reader {
         }
         number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0)
     }
+}
+
+/// A moment as every answer of the API writes them.
+pub fn moment(text: &str) -> Option<UnixMillis> {
+    let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    Some(UnixMillis::new(at.timestamp_millis()))
 }
 
 pub fn label_key_fits(key: &str) -> bool {
@@ -368,24 +389,4 @@ pub fn upload(path: String, bytes: Bytes) -> Upload {
         reference: blake3::hash(&bytes).to_hex().to_string(),
         bytes,
     }
-}
-
-/// The same for bodies that mean the same: members in any order, files by their content.
-fn fingerprint(work: &Work, labels: &BTreeMap<String, String>, priority: i32) -> String {
-    let work = match work {
-        Work::Template {
-            name,
-            inputs,
-            shorthands,
-        } => serde_json::json!({"template": name, "inputs": inputs, "shorthands": shorthands}),
-        Work::Raw { prompt, images } => {
-            let images: Vec<_> = images.iter().map(|(n, u)| (n, &u.reference)).collect();
-            serde_json::json!({"workflow": prompt, "images": images})
-        }
-    };
-    let mut whole = serde_json::json!({"work": work, "labels": labels, "priority": priority});
-    whole.sort_all_objects();
-    blake3::hash(whole.to_string().as_bytes())
-        .to_hex()
-        .to_string()
 }

@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod create_body;
 mod error;
+mod fingerprint;
 mod form;
 mod gpu;
 mod health;

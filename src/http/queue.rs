@@ -20,7 +20,6 @@ use crate::job::JobStatus;
 use crate::queue::retry::Retried;
 use crate::queue::{cancel as cancel_verb, create as create_verb, gate, read, retry as retry_verb};
 use crate::store::jobs::{Filter, Full};
-use crate::time::UnixMillis;
 
 /// The longest held status request; holding costs the job's object its time.
 const WAIT_S_MAX: u32 = 30;
@@ -228,9 +227,8 @@ fn filter(query: &BTreeMap<String, String>) -> Result<(Filter, u32), ApiError> {
             }
             "template" => filter.template = Some(value.clone()),
             "created_after" => {
-                let at = chrono::DateTime::parse_from_rfc3339(value);
-                let at = at.map_err(|_| wrong(name, "a moment as in 2026-01-31T12:00:00Z"))?;
-                let at = UnixMillis::new(at.timestamp_millis());
+                let at = create_body::moment(value);
+                let at = at.ok_or_else(|| wrong(name, create_body::MOMENT_WANTED))?;
                 filter.created_after = Some(JobId::mint(at, [0; 10]));
             }
             label => match label.strip_prefix("label.") {

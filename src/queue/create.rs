@@ -4,6 +4,7 @@
 //! it and never compiled again, whatever is deployed later.
 
 mod plan;
+mod times;
 
 use std::collections::BTreeMap;
 
@@ -18,16 +19,15 @@ use crate::log;
 use crate::ports::{BlobMeta, DbError};
 use crate::store::jobs::{self, Accepted, InputFile, Record};
 use crate::store::StoreError;
+use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
 
 use plan::Plan;
+use times::Times;
 
 /// A prompt up to this size lies in the database, a larger one in the object store: rows must stay
 /// far below D1's 2 MB.
 const PROMPT_ROW_BYTES_MAX: usize = 256 << 10;
-
-/// How long a job may wait for its start, unless the caller says otherwise.
-const START_BY_MS_DEFAULT: u64 = 60 * 60_000;
 
 /// Bytes that came with the request itself.
 #[derive(Clone, Debug)]
@@ -65,8 +65,10 @@ pub struct Request {
     pub priority: i32,
     pub webhook_url: Option<String>,
     pub webhook_events: Option<String>,
-    /// Waiting time from now until the job expires unstarted.
-    pub start_by_ms: Option<u64>,
+    /// When the job expires unstarted.
+    pub start_by: Option<UnixMillis>,
+    /// When the job is stopped if it has not ended.
+    pub deadline: Option<UnixMillis>,
     /// What was found wrong while reading the request; reported with everything else.
     pub violations: Vec<Violation>,
 }
@@ -104,14 +106,15 @@ pub struct Created {
 }
 
 /// Records a job, or finds the one that the key names already.
-pub async fn create(app: &App, call: &Call, request: Request) -> Result<Created, CreateError> {
+pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Created, CreateError> {
+    let times = times::check(&mut request, app.now());
     let plan = match plan::plan(app, call, &request).await {
         Ok(plan) => plan,
         Err(refused) => return replay(app, call, &request, refused).await,
     };
     let id = app.mint_job_id();
     let files = store_files(app, id, &plan).await?;
-    let accepted = accepted(app, call, &request, &plan, id, files);
+    let accepted = accepted(app, call, &request, &plan, (id, times), files);
     store_prompt(app, &accepted, &plan.prompt).await?;
     let record = record(app, &accepted, &plan).await?;
     let replayed = record.job.id != id;
@@ -193,7 +196,7 @@ fn accepted(
     call: &Call,
     request: &Request,
     plan: &Plan,
-    id: JobId,
+    (id, times): (JobId, Times),
     files: Vec<InputFile>,
 ) -> Accepted {
     let now = app.now();
@@ -221,7 +224,8 @@ fn accepted(
         created_at: now,
         execution_limit_ms: plan.execution_limit_ms,
         usual_ms: plan.usual_ms,
-        start_by_ms: request.start_by_ms.unwrap_or(START_BY_MS_DEFAULT),
+        start_by_ms: times.start_by_ms,
+        deadline_ms: times.deadline_ms,
     }
 }
 

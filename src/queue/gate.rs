@@ -31,6 +31,12 @@ pub async fn admit(app: &App, record: &Record) -> Admission {
     }
 }
 
+/// Whether the job's row says that it waits at its gate.
+pub fn waits(record: &Record) -> bool {
+    let held = Reason::ALL.map(|reason| Some(reason.text()));
+    record.job.live.is_none() && held.contains(&record.wait_reason.as_deref())
+}
+
 /// Tells what became of a job that was let through. A loss costs a slot until the next refresh.
 pub async fn tell(app: &App, record: &Record, told: Told) {
     let job = record.job.id;
@@ -39,8 +45,7 @@ pub async fn tell(app: &App, record: &Record, told: Told) {
 
 /// How many wait before this job. `None` without asking, unless its row says that it waits here.
 pub async fn position(app: &App, record: &Record) -> Option<usize> {
-    let held = Reason::ALL.map(|reason| Some(reason.text()));
-    if record.job.live.is_some() || !held.contains(&record.wait_reason.as_deref()) {
+    if !waits(record) {
         return None;
     }
     match ask(app, record, Ask::Position(record.job.id)).await {
@@ -73,7 +78,7 @@ fn ticket(record: &Record, now: UnixMillis) -> Ticket {
         caller: record.accepted.caller.clone(),
         priority: record.accepted.priority,
         since: record.job.opened_at,
-        gone_at: now.plus_ms(record.job.ttl_ms()),
+        gone_at: now.plus_ms(record.job.ttl_ms(now)),
     }
 }
 

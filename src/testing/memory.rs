@@ -39,12 +39,18 @@ pub(crate) async fn pause() {
 pub struct MemoryBlobs {
     objects: Mutex<BTreeMap<String, (BlobMeta, Bytes)>>,
     failures: AtomicU64,
+    lost_answers: AtomicU64,
 }
 
 impl MemoryBlobs {
-    /// The next `count` calls fail.
+    /// The next `count` calls fail, and nothing is done.
     pub fn fail_next(&self, count: u64) {
         self.failures.store(count, Ordering::SeqCst);
+    }
+
+    /// The next `count` puts and deletes are done, and their answers are lost.
+    pub fn lose_next_answers(&self, count: u64) {
+        self.lost_answers.store(count, Ordering::SeqCst);
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -56,13 +62,23 @@ impl MemoryBlobs {
     }
 
     fn turn(&self) -> Result<(), BlobError> {
-        let left = self.failures.load(Ordering::SeqCst);
-        if left == 0 {
-            return Ok(());
-        }
-        self.failures.store(left - 1, Ordering::SeqCst);
-        Err(BlobError("told to fail".into()))
+        take_one(&self.failures, "told to fail")
     }
+
+    /// After an effect.
+    async fn answer(&self) -> Result<(), BlobError> {
+        pause().await;
+        take_one(&self.lost_answers, "told to lose the answer")
+    }
+}
+
+fn take_one(failures: &AtomicU64, why: &str) -> Result<(), BlobError> {
+    let left = failures.load(Ordering::SeqCst);
+    if left == 0 {
+        return Ok(());
+    }
+    failures.store(left - 1, Ordering::SeqCst);
+    Err(BlobError(why.into()))
 }
 
 #[async_trait]
@@ -75,8 +91,7 @@ impl Blobs for MemoryBlobs {
             "{key}: the size is wrong"
         );
         lock(&self.objects).insert(key.to_owned(), (meta.clone(), bytes));
-        pause().await;
-        Ok(())
+        self.answer().await
     }
 
     async fn head(&self, key: &str) -> Result<Option<BlobMeta>, BlobError> {
@@ -109,8 +124,7 @@ impl Blobs for MemoryBlobs {
     async fn delete(&self, keys: &[String]) -> Result<(), BlobError> {
         self.turn()?;
         lock(&self.objects).retain(|key, _| !keys.contains(key));
-        pause().await;
-        Ok(())
+        self.answer().await
     }
 
     async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError> {

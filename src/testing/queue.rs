@@ -160,10 +160,15 @@ impl TestQueue {
     }
 
     pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answered {
-        let mut all = vec![("content-type", "application/json")];
+        let body = body.to_string();
+        // Without its length a body counts as the largest there may be.
+        let length = body.len().to_string();
+        let mut all = vec![
+            ("content-type", "application/json"),
+            ("content-length", length.as_str()),
+        ];
         all.extend_from_slice(headers);
-        self.send(request("POST", path, &all, body.to_string().into()))
-            .await
+        self.send(request("POST", path, &all, body.into())).await
     }
 
     /// Creates a job and answers its id.
@@ -222,10 +227,23 @@ impl TestQueue {
         let watch = self.watchers.watch(id);
         match on_alarm(&self.app, &watch, id).await {
             Ok(Next::Forget) => self.watchers.forget(id),
-            Ok(Next::Stay) => {}
+            Ok(Next::Stay) => self.watchers.end_step(id),
             Err(_) => self.watchers.lose_step(id),
         }
         self.watchers.publish(id).await;
+    }
+
+    /// An alarm that is `polls` steps on its way when `meanwhile` happens, and then goes on: what
+    /// it has read by then is old.
+    pub async fn ring_around(&self, id: JobId, polls: usize, meanwhile: impl Future<Output = ()>) {
+        let ring = self.ring(id);
+        futures::pin_mut!(ring);
+        let mut context = Context::from_waker(Waker::noop());
+        if (0..polls).any(|_| ring.as_mut().poll(&mut context).is_ready()) {
+            return meanwhile.await;
+        }
+        meanwhile.await;
+        ring.await;
     }
 
     /// The same, and dies after `polls` steps: what was done by then is done, and nothing else.

@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use edge_queue::job::Cause;
+
 use super::tidy::layers;
 
 /// Folders that are not ours, or are made by building.
@@ -210,6 +212,31 @@ fn every_column_has_a_row_in_its_tables_section_and_no_other() {
         let described = first_cells(section(&page, &format!("### `{table}`")));
         assert_eq!(described, columns, "{table}");
     }
+}
+
+#[test]
+fn the_table_of_failures_is_that_of_the_code() {
+    let page = read("docs/DATA_MODEL.md");
+    let rows = section(&page, "## Failures")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
+    let described = rows.map(|row| {
+        let cells: Vec<&str> = row
+            .split('|')
+            .map(|cell| cell.trim_matches(['`', ' ']))
+            .collect();
+        cells[..5].join(" ")
+    });
+    let known = Cause::ALL.map(|cause| {
+        let wait = match cause.wait_ms() {
+            0 => String::new(),
+            ms => format!("{} s", ms / 1_000),
+        };
+        let retryable = if cause.is_retryable() { "yes" } else { "no" };
+        let (name, code) = (cause.as_str(), cause.code().as_str());
+        format!("{name} {code} {} {wait} {retryable}", cause.attempts_max())
+    });
+    assert_eq!(set(described), set(known));
 }
 
 #[test]

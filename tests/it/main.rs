@@ -9,6 +9,8 @@ mod docs;
 mod flows;
 mod golden;
 mod lint;
+mod machine;
+mod promises;
 mod providers;
 mod routes;
 mod schema;

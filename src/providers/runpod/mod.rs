@@ -10,6 +10,7 @@
 //! would lose the only name of a paid job), `/stream`.
 
 mod answer;
+mod cause;
 mod failure;
 mod json;
 mod order;
@@ -31,7 +32,7 @@ use self::redact::Secrets;
 use self::wire::JobObject;
 use crate::config::RunpodSettings;
 use crate::id::ProviderId;
-use crate::job::{Failure, FailureCode};
+use crate::job::{Cause, Failure};
 use crate::ports::{Clock, Http, HttpRequest, Method};
 use crate::providers::{
     Callback, CancelAnswer, Evidence, Health, Looked, Order, Provider, Submitted,
@@ -134,7 +135,7 @@ impl Runpod {
     fn unsendable(&self, order: &Order, error: &OrderError) -> Submitted {
         let message = format!("the stored prompt cannot be sent: {error}");
         Submitted::Refused {
-            failure: Failure::new(FailureCode::ContractViolation, message),
+            failure: Failure::of(Cause::Unsendable, message),
             evidence: Evidence {
                 at: self.clock.now(),
                 method: "POST".into(),

@@ -7,11 +7,11 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{ended_by, evidence, settle, Next, Turn};
+use super::{ended_by, evidence, first_look_ms, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
 use crate::gate::{Admission, Told};
 use crate::id::ProviderId;
-use crate::job::{Ending, Failure, FailureCode};
+use crate::job::{Cause, Ending, Failure};
 use crate::log;
 use crate::providers::{Evidence, Order, OrderFile, Submitted};
 use crate::queue::create::prompt_key;
@@ -22,7 +22,13 @@ use crate::token::CallbackClaim;
 impl Turn<'_> {
     pub(super) async fn dispatch(&self, n: u32) -> Result<Next, QueueError> {
         match gate::admit(self.app, self.record).await {
-            Admission::Granted { tries } => self.begin(n, &self.app.nonce(), tries).await,
+            Admission::Granted { tries } => {
+                if gate::waits(self.record) {
+                    let look_ms = first_look_ms(self.app, self.record, self.provider);
+                    self.watch.arm(self.app.now().plus_ms(look_ms)).await?;
+                }
+                self.begin(n, &self.app.nonce(), tries).await
+            }
             Admission::Wait { until, reason } => {
                 if self.record.wait_reason.as_deref() != Some(reason.text()) {
                     jobs::hold(&*self.app.db, self.job().id, reason.text()).await?;
@@ -133,7 +139,7 @@ impl Turn<'_> {
     async fn refuse(&self, record: &Record, n: u32, failure: Failure) -> Result<Next, QueueError> {
         let attempt = ended_by(n, None, Heard::Submit);
         let ending = Ending::Failed(failure);
-        let settled = settle::end(self.app, record, Some(attempt), ending).await?;
+        let settled = settle::end(self.app, record, attempt, ending).await?;
         Ok(settled.into())
     }
 
@@ -169,8 +175,8 @@ impl Turn<'_> {
                 self.provider.name(),
                 self.app.signer.callback(claim)
             ),
-            execution_limit_ms: accepted.execution_limit_ms,
-            ttl_ms: begun.record.job.ttl_ms(),
+            execution_limit_ms: begun.record.job.execution_limit_from(self.app.now()),
+            ttl_ms: begun.record.job.ttl_ms(self.app.now()),
             simulate: accepted.labels.get("simulate").cloned(),
         }))
     }
@@ -203,5 +209,5 @@ impl Turn<'_> {
 
 fn gone(what: &str) -> Failure {
     let message = format!("{what} is no longer in the object store");
-    Failure::new(FailureCode::ContractViolation, message)
+    Failure::of(Cause::Unsendable, message)
 }

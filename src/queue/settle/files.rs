@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::app::App;
 use crate::config::Environment;
-use crate::job::{Failure, FailureCode, Output, OutputData};
+use crate::job::{Cause, Failure, FailureCode, Output, OutputData};
 use crate::media::{self, Kind};
 use crate::ports::{BlobMeta, HttpError, HttpRequest, Method};
 use crate::queue::{best_effort, QueueError};
@@ -188,10 +188,8 @@ async fn fetch(app: &App, url: String) -> Result<Result<Bytes, Failure>, QueueEr
 }
 
 fn too_large() -> Failure {
-    invalid(format!(
-        "a file is larger than {} MiB",
-        OUTPUT_BYTES_MAX >> 20
-    ))
+    let message = format!("a file is larger than {} MiB", OUTPUT_BYTES_MAX >> 20);
+    Failure::of(Cause::OutputTooLarge, message)
 }
 
 fn invalid(message: impl Into<String>) -> Failure {

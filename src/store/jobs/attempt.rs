@@ -40,6 +40,10 @@ UPDATE jobs SET attempt_ended_at = ?3, retry_at = ?4, refusals = refusals + 1, w
   phase = 'accepted', version = version + 1
 WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL AND provider_id IS NULL";
 
+/// Callers see nothing of it: the version stays.
+pub const LOOK_LATER: &str = "-- jobs::look_later
+UPDATE jobs SET retry_at = ?3 WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL";
+
 pub const HOLD: &str = "-- jobs::hold
 UPDATE jobs SET wait_reason = ?2, version = version + 1
 WHERE id = ?1 AND status = 'queued' AND wait_reason IS NOT ?2";
@@ -130,6 +134,20 @@ pub async fn put_off(
         params: vec![id.into(), n.into(), now.into(), until.into(), reason.into()],
     };
     batch(db, vec![put_off]).await.map(drop)
+}
+
+/// The provider asks not to be looked at before `until`.
+pub async fn look_later(
+    db: &dyn Db,
+    id: JobId,
+    n: u32,
+    until: UnixMillis,
+) -> Result<(), StoreError> {
+    let later = Statement {
+        sql: LOOK_LATER,
+        params: vec![id.into(), n.into(), until.into()],
+    };
+    batch(db, vec![later]).await.map(drop)
 }
 
 /// Says why a queued job waits. Saying it twice writes nothing.

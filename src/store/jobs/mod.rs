@@ -12,13 +12,14 @@ mod row;
 mod turn;
 
 pub use attempt::{
-    begin_attempt, hold, note_provider_id, note_started, put_off, Begun, BEGIN_ATTEMPT, HOLD,
-    NOTE_PROVIDER_ID, NOTE_STARTED, PROMPT, PUT_OFF,
+    begin_attempt, hold, look_later, note_provider_id, note_started, put_off, Begun, BEGIN_ATTEMPT,
+    HOLD, LOOK_LATER, NOTE_PROVIDER_ID, NOTE_STARTED, PROMPT, PUT_OFF,
 };
 pub use create::{create, find_by_key, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED};
 pub use finish::{
-    close_attempt, finish, AttemptEnd, AttemptOutcome, Finish, Finished, Heard, CLOSE_ATTEMPT,
-    FINISH, FINISH_ATTEMPT, FINISH_OUTPUTS, WINNER,
+    close_attempt, fail_attempt, finish, Again, AttemptEnd, AttemptOutcome, Closing, Finish,
+    Finished, Heard, CLOSE_ATTEMPT, FAIL_ATTEMPT, FINISH, FINISH_ATTEMPT, FINISH_LATE,
+    FINISH_OUTPUTS, WINNER,
 };
 pub use list::{list, Filter, Page, LIST, LIST_EXAMINED};
 pub use read::{at_endpoint, find, full, AT_ENDPOINT, FIND, FULL};

@@ -21,7 +21,7 @@ macro_rules! columns {
          created_at, execution_limit_ms, usual_ms, round, opened_at, start_by_ms, status, \
          phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
          execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
-         provider_id, retry_at, refusals, wait_reason"
+         provider_id, retry_at, refusals, wait_reason, deadline_ms, failures, canceled_through"
     };
 }
 pub(super) use columns;
@@ -66,6 +66,8 @@ pub struct Accepted {
     pub usual_ms: u64,
     /// How long a round may wait for its start.
     pub start_by_ms: u64,
+    /// How long a round may take in all. `None`: only the other limits hold.
+    pub deadline_ms: Option<u64>,
 }
 
 /// A job: what decisions are made of, what was accepted, and how it ended.
@@ -79,6 +81,7 @@ pub struct Record {
     pub attempt_nonce: Option<String>,
     /// When the newest attempt began, live or ended.
     pub attempt_begun_at: Option<UnixMillis>,
+    pub attempt_ended_at: Option<UnixMillis>,
     pub delay_ms: Option<u64>,
     pub execution_ms: Option<u64>,
     pub wait_reason: Option<String>,
@@ -174,6 +177,9 @@ pub(super) struct Row {
     retry_at: Option<UnixMillis>,
     refusals: u32,
     wait_reason: Option<String>,
+    deadline_ms: Option<u64>,
+    failures: u32,
+    canceled_through: u32,
     /// Only in what reads a [`Full`].
     #[serde(default, deserialize_with = "json_text")]
     outputs: Vec<OutputRow>,
@@ -212,8 +218,11 @@ impl From<Row> for Record {
                 round: row.round,
                 opened_at: row.opened_at,
                 start_by_at: row.opened_at.plus_ms(row.start_by_ms),
+                deadline_at: row.deadline_ms.map(|ms| row.opened_at.plus_ms(ms)),
                 execution_limit_ms: row.execution_limit_ms,
                 attempts_begun: row.attempt,
+                failures: row.failures,
+                canceled_through: row.canceled_through,
                 live,
                 retry_at: row.retry_at,
                 refusals: row.refusals,
@@ -244,12 +253,14 @@ impl From<Row> for Record {
                 execution_limit_ms: row.execution_limit_ms,
                 usual_ms: row.usual_ms,
                 start_by_ms: row.start_by_ms,
+                deadline_ms: row.deadline_ms,
             },
             completed_at: row.completed_at,
             error: row.error_json,
             settle_nonce: row.settle_nonce,
             attempt_nonce: row.attempt_nonce,
             attempt_begun_at: row.attempt_begun_at,
+            attempt_ended_at: row.attempt_ended_at,
             delay_ms: row.delay_ms,
             execution_ms: row.execution_ms,
             wait_reason: row.wait_reason,

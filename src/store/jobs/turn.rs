@@ -25,7 +25,8 @@ pub const RETRY: &str = "-- jobs::retry
 UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened_at = ?3,
   due_at = ?4, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
   started_at = NULL, delay_ms = NULL, execution_ms = NULL, retry_at = NULL, refusals = 0,
-  wait_reason = NULL, version = version + 1
+  failures = 0, wait_reason = NULL, version = version + 1,
+  canceled_through = CASE status WHEN 'canceled' THEN attempt ELSE canceled_through END
 WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
   AND (attempt = 0 OR attempt_ended_at IS NOT NULL)";
 

@@ -1,5 +1,7 @@
 //! What the fake answers, byte for byte.
 
+use std::cell::OnceCell;
+
 use bytes::Bytes;
 use serde_json::json;
 
@@ -186,6 +188,7 @@ impl FakeRunpod {
             purged_at: None,
             past_runs: Vec::new(),
             announced: false,
+            own_ending: OnceCell::new(),
         });
         FakeResponse::json(200, answer)
     }

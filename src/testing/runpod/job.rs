@@ -1,5 +1,8 @@
 //! One job of the fake: what happened to it is a pure function of its plan and the time.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::Value;
@@ -36,6 +39,8 @@ pub(super) struct FakeJob {
     pub(super) past_runs: Vec<Run>,
     /// Its webhooks have been made.
     pub(super) announced: bool,
+    /// How it ends if nobody interferes: made once, because it is asked for again and again.
+    pub(super) own_ending: OnceCell<Ending>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +131,7 @@ impl FakeJob {
         let run_ms = match plan.outcome {
             _ if empty => EMPTY_INPUT_RUN_MS,
             Outcome::ExecutionTimeout => self.execution_timeout_ms,
+            _ if plan.overruns => plan.run_ms,
             _ => plan.run_ms.min(self.execution_timeout_ms),
         };
         let mut runs = Vec::new();
@@ -164,14 +170,18 @@ impl FakeJob {
     }
 
     /// How it ends, whenever that is.
-    pub(super) fn ending(&self) -> Ending {
+    pub(super) fn ending(&self) -> Cow<'_, Ending> {
         if self.canceled_at.is_some() {
-            return Ending::canceled();
+            return Cow::Owned(Ending::canceled());
         }
+        Cow::Borrowed(self.own_ending.get_or_init(|| self.undisturbed_ending()))
+    }
+
+    fn undisturbed_ending(&self) -> Ending {
         if self.has_empty_input() {
             return Ending::worker_lost();
         }
-        if self.plan.run_ms > self.execution_timeout_ms {
+        if self.plan.run_ms > self.execution_timeout_ms && !self.plan.overruns {
             return Ending::execution_timeout();
         }
         work::ending(&self.plan.outcome, self.input.get(), &self.files_url)
@@ -210,7 +220,7 @@ impl FakeJob {
     }
 
     fn ended(&self, timeline: &Timeline) -> JobObject<'_> {
-        let ending = self.ending();
+        let ending = self.ending().into_owned();
         let run = timeline.runs.last();
         JobObject {
             delay_time: run.map(|run| run.started_at.since_ms(self.submitted_at)),

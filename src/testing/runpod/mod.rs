@@ -101,6 +101,14 @@ pub struct JobView {
     pub billed_ms: u64,
 }
 
+/// A submit that was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission<'f> {
+    pub webhook: Option<&'f str>,
+    /// It waits or works, and the endpoint knows it.
+    pub is_live: bool,
+}
+
 pub struct FakeRunpod {
     endpoint: Endpoint,
     plan: Plan,
@@ -196,6 +204,12 @@ impl FakeRunpod {
     /// Every job ever taken, in the order of their submits.
     pub fn jobs(&self, now: UnixMillis) -> Vec<JobView> {
         self.jobs.iter().map(|job| view(job, now)).collect()
+    }
+
+    /// What was taken, in the order of the submits, without anything that takes time to find out.
+    pub fn submissions(&self, now: UnixMillis) -> Vec<Submission<'_>> {
+        let submission = |job| submission(job, now);
+        self.jobs.iter().map(submission).collect()
     }
 
     /// Billed runs per order, where `order` says what one order is: the job a webhook's token
@@ -297,6 +311,13 @@ fn webhook_at(job: &FakeJob) -> Option<UnixMillis> {
     let early_ms = i64::try_from(plan.early_ms).unwrap_or(i64::MAX);
     let early = UnixMillis::new(ended_at.get().saturating_sub(early_ms));
     Some(early.max(job.submitted_at).plus_ms(plan.delay_ms))
+}
+
+fn submission(job: &FakeJob, now: UnixMillis) -> Submission<'_> {
+    Submission {
+        webhook: job.webhook.as_deref(),
+        is_live: matches!(job.state(now), State::Queued | State::Running(_)),
+    }
 }
 
 fn view(job: &FakeJob, now: UnixMillis) -> JobView {
