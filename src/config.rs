@@ -1,9 +1,11 @@
 //! Settings, typed, read in one place. Every mistake is reported at once, by name, never by value.
 
+mod access;
 mod runpod;
 
 use std::fmt;
 
+pub use self::access::AccessSettings;
 pub use self::runpod::{RunpodSettings, BASE_URL};
 
 /// Where the product runs.
@@ -51,6 +53,15 @@ pub enum Gpu {
     Runpod(RunpodSettings),
 }
 
+impl Gpu {
+    const fn mode(&self) -> Mode {
+        match self {
+            Self::Simulated { .. } => Mode::Simulated,
+            Self::Runpod(_) => Mode::Live,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Config {
     pub environment: Environment,
@@ -60,8 +71,9 @@ pub struct Config {
     pub public_url: String,
     /// Secrets of tokens and links, newest first.
     pub token_secrets: Vec<String>,
-    /// The operator's key. `None`: nobody is the operator.
+    /// The operator's key, with which the first API key is made. `None`: nobody is the operator.
     pub admin_key: Option<String>,
+    pub access: AccessSettings,
 }
 
 /// A setting that is missing or wrong.
@@ -80,12 +92,6 @@ impl fmt::Display for Problem {
 /// The endpoint id of a configuration that nobody has filled in yet.
 const PLACEHOLDER: &str = "replace-me";
 
-/// A shorter secret could be guessed off line from one link.
-const SECRET_LENGTH_MIN: usize = 32;
-
-/// Local work needs no secret of its own; nothing outside loopback ever sees what it signs.
-const LOCAL_SECRET: &str = "local development only, refused everywhere else";
-
 impl Config {
     /// Reads every setting through `var`, which answers `None` for what is not set.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
@@ -102,10 +108,7 @@ impl Config {
     }
 
     pub const fn mode(&self) -> Mode {
-        match self.gpu {
-            Gpu::Simulated { .. } => Mode::Simulated,
-            Gpu::Runpod(_) => Mode::Live,
-        }
+        self.gpu.mode()
     }
 }
 
@@ -117,12 +120,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn config(&mut self) -> Config {
         let environment = self.environment();
+        let gpu = self.gpu(environment);
         Config {
             environment,
-            gpu: self.gpu(environment),
             public_url: self.public_url(environment),
             token_secrets: self.token_secrets(environment),
             admin_key: self.admin_key(environment),
+            access: self.access(environment, gpu.mode()),
+            gpu,
         }
     }
 
@@ -224,42 +229,6 @@ impl Reader<'_> {
         }
         url
     }
-
-    fn token_secrets(&mut self, environment: Environment) -> Vec<String> {
-        let Some(list) = self.get("TOKEN_SECRETS") else {
-            if environment != Environment::Local {
-                self.problem(
-                    "TOKEN_SECRETS",
-                    "is not set: one secret, or two during a change",
-                );
-            }
-            return vec![LOCAL_SECRET.into()];
-        };
-        let secrets: Vec<String> = list.split(',').map(|s| s.trim().to_owned()).collect();
-        if secrets
-            .iter()
-            .any(|secret| secret.len() < SECRET_LENGTH_MIN)
-        {
-            let problem = format!("every secret needs at least {SECRET_LENGTH_MIN} characters");
-            self.problem("TOKEN_SECRETS", problem);
-        }
-        secrets
-    }
-
-    fn admin_key(&mut self, environment: Environment) -> Option<String> {
-        let key = self.get("ADMIN_KEY");
-        match &key {
-            Some(key) if key.len() < SECRET_LENGTH_MIN && environment != Environment::Local => {
-                let problem = format!("needs at least {SECRET_LENGTH_MIN} characters");
-                self.problem("ADMIN_KEY", problem);
-            }
-            None if environment == Environment::Production => {
-                self.problem("ADMIN_KEY", "is not set: nobody could call");
-            }
-            _ => {}
-        }
-        key
-    }
 }
 
 #[cfg(test)]
@@ -350,6 +319,36 @@ mod tests {
             &["TOKEN_SECRETS"],
         );
         check(PRODUCTION, &[("PROVIDER", "vast")], &["PROVIDER"]);
+    }
+
+    #[test]
+    fn every_mistake_in_who_may_call_is_named_at_once() {
+        let wrong = &[
+            ("ADMIN_KEY", "short"),
+            ("ALLOWED_ORIGINS", "https://a.example, *"),
+            ("SESSION_JOBS_PER_DAY", "many"),
+            ("TURNSTILE_SECRET", "1x0000000000000000000000000000000AA"),
+            ("BACKLOG_MAX", "-1"),
+        ];
+        let expected = [
+            "ADMIN_KEY",
+            "ALLOWED_ORIGINS",
+            "SESSION_JOBS_PER_DAY",
+            "TURNSTILE_SECRET",
+            "BACKLOG_MAX",
+        ];
+        check(PRODUCTION, wrong, &expected);
+    }
+
+    /// Strangers' jobs cost money: nobody who only wanted keys should find that pages spend it.
+    #[test]
+    fn a_live_deployment_gives_sessions_only_when_it_is_told_to() {
+        let jobs = |change: &[(&str, &str)]| {
+            let config = read(PRODUCTION, change).unwrap_or_else(|p| panic!("{p:?}"));
+            config.access.session_jobs_per_day
+        };
+        assert_eq!(jobs(&[]), 0);
+        assert_eq!(jobs(&[("SESSION_JOBS_PER_DAY", "500")]), 500);
     }
 
     #[test]
