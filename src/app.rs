@@ -2,15 +2,24 @@
 
 use std::sync::Arc;
 
+use crate::access::Memory;
 use crate::config::{Config, Gpu, RunpodSettings};
 use crate::id::JobId;
 use crate::log::Line;
-use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, Tasks, Watchers};
+use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, RateLimiter, Tasks, Watchers};
 use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
+use crate::store::keys::StoredKey;
 use crate::time::UnixMillis;
 use crate::token::Signer;
+
+/// How long an isolate believes what it read of an API key.
+pub const KEY_KEEP_MS: u64 = 30_000;
+/// Keys remembered by one isolate, a kilobyte each.
+const KEYS_KEPT_MAX: usize = 1_000;
+/// How long it believes a count of the jobs that have not ended.
+const BACKLOG_KEEP_MS: u64 = 5_000;
 
 /// The outside world.
 pub struct Ports {
@@ -19,6 +28,7 @@ pub struct Ports {
     pub http: Arc<dyn Http>,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
+    pub limiter: Arc<dyn RateLimiter>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -33,10 +43,15 @@ pub struct App {
     pub http: Arc<dyn Http>,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
+    pub limiter: Arc<dyn RateLimiter>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub log: Arc<dyn Log>,
     pub providers: Providers,
+    /// Keys that were read a moment ago, by id.
+    pub known_keys: Memory<StoredKey>,
+    /// How many jobs had not ended a moment ago, under the empty name.
+    pub known_backlog: Memory<u32>,
 }
 
 /// The providers that can be spoken to. New jobs go to `current`; a job of another one is still
@@ -65,6 +80,9 @@ impl App {
             http: ports.http,
             watchers: ports.watchers,
             gate: ports.gate,
+            limiter: ports.limiter,
+            known_keys: Memory::new(KEY_KEEP_MS, KEYS_KEPT_MAX),
+            known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,
             log: ports.log,

@@ -6,6 +6,8 @@ mod memory;
 pub use key::{KeyText, Presented, ID_LENGTH};
 pub use memory::Memory;
 
+use crate::time::UnixMillis;
+
 /// One thing that a key may be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -93,6 +95,36 @@ impl Limits {
     }
 }
 
+/// What limits count in: minutes and days of the clock, UTC. Two full windows may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    Minute,
+    Day,
+}
+
+impl Window {
+    pub const fn length_ms(self) -> i64 {
+        match self {
+            Self::Minute => 60_000,
+            Self::Day => 24 * 60 * 60_000,
+        }
+    }
+
+    /// The window in which `now` lies, counted from 1970.
+    pub const fn number(self, now: UnixMillis) -> i64 {
+        now.get().div_euclid(self.length_ms())
+    }
+
+    /// Seconds until the window ends, 1 at least.
+    pub const fn ends_in_s(self, now: UnixMillis) -> u32 {
+        let left_ms = self.length_ms() - now.get().rem_euclid(self.length_ms());
+        // At most a day.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let seconds = (left_ms + 999) as u32 / 1000;
+        seconds
+    }
+}
+
 /// What a call may do, and what it is charged to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
@@ -143,6 +175,14 @@ mod tests {
         }
         assert_eq!(Scopes::read("jobs:everything,"), Scopes::default());
         assert_eq!(Scopes::read("admin,jobs:read").text(), "jobs:read,admin");
+    }
+
+    #[test]
+    fn a_window_ends_a_second_before_it_is_over_at_the_latest() {
+        let at = |ms| Window::Minute.ends_in_s(UnixMillis::new(ms));
+        assert_eq!([at(0), at(1), at(59_001), at(59_999)], [60, 60, 1, 1]);
+        assert_eq!(Window::Day.number(UnixMillis::new(86_400_000)), 1);
+        assert_eq!(Window::Day.number(UnixMillis::new(-1)), -1);
     }
 
     #[test]

@@ -2,22 +2,27 @@
 //! hearing an ending goes through [`settle`].
 
 pub mod advance;
+pub mod allow;
 mod best_effort;
 pub mod cancel;
 pub mod create;
 pub mod evidence;
 pub mod health;
 pub mod hear;
+pub mod identify;
 pub mod inputs;
+pub mod keys;
 pub mod listen;
 pub mod read;
 pub mod recover;
 pub mod retry;
+pub mod session;
 pub mod settle;
 pub mod sweep;
 
 use thiserror::Error;
 
+use crate::access::Rights;
 use crate::id::CallerId;
 use crate::ports::{BlobError, DbError, WatcherError};
 use crate::store::StoreError;
@@ -27,6 +32,7 @@ use crate::store::StoreError;
 pub struct Call {
     pub request_id: String,
     pub caller: CallerId,
+    pub rights: Rights,
 }
 
 /// What goes wrong on our side of a verb.
@@ -38,6 +44,8 @@ pub enum QueueError {
     Blob(#[from] BlobError),
     #[error(transparent)]
     Watcher(#[from] WatcherError),
+    #[error("the challenge could not be verified")]
+    Challenge,
     #[error("{0}")]
     Broken(String),
 }
@@ -48,7 +56,8 @@ impl QueueError {
         match self {
             Self::Store(StoreError::Db(DbError::Unknown(_) | DbError::Overloaded(_)))
             | Self::Blob(_)
-            | Self::Watcher(_) => true,
+            | Self::Watcher(_)
+            | Self::Challenge => true,
             Self::Store(_) | Self::Broken(_) => false,
         }
     }

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use crate::id::JobId;
 use crate::ports::{
     Admission, Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange, Entropy, Gate, Level, Log,
-    Tasks,
+    Rate, RateLimiter, Tasks,
 };
 use crate::time::UnixMillis;
 
@@ -181,6 +181,35 @@ impl OpenGate {
 impl Gate for OpenGate {
     async fn admit(&self, _endpoint: &str, _job: JobId) -> Admission {
         lock(&self.0).clone().unwrap_or(Admission::Granted)
+    }
+}
+
+/// Allows everything until it is told how much is enough; counts by caller, and never forgets.
+#[derive(Default)]
+pub struct MemoryLimiter {
+    most: Mutex<Option<u32>>,
+    calls: Mutex<Vec<(Rate, String)>>,
+}
+
+impl MemoryLimiter {
+    pub fn allow_at_most(&self, most: u32) {
+        *lock(&self.most) = Some(most);
+    }
+
+    /// Who was counted since this was last asked, and as what.
+    pub fn take_calls(&self) -> Vec<(Rate, String)> {
+        std::mem::take(&mut *lock(&self.calls))
+    }
+}
+
+#[async_trait]
+impl RateLimiter for MemoryLimiter {
+    async fn allow(&self, rate: Rate, who: &str) -> bool {
+        let mut calls = lock(&self.calls);
+        calls.push((rate, who.to_owned()));
+        let of_this = |call: &&(Rate, String)| (call.0, call.1.as_str()) == (rate, who);
+        let count = calls.iter().filter(of_this).count();
+        lock(&self.most).is_none_or(|most| count <= most as usize)
     }
 }
 

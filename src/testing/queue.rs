@@ -18,7 +18,9 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::clock::ManualClock;
-use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLog, MemoryTasks, OpenGate};
+use super::memory::{
+    lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryTasks, OpenGate,
+};
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
 use super::watchers::MemoryWatchers;
@@ -48,6 +50,7 @@ pub struct TestQueue {
     pub runpod: Arc<Mutex<FakeRunpod>>,
     pub log: Arc<MemoryLog>,
     pub gate: Arc<OpenGate>,
+    pub limiter: Arc<MemoryLimiter>,
     tasks: Arc<MemoryTasks>,
     waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
 }
@@ -110,6 +113,7 @@ impl TestQueue {
         let blobs = Arc::new(MemoryBlobs::default());
         let log = Arc::new(MemoryLog::default());
         let gate = Arc::new(OpenGate::default());
+        let limiter = Arc::new(MemoryLimiter::default());
         let tasks = Arc::new(MemoryTasks::default());
         let ports = Ports {
             db: db.clone(),
@@ -117,6 +121,7 @@ impl TestQueue {
             http: wire.clone(),
             watchers: watchers.clone(),
             gate: gate.clone(),
+            limiter: limiter.clone(),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::new(seed)),
             tasks: tasks.clone(),
@@ -136,6 +141,7 @@ impl TestQueue {
             runpod,
             log,
             gate,
+            limiter,
             tasks,
             waiting: Mutex::default(),
         }
