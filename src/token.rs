@@ -44,7 +44,8 @@ pub struct CallbackClaim {
     pub attempt: u32,
 }
 
-/// What a browser's token speaks for: somebody of whom nothing is known but that it is the same one.
+/// What a browser's token speaks for: somebody of whom nothing is known but that it is the same
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionClaim {
     pub subject: [u8; SUBJECT_BYTES],

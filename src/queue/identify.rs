@@ -1,8 +1,8 @@
 //! Identify: who calls, told by what it shows.
 //!
-//! An API key is read from the database once in [`crate::app::KEY_KEEP_MS`] by each isolate. So a revoked key
-//! may read for as long; it creates nothing from the moment of its revocation, because the batch
-//! that records a job asks for the key again.
+//! An API key is read from the database once in [`crate::app::KEY_KEEP_MS`] by each isolate. So a
+//! revoked key may read for as long; it creates nothing from the moment of its revocation, because
+//! the batch that records a job asks for the key again.
 
 use subtle::ConstantTimeEq;
 use thiserror::Error;

@@ -38,7 +38,8 @@ pub const LIST: &str = concat!(
 pub const REVOKE: &str = "-- keys::revoke
 UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
 
-/// The secret before the last one ends at once: two are good at a time. Twice with one hash is once.
+/// The secret before the last one ends at once: two are good at a time. Twice with one hash is
+/// once.
 pub const ROTATE: &str = "-- keys::rotate
 UPDATE api_keys SET old_hash = hash, old_until = ?3, hash = ?2, rotated_at = ?4
 WHERE id = ?1 AND revoked_at IS NULL AND hash <> ?2";

@@ -15,11 +15,9 @@ use crate::time::UnixMillis;
 
 /// What a charge needs besides a job that is there to be paid: `?1` to `?9` are the same in both.
 macro_rules! charge {
-    ($name:literal, $paid:literal) => {
+    ($paid:literal) => {
         concat!(
-            "-- spending::",
-            $name,
-            "\nINSERT INTO spending (account, day, day_jobs, minute, minute_jobs, charge)
+            "INSERT INTO spending (account, day, day_jobs, minute, minute_jobs, charge)
 SELECT ?1, ?2, 1, ?3, 1, ?4
 WHERE (?5 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?5 AND revoked_at IS NULL))
   AND (?6 IS NULL OR (SELECT count(due_at) FROM jobs INDEXED BY jobs_due
@@ -38,18 +36,22 @@ WHERE (?8 IS NULL OR day < excluded.day OR day_jobs < ?8)
 }
 
 /// For a job that is not recorded yet, under this id or this request key.
-pub const CHARGE: &str = charge!(
-    "charge",
-    "NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?10)
+pub const CHARGE: &str = concat!(
+    "-- spending::charge\n",
+    charge!(
+        "NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?10)
   AND NOT EXISTS (SELECT 1 FROM jobs WHERE caller = ?7 AND request_key = ?11)"
+    )
 );
 
 /// For a round that can be opened.
-pub const CHARGE_ROUND: &str = charge!(
-    "charge_round",
-    "EXISTS (SELECT 1 FROM jobs WHERE id = ?10 AND round = ?11
+pub const CHARGE_ROUND: &str = concat!(
+    "-- spending::charge_round\n",
+    charge!(
+        "EXISTS (SELECT 1 FROM jobs WHERE id = ?10 AND round = ?11
     AND status IN ('failed', 'canceled', 'expired')
     AND (attempt = 0 OR attempt_ended_at IS NOT NULL))"
+    )
 );
 
 /// How an account stands in the day and the minute of now.

@@ -23,6 +23,7 @@ use super::memory::{
 };
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
+use super::turnstile;
 use super::watchers::MemoryWatchers;
 use crate::app::{App, Ports};
 use crate::config::Config;
@@ -339,7 +340,7 @@ async fn answer(mut router: Router, request: Request<Body>) -> Answered {
     }
 }
 
-/// What leaves the product: to itself, or to RunPod.
+/// What leaves the product: to itself, to Turnstile, or to RunPod.
 struct Wire {
     queue: OnceLock<Router>,
     runpod: FakeHttp,
@@ -348,6 +349,9 @@ struct Wire {
 #[async_trait]
 impl Http for Wire {
     async fn send(&self, asked: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if asked.url.starts_with(turnstile::HOST) {
+            return turnstile::siteverify(&asked);
+        }
         let Some(path) = asked.url.strip_prefix(PUBLIC_URL) else {
             return self.runpod.send(asked).await;
         };
