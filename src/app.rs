@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::Memory;
+use crate::access::{Memory, Window};
 use crate::config::{Config, Gpu, RunpodSettings};
 use crate::id::JobId;
 use crate::log::Line;
@@ -11,6 +11,7 @@ use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
 use crate::store::keys::StoredKey;
+use crate::store::spending::Standing;
 use crate::time::UnixMillis;
 use crate::token::Signer;
 
@@ -18,6 +19,9 @@ use crate::token::Signer;
 pub const KEY_KEEP_MS: u64 = 30_000;
 /// Keys remembered by one isolate, a kilobyte each.
 const KEYS_KEPT_MAX: usize = 1_000;
+/// How long it turns away by itself who has used up a minute or a day: a flood of refused creates
+/// then costs neither objects nor batches.
+const SPENT_KEEP_MS: u64 = 60_000;
 /// How long it believes a count of the jobs that have not ended.
 const BACKLOG_KEEP_MS: u64 = 5_000;
 
@@ -50,6 +54,8 @@ pub struct App {
     pub providers: Providers,
     /// Keys that were read a moment ago, by id.
     pub known_keys: Memory<StoredKey>,
+    /// Accounts that were found to have used up a window, with what was counted and when.
+    pub known_spent: Memory<(Window, Standing, UnixMillis)>,
     /// How many jobs had not ended a moment ago, under the empty name.
     pub known_backlog: Memory<u32>,
 }
@@ -82,6 +88,7 @@ impl App {
             gate: ports.gate,
             limiter: ports.limiter,
             known_keys: Memory::new(KEY_KEEP_MS, KEYS_KEPT_MAX),
+            known_spent: Memory::new(SPENT_KEEP_MS, KEYS_KEPT_MAX),
             known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,

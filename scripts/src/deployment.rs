@@ -6,7 +6,7 @@ use anyhow::{bail, Context};
 use serde_json::Value;
 
 /// Longer than any route of the operator's takes.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Which deployment, and as whom
 #[derive(clap::Args)]
@@ -18,7 +18,9 @@ pub struct Deployment {
 
 impl Deployment {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = agent().get(self.at(path)).header("authorization", &bearer()?);
+        let answer = agent()
+            .get(self.at(path))
+            .header("authorization", &bearer()?);
         read(answer.call().with_context(|| self.unreachable())?)
     }
 
@@ -83,7 +85,8 @@ fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<Value> {
 fn complaint(body: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let details = body["details"].as_array().into_iter().flatten();
-    let details = details.map(|one| format!("\n  {}: {}", text(&one["path"]), text(&one["message"])));
+    let details =
+        details.map(|one| format!("\n  {}: {}", text(&one["path"]), text(&one["message"])));
     format!("{}{}", text(&body["message"]), details.collect::<String>())
 }
 

@@ -1,6 +1,5 @@
 //! `ops keys`: API keys of a deployment.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use clap::Subcommand;
@@ -171,8 +170,10 @@ fn shown(answer: &Value) -> String {
         let end = ends.iter().find(|(_, at)| !at.is_empty());
         let end = end.map_or_else(String::new, |(what, at)| format!("  {what} {at}"));
         let (id, owner, name) = (word("id"), word("owner"), word("name"));
-        // A text takes whatever is written into it.
-        drop(writeln!(text, "{id}  {owner}  {name}  {}{end}", scopes.join(",")));
+        let scopes = scopes.join(",");
+        let line = [id, owner, name, scopes + &end];
+        text.push_str(&line.join("  "));
+        text.push('\n');
     }
     if let Some(secret) = answer["secret"].as_str() {
         text.push_str("shown this once:\n");
@@ -195,7 +196,9 @@ mod tests {
     }
 
     fn create(line: &str) -> Value {
-        let matches = Cli::command().try_get_matches_from(line.split(' ')).unwrap();
+        let matches = Cli::command()
+            .try_get_matches_from(line.split(' '))
+            .unwrap();
         match Cli::from_arg_matches(&matches).unwrap().arguments.verb {
             Verb::Create(create) => create.body(),
             Verb::List | Verb::Revoke(_) | Verb::Rotate(_) => panic!("{line}"),
@@ -205,12 +208,17 @@ mod tests {
     #[test]
     fn a_key_reads_and_writes_jobs_unless_told_otherwise() {
         let plain = create("keys create --owner shop --name it");
-        let expected = json!({"owner": "shop", "name": "it", "scopes": ["jobs:write", "jobs:read"]});
+        let expected =
+            json!({"owner": "shop", "name": "it", "scopes": ["jobs:write", "jobs:read"]});
         assert_eq!(plain, expected);
-        let line = "keys create --owner a --name b --scope admin --jobs-per-day 5 --expires-in-days 1";
+        let line =
+            "keys create --owner a --name b --scope admin --jobs-per-day 5 --expires-in-days 1";
         let limited = create(line);
         assert_eq!(limited["scopes"], json!(["admin"]));
-        assert_eq!((&limited["jobs_per_day"], &limited["expires_in_s"]), (&5.into(), &86_400.into()));
+        assert_eq!(
+            (&limited["jobs_per_day"], &limited["expires_in_s"]),
+            (&5.into(), &86_400.into())
+        );
     }
 
     #[test]
@@ -233,7 +241,9 @@ mod tests {
     fn every_verb_shows_an_example() {
         let cli = Cli::command();
         for verb in ["create", "revoke", "rotate"] {
-            let help = cli.find_subcommand(verb).and_then(clap::Command::get_after_help);
+            let help = cli
+                .find_subcommand(verb)
+                .and_then(clap::Command::get_after_help);
             let help = help.map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("  ops keys {verb} ")), "{verb}");
         }

@@ -1,10 +1,12 @@
-//! Whether a caller may, and why not. Nothing here asks anybody: what was counted is passed in.
+//! Whether a caller may, and why not. Nothing here asks anybody: what was counted is passed in, or
+//! was remembered.
 
 use thiserror::Error;
 
 use super::create::Work;
 use super::Call;
 use crate::access::{Limits, Scope, Window};
+use crate::app::App;
 use crate::store::spending::{Payer, Standing};
 use crate::time::UnixMillis;
 use crate::workflow::template;
@@ -70,8 +72,41 @@ impl Call {
         })
     }
 
+    /// A window that was used up stays so until it ends.
+    pub(super) fn has_left(&self, app: &App) -> Result<(), Denied> {
+        let Some(account) = &self.rights.account else {
+            return Ok(());
+        };
+        let now = app.now();
+        let spent = app.known_spent.get(&account.name, now);
+        match spent.filter(|(window, _, at)| window.number(*at) == window.number(now)) {
+            Some((window, standing, _)) => {
+                let limits = account.limits;
+                let at = now;
+                Err(Denied::Spent(
+                    window,
+                    Meter {
+                        limits,
+                        standing,
+                        at,
+                    },
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Why nothing was recorded, or opened, that was asked for at `at`.
-    pub(super) fn denied(&self, standing: Option<Standing>, at: UnixMillis) -> Denied {
+    pub(super) fn denied(&self, app: &App, standing: Option<Standing>, at: UnixMillis) -> Denied {
+        let denied = self.reason(standing, at);
+        if let (Denied::Spent(window, meter), Some(account)) = (&denied, &self.rights.account) {
+            let spent = (*window, meter.standing, at);
+            app.known_spent.keep(&account.name, spent, at);
+        }
+        denied
+    }
+
+    fn reason(&self, standing: Option<Standing>, at: UnixMillis) -> Denied {
         let Some(meter) = self.meter(standing, at) else {
             return Denied::Revoked;
         };

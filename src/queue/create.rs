@@ -126,7 +126,8 @@ pub async fn create(app: &App, call: &Call, request: Request) -> Result<Created,
     let meter = call.meter(recorded.standing, accepted.created_at);
     let Some(record) = recorded.record else {
         discard(app, &accepted).await;
-        return Err(call.denied(recorded.standing, accepted.created_at).into());
+        let at = accepted.created_at;
+        return Err(call.denied(app, recorded.standing, at).into());
     };
     let replayed = record.job.id != id;
     if replayed {
@@ -139,6 +140,7 @@ pub async fn create(app: &App, call: &Call, request: Request) -> Result<Created,
 /// What can be told without asking anybody.
 fn may_create(app: &App, call: &Call, request: &Request) -> Result<(), Denied> {
     call.may_do(&request.work)?;
+    call.has_left(app)?;
     let backlog = app.known_backlog.get("", app.now());
     if backlog.is_some_and(|jobs| jobs >= app.config.access.backlog_max) {
         return Err(Denied::Full);

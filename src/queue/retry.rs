@@ -51,7 +51,7 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
     };
     // It could be opened, and was not: only its payer can be why.
     if after.record.job.round == job.round && can_be_opened(&after.record.job) {
-        return Ok(Retried::Denied(call.denied(standing, now)));
+        return Ok(Retried::Denied(call.denied(app, standing, now)));
     }
     app.log(
         log::info("job.retried")

@@ -31,6 +31,21 @@ async fn a_thousand_creates_at_once_never_pass_the_budget() {
     assert_eq!(answers[999].header("ratelimit"), "\"day\";r=0;t=86400");
 }
 
+/// Files are stored before the row is asked for: a flood of refusals would be a bill all the same.
+#[tokio::test]
+async fn who_has_used_up_the_day_is_turned_away_without_a_batch() {
+    let queue = guarded(&[]);
+    let (_, key) = make_key(&queue, "shop", &json!({"jobs_per_day": 1})).await;
+    for _ in 0..2 {
+        create(&queue, &key, &body()).await;
+    }
+    queue.db.take_batches();
+    let answer = create(&queue, &key, &body()).await;
+    refused(&answer, 402, "budget_exhausted");
+    assert_eq!(answer.header("ratelimit"), "\"day\";r=0;t=86400");
+    assert!(queue.db.take_batches().is_empty());
+}
+
 #[tokio::test]
 async fn a_budget_is_new_at_midnight_and_what_was_refused_is_not_charged() {
     let queue = guarded(&[]);
