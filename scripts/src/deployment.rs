@@ -100,7 +100,10 @@ mod tests {
     fn a_refusal_is_told_with_all_its_details() {
         let body = json!({
             "message": "2 things are wrong",
-            "details": [{"path": "/owner", "message": "too long"}, {"path": "/name", "message": "empty"}],
+            "details": [
+                {"path": "/owner", "message": "too long"},
+                {"path": "/name", "message": "empty"},
+            ],
         });
         let expected = "2 things are wrong\n  /owner: too long\n  /name: empty";
         assert_eq!(complaint(&body), expected);

@@ -43,7 +43,7 @@ impl RateLimiter for Bindings {
             Rate::Mint => &self.mints,
         };
         // A counter that fails must not take the service with it.
-        let counted = counter.limit(who.to_owned()).await;
-        counted.map_or(true, |outcome| outcome.success)
+        let answer = counter.limit(who.to_owned()).await;
+        answer.map_or(true, |outcome| outcome.success)
     }
 }

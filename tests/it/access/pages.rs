@@ -144,7 +144,7 @@ async fn a_token_that_is_forged_or_of_another_purpose_opens_nothing() {
 
 #[tokio::test]
 async fn sessions_of_before_a_change_of_secrets_hold_until_it_is_over() {
-    let old = "the old secret of this deployment, long enough";
+    let old = "the old secret of this deployment is long enough";
     let token = Signer::new([old]).session(SessionClaim {
         subject: [1; 16],
         expires_at: open().now().plus_ms(3_600_000),
