@@ -82,8 +82,8 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_caller ON jobs (caller, id);
 -- A repeated create finds its job.
 CREATE UNIQUE INDEX jobs_by_request_key ON jobs (caller, request_key) WHERE request_key IS NOT NULL;
--- The sweep finds what was forgotten.
-CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
+-- The sweep finds what was forgotten. Also counts the live jobs of a caller, without a look at the rows.
+CREATE INDEX jobs_due ON jobs (due_at, caller) WHERE due_at IS NOT NULL;
 
 -- The compiled prompt, written once at create and sent as it is by every attempt.
 CREATE TABLE prompts (
@@ -136,6 +136,35 @@ CREATE TABLE assets (
   height       INTEGER,                                  -- pixels, for images
   created_at   INTEGER NOT NULL,                         -- the first upload
   PRIMARY KEY (caller, hash)
+) STRICT, WITHOUT ROWID;
+
+-- A caller's key. Only hashes of its secret are here.
+CREATE TABLE api_keys (
+  id              TEXT    NOT NULL PRIMARY KEY,          -- 12 hexadecimal characters; part of the key's text
+  owner           TEXT    NOT NULL,                      -- the caller of its jobs; several keys may have one owner
+  name            TEXT    NOT NULL,                      -- what people call it
+  hash            TEXT    NOT NULL,                      -- blake3 of its secret
+  old_hash        TEXT,                                  -- of the secret before the last rotation
+  old_until       INTEGER,                               -- until when that one is good
+  scopes          TEXT    NOT NULL,                      -- comma-separated: jobs:write, jobs:read, workflows:raw, admin
+  jobs_per_minute INTEGER CHECK (jobs_per_minute > 0),   -- null: not limited
+  jobs_per_day    INTEGER CHECK (jobs_per_day > 0),      -- null: not limited
+  live_jobs       INTEGER CHECK (live_jobs > 0),         -- jobs of the owner that have not ended; null: not limited
+  expires_at      INTEGER,                               -- null: never
+  created_at      INTEGER NOT NULL,                      -- the first secret
+  rotated_at      INTEGER,                               -- the newest secret, if it is not the first
+  revoked_at      INTEGER,                               -- good for nothing since
+  CHECK ((old_hash IS NULL) = (old_until IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- What an account has been charged in the current day and minute. One row, overwritten: nothing piles up.
+CREATE TABLE spending (
+  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, or 'sessions'
+  day         INTEGER NOT NULL,                          -- days since 1970 UTC
+  day_jobs    INTEGER NOT NULL,                          -- jobs and retries charged in it
+  minute      INTEGER NOT NULL,                          -- minutes since 1970 UTC
+  minute_jobs INTEGER NOT NULL,                          -- jobs and retries charged in it
+  charge      TEXT    NOT NULL                           -- what was charged last: <job>:<round>; lets that one happen
 ) STRICT, WITHOUT ROWID;
 
 -- What is known of the providers' endpoints beside their jobs.

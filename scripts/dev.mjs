@@ -1,6 +1,7 @@
 // `make dev`: the whole product on this machine, until it is told to stop.
 // `make dev-runpod` (--runpod): the same against a RunPod that is not there.
 
+import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -43,25 +44,29 @@ async function main() {
 
   await build({ onStart, onLine });
   await migrate(state, { onStart, onLine: quiet });
-  let vars = {};
+  // A new one each time: what everybody knows would be no key.
+  const adminKey = process.env.ADMIN_KEY || randomBytes(24).toString("hex");
+  let vars = { ADMIN_KEY: adminKey };
   if (runpod) {
     await buildOps({ onStart, onLine });
     const mock = await mockRunpod({ onStart, onLine });
     mock.handle.exit.then((status) => fail(`ops mock-runpod ended by itself (${status})`));
-    vars = mock.vars;
+    vars = { ...vars, ...mock.vars };
   }
   const server = await serve({ port, state, vars, onLine, onStart });
   server.handle.exit.then((status) => fail(`wrangler dev ended by itself (${status}): ${log}`));
-  greet(server.url);
+  greet(server.url, adminKey);
   setInterval(() => tick(server.url).catch((error) => onLine(`cron: ${error.message}`)), TICK_MS);
 }
 
-function greet(url) {
+function greet(url, adminKey) {
   const body = '{"prompt":"a red fox in the snow"}';
   const create = `${url}/api/queue/create -H 'content-type: application/json' -d '${body}'`;
   console.log(`ready ${url}`);
   console.log(`open ${url} in a browser, or send a job:`);
   console.log(`curl -s -X POST ${create}`);
+  console.log("to try keys (README.md, Try a key), in another shell:");
+  console.log(`export ADMIN_KEY=${adminKey} EDGE_QUEUE_URL=${url}`);
 }
 
 function wantedPort() {

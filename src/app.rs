@@ -2,15 +2,28 @@
 
 use std::sync::Arc;
 
+use crate::access::{Memory, Window};
 use crate::config::{Config, Gpu, RunpodSettings};
 use crate::id::JobId;
 use crate::log::Line;
-use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, Tasks, Watchers};
+use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, RateLimiter, Tasks, Watchers};
 use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
+use crate::store::keys::StoredKey;
+use crate::store::spending::Standing;
 use crate::time::UnixMillis;
 use crate::token::Signer;
+
+/// How long an isolate believes what it read of an API key.
+pub const KEY_KEEP_MS: u64 = 30_000;
+/// Keys remembered by one isolate, a kilobyte each.
+const KEYS_KEPT_MAX: usize = 1_000;
+/// How long it turns away by itself who has used up a minute or a day: a flood of refused creates
+/// then costs neither objects nor batches.
+const SPENT_KEEP_MS: u64 = 60_000;
+/// How long it believes a count of the jobs that have not ended.
+const BACKLOG_KEEP_MS: u64 = 5_000;
 
 /// The outside world.
 pub struct Ports {
@@ -19,6 +32,7 @@ pub struct Ports {
     pub http: Arc<dyn Http>,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
+    pub limiter: Arc<dyn RateLimiter>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -33,10 +47,17 @@ pub struct App {
     pub http: Arc<dyn Http>,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
+    pub limiter: Arc<dyn RateLimiter>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub log: Arc<dyn Log>,
     pub providers: Providers,
+    /// Keys that were read a moment ago, by id.
+    pub known_keys: Memory<StoredKey>,
+    /// Accounts that were found to have used up a window, with what was counted and when.
+    pub known_spent: Memory<(Window, Standing, UnixMillis)>,
+    /// How many jobs had not ended a moment ago, under the empty name.
+    pub known_backlog: Memory<u32>,
 }
 
 /// The providers that can be spoken to. New jobs go to `current`; a job of another one is still
@@ -65,6 +86,10 @@ impl App {
             http: ports.http,
             watchers: ports.watchers,
             gate: ports.gate,
+            limiter: ports.limiter,
+            known_keys: Memory::new(KEY_KEEP_MS, KEYS_KEPT_MAX),
+            known_spent: Memory::new(SPENT_KEEP_MS, KEYS_KEPT_MAX),
+            known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,
             log: ports.log,

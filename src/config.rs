@@ -1,10 +1,12 @@
 //! Settings, typed, read in one place. Every mistake is reported at once, by name, never by value.
 
+mod access;
 mod reach;
 mod runpod;
 
 use std::fmt;
 
+pub use self::access::AccessSettings;
 use self::reach::is_private;
 pub use self::runpod::{RunpodSettings, BASE_URL};
 
@@ -53,6 +55,15 @@ pub enum Gpu {
     Runpod(RunpodSettings),
 }
 
+impl Gpu {
+    const fn mode(&self) -> Mode {
+        match self {
+            Self::Simulated { .. } => Mode::Simulated,
+            Self::Runpod(_) => Mode::Live,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Config {
     pub environment: Environment,
@@ -65,10 +76,11 @@ pub struct Config {
     pub hears_callbacks: bool,
     /// Secrets of tokens and links, newest first.
     pub token_secrets: Vec<String>,
-    /// The operator's key. `None`: nobody is the operator.
+    /// The operator's key, with which the first API key is made. `None`: nobody is the operator.
     pub admin_key: Option<String>,
     /// Jobs that are at an endpoint at once; the others wait here, in fair order.
     pub jobs_at_endpoint_max: u32,
+    pub access: AccessSettings,
 }
 
 /// A setting that is missing or wrong.
@@ -87,17 +99,11 @@ impl fmt::Display for Problem {
 /// The endpoint id of a configuration that nobody has filled in yet.
 const PLACEHOLDER: &str = "replace-me";
 
-/// A shorter secret could be guessed off line from one link.
-const SECRET_LENGTH_MIN: usize = 32;
-
 /// An endpoint may always hold so many waiting jobs (docs.runpod.io, Serverless, Job states: it
 /// refuses above 50 and above 500 for each of its workers).
 const ENDPOINT_JOBS_DEFAULT: u32 = 50;
 /// The gate reads them all from the database when it starts.
 const ENDPOINT_JOBS_MOST: u32 = 1_000;
-
-/// Local work needs no secret of its own; nothing outside loopback ever sees what it signs.
-const LOCAL_SECRET: &str = "local development only, refused everywhere else";
 
 impl Config {
     /// Reads every setting through `var`, which answers `None` for what is not set.
@@ -115,10 +121,7 @@ impl Config {
     }
 
     pub const fn mode(&self) -> Mode {
-        match self.gpu {
-            Gpu::Simulated { .. } => Mode::Simulated,
-            Gpu::Runpod(_) => Mode::Live,
-        }
+        self.gpu.mode()
     }
 }
 
@@ -136,11 +139,12 @@ impl Reader<'_> {
         Config {
             environment,
             hears_callbacks: !(in_the_cloud && is_private(&public_url)),
-            gpu,
             public_url,
             token_secrets: self.token_secrets(environment),
             admin_key: self.admin_key(environment),
             jobs_at_endpoint_max: self.jobs_at_endpoint_max(),
+            access: self.access(environment, gpu.mode()),
+            gpu,
         }
     }
 
@@ -242,28 +246,6 @@ impl Reader<'_> {
         }
         url
     }
-
-    fn token_secrets(&mut self, environment: Environment) -> Vec<String> {
-        let Some(list) = self.get("TOKEN_SECRETS") else {
-            if environment != Environment::Local {
-                self.problem(
-                    "TOKEN_SECRETS",
-                    "is not set: one secret, or two during a change",
-                );
-            }
-            return vec![LOCAL_SECRET.into()];
-        };
-        let secrets: Vec<String> = list.split(',').map(|s| s.trim().to_owned()).collect();
-        if secrets
-            .iter()
-            .any(|secret| secret.len() < SECRET_LENGTH_MIN)
-        {
-            let problem = format!("every secret needs at least {SECRET_LENGTH_MIN} characters");
-            self.problem("TOKEN_SECRETS", problem);
-        }
-        secrets
-    }
-
     fn jobs_at_endpoint_max(&mut self) -> u32 {
         let Some(text) = self.get("ENDPOINT_JOBS_MAX") else {
             return ENDPOINT_JOBS_DEFAULT;
@@ -275,21 +257,6 @@ impl Reader<'_> {
             self.problem("ENDPOINT_JOBS_MAX", problem);
         }
         fits.unwrap_or(ENDPOINT_JOBS_DEFAULT)
-    }
-
-    fn admin_key(&mut self, environment: Environment) -> Option<String> {
-        let key = self.get("ADMIN_KEY");
-        match &key {
-            Some(key) if key.len() < SECRET_LENGTH_MIN && environment != Environment::Local => {
-                let problem = format!("needs at least {SECRET_LENGTH_MIN} characters");
-                self.problem("ADMIN_KEY", problem);
-            }
-            None if environment == Environment::Production => {
-                self.problem("ADMIN_KEY", "is not set: nobody could call");
-            }
-            _ => {}
-        }
-        key
     }
 }
 

@@ -12,6 +12,7 @@ pub mod id;
 
 pub mod media;
 
+pub mod access;
 pub mod token;
 
 pub mod gate;

@@ -196,6 +196,26 @@ pub trait Gate: Send + Sync {
     async fn ask(&self, endpoint: &str, ask: Ask) -> Result<Answer, GateError>;
 }
 
+/// What is damped, and by what it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// Calls of an API key, by its id.
+    Key,
+    /// Calls of a browser's session, by its subject.
+    Session,
+    /// Calls without a key, and with a key that is not known yet, by address.
+    Address,
+    /// New sessions, by address.
+    Mint,
+}
+
+/// Damps floods, roughly: what must be exact is counted in the database.
+#[async_trait]
+pub trait RateLimiter: Send + Sync {
+    /// Counts a call. False: it is one too many.
+    async fn allow(&self, rate: Rate, who: &str) -> bool;
+}
+
 pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMillis;
 }

@@ -1,7 +1,9 @@
 //! `ops`: the operator's command line. One file per verb, its help at its `Arguments`.
 
 mod convert;
+mod deployment;
 mod files;
+mod keys;
 mod mock_runpod;
 mod statements;
 mod validate;
@@ -22,6 +24,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Convert(convert::Arguments),
+    Keys(keys::Arguments),
     MockRunpod(mock_runpod::Arguments),
     #[command(hide = true)]
     Statements(statements::Arguments),
@@ -31,6 +34,7 @@ enum Verb {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::Convert(arguments) => convert::run(&arguments),
+        Verb::Keys(arguments) => keys::run(&arguments),
         Verb::MockRunpod(arguments) => mock_runpod::run(arguments),
         Verb::Statements(arguments) => statements::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),

@@ -6,6 +6,7 @@
 mod d1;
 mod fetch;
 mod gate;
+mod limiter;
 mod pieces;
 mod platform;
 mod r2;
@@ -55,12 +56,17 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
     let database = binding(env, "DB").map_err(missing("DB"))?;
     let watchers = binding(env, "WATCHERS").map_err(missing("WATCHERS"))?;
     let gates = binding(env, "GATES").map_err(missing("GATES"))?;
+    let limiter = limiter::Bindings::new(env).map_err(|setting| {
+        let problem = "the rate limiting binding is missing in wrangler.toml".to_owned();
+        vec![Problem { setting, problem }]
+    })?;
     Ok(Ports {
         db: Arc::new(d1::D1::new(&database)),
         blobs: Arc::new(r2::R2(SendWrapper(bucket))),
         http: Arc::new(fetch::RuntimeFetch),
         watchers: Arc::new(watchers::DurableWatchers(SendWrapper(watchers))),
         gate: Arc::new(gate::DurableGates(SendWrapper(gates))),
+        limiter: Arc::new(limiter),
         clock: Arc::new(platform::RuntimeClock),
         entropy: Arc::new(platform::RuntimeEntropy),
         tasks: Arc::new(platform::RuntimeTasks),

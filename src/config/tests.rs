@@ -123,3 +123,33 @@ fn a_laptop_needs_nothing() {
         &["RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY"],
     );
 }
+
+#[test]
+fn every_mistake_in_who_may_call_is_named_at_once() {
+    let wrong = &[
+        ("ADMIN_KEY", "short"),
+        ("ALLOWED_ORIGINS", "https://a.example, *"),
+        ("SESSION_JOBS_PER_DAY", "many"),
+        ("TURNSTILE_SECRET", "1x0000000000000000000000000000000AA"),
+        ("BACKLOG_MAX", "-1"),
+    ];
+    let expected = [
+        "ADMIN_KEY",
+        "ALLOWED_ORIGINS",
+        "SESSION_JOBS_PER_DAY",
+        "TURNSTILE_SECRET",
+        "BACKLOG_MAX",
+    ];
+    check(PRODUCTION, wrong, &expected);
+}
+
+/// Strangers' jobs cost money: nobody who only wanted keys should find that pages spend it.
+#[test]
+fn a_live_deployment_gives_sessions_only_when_it_is_told_to() {
+    let jobs = |change: &[(&str, &str)]| {
+        let config = read(PRODUCTION, change).unwrap_or_else(|p| panic!("{p:?}"));
+        config.access.session_jobs_per_day
+    };
+    assert_eq!(jobs(&[]), 0);
+    assert_eq!(jobs(&[("SESSION_JOBS_PER_DAY", "500")]), 500);
+}

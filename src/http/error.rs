@@ -1,17 +1,29 @@
 //! Errors as callers see them. What is ours never explains itself; the log has the rest.
 
-use axum::http::{header, HeaderValue, StatusCode};
+use axum::http::{header, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::rate;
+use crate::access::Window;
 use crate::config::Problem;
 use crate::id::JobId;
+use crate::queue::allow::{Denied, Meter};
 use crate::queue::create::CreateError;
+use crate::queue::identify::Stranger;
+use crate::queue::session::NoSession;
 use crate::queue::QueueError;
 use crate::workflow::violation::Violation;
 
 /// Seconds after which a passing failure of ours is worth another try.
 const RETRY_AFTER_S: u32 = 2;
+
+/// A job of the shortest kind has ended by then.
+const BUSY_RETRY_AFTER_S: u32 = 5;
+/// A backlog does not go away in seconds.
+const FULL_RETRY_AFTER_S: u32 = 30;
+/// The period of the counters in wrangler.toml.
+const DAMPED_RETRY_AFTER_S: u32 = 60;
 
 /// Every error code of the API with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +35,16 @@ pub enum Code {
     WorkflowFormatUi,
     IdempotencyMismatch,
     Unauthorized,
+    BudgetExhausted,
+    Forbidden,
     NotFound,
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
     MethodNotAllowed,
     RangeNotSatisfiable,
+    RateLimited,
+    QueueFull,
     Unavailable,
     Internal,
 }
@@ -50,12 +66,16 @@ impl Code {
                 "The key was used for another request",
             ),
             Self::Unauthorized => ("unauthorized", 401, "A key is needed"),
+            Self::BudgetExhausted => ("budget_exhausted", 402, "The budget is used up"),
+            Self::Forbidden => ("forbidden", 403, "Not allowed with this key"),
             Self::NotFound => ("not_found", 404, "There is no such thing"),
             Self::Conflict => ("conflict", 409, "Not in this state"),
             Self::PayloadTooLarge => ("payload_too_large", 413, "Too large"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "Not in this format"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Not with this method"),
             Self::RangeNotSatisfiable => ("range_not_satisfiable", 416, "Nothing in this range"),
+            Self::RateLimited => ("rate_limited", 429, "Too many at once"),
+            Self::QueueFull => ("queue_full", 429, "The queue is full"),
             Self::Unavailable => ("unavailable", 503, "Not possible right now"),
             Self::Internal => ("internal", 500, "An error of ours"),
         }
@@ -75,7 +95,7 @@ struct Fault {
     job_id: Option<JobId>,
     /// For the log only.
     cause: Option<String>,
-    content_range: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// Settings that are missing or wrong: the reason why nothing is served.
     problems: Vec<Problem>,
 }
@@ -117,7 +137,7 @@ impl ApiError {
             retry_after_s: None,
             job_id: None,
             cause: None,
-            content_range: None,
+            headers: Vec::new(),
             problems: Vec::new(),
         }))
     }
@@ -146,8 +166,12 @@ impl ApiError {
     }
 
     pub fn unavailable(message: &str) -> Self {
-        let error = Self::new(Code::Unavailable, message);
-        error.with(|fault| fault.retry_after_s = Some(RETRY_AFTER_S))
+        Self::later(Code::Unavailable, message, RETRY_AFTER_S)
+    }
+
+    /// Worth another try after `seconds`.
+    pub fn later(code: Code, message: impl Into<String>, seconds: u32) -> Self {
+        Self::new(code, message).with(|fault| fault.retry_after_s = Some(seconds))
     }
 
     /// Not passing: an operator has to act.
@@ -158,7 +182,13 @@ impl ApiError {
 
     pub fn range(size_bytes: u64) -> Self {
         let error = Self::new(Code::RangeNotSatisfiable, "the result has no bytes there");
-        error.with(|fault| fault.content_range = Some(format!("bytes */{size_bytes}")))
+        let range = HeaderValue::from_str(&format!("bytes */{size_bytes}")).ok();
+        let range = range.map(|range| (header::CONTENT_RANGE, range));
+        error.with(|fault| fault.headers.extend(range))
+    }
+
+    fn metered(self, meter: &Meter) -> Self {
+        self.with(|fault| fault.headers.extend(rate::headers(meter)))
     }
 
     pub fn no_job() -> Self {
@@ -208,12 +238,7 @@ impl ApiError {
                 .retry_after_s
                 .map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))),
         );
-        let range = fault.content_range.as_deref();
-        headers.extend(
-            range
-                .and_then(|range| HeaderValue::from_str(range).ok())
-                .map(|range| (header::CONTENT_RANGE, range)),
-        );
+        headers.extend(fault.headers.iter().cloned());
         if error == "unauthorized" {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -257,9 +282,83 @@ impl From<CreateError> for ApiError {
                      with the same idempotency key, or ask for the status of job_id";
                 Self::unavailable(message).with(|fault| fault.job_id = Some(job))
             }
+            CreateError::Denied(denied) => denied.into(),
             CreateError::Queue(error) => error.into(),
         }
     }
+}
+
+impl From<Stranger> for ApiError {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Refused(message) => Self::new(Code::Unauthorized, message),
+            Stranger::TooMany => too_many(),
+            Stranger::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoSession> for ApiError {
+    fn from(refusal: NoSession) -> Self {
+        match refusal {
+            NoSession::Off => {
+                let message = "this deployment gives pages no sessions: SESSION_JOBS_PER_DAY is 0";
+                Self::new(Code::Forbidden, message)
+            }
+            NoSession::TooMany => too_many(),
+            NoSession::Challenge => {
+                let message = "the challenge was not passed: send what Turnstile's widget gave, \
+                     fresh and once, as turnstile_token";
+                Self::new(Code::Forbidden, message)
+            }
+            NoSession::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Scope(scope) => {
+                let message = format!(
+                    "this needs the scope {}, which the key lacks",
+                    scope.as_str()
+                );
+                Self::new(Code::Forbidden, message)
+            }
+            Denied::NotPublic => {
+                let message = "this template is not public: a session may not use it";
+                Self::new(Code::Forbidden, message)
+            }
+            Denied::Revoked => Self::new(Code::Unauthorized, "the key has been revoked"),
+            Denied::Spent(Window::Day, meter) => {
+                let message = "the jobs of this day are used up; the next day begins at 00:00 UTC";
+                let seconds = Window::Day.ends_in_s(meter.at);
+                Self::later(Code::BudgetExhausted, message, seconds).metered(&meter)
+            }
+            Denied::Spent(Window::Minute, meter) => {
+                let seconds = Window::Minute.ends_in_s(meter.at);
+                let message = "the jobs of this minute are used up";
+                Self::later(Code::RateLimited, message, seconds).metered(&meter)
+            }
+            Denied::Busy(meter) => {
+                let message = format!(
+                    "{} jobs have not ended, and there may be no more at a time",
+                    meter.standing.live_jobs
+                );
+                Self::later(Code::RateLimited, message, BUSY_RETRY_AFTER_S).metered(&meter)
+            }
+            Denied::Full => {
+                let message = "too many jobs are waiting, of all callers; try again later";
+                Self::later(Code::QueueFull, message, FULL_RETRY_AFTER_S)
+            }
+        }
+    }
+}
+
+fn too_many() -> ApiError {
+    let message = "too many requests in a short time";
+    ApiError::later(Code::RateLimited, message, DAMPED_RETRY_AFTER_S)
 }
 
 /// The fallback for paths that no route has.

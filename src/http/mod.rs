@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod auth;
+mod cors;
 mod create_body;
 mod error;
 mod fingerprint;
@@ -13,11 +14,14 @@ mod form;
 mod gpu;
 mod health;
 mod inputs;
+mod keys;
 mod limits;
 mod path;
 mod queue;
+mod rate;
 mod request_id;
 mod results;
+mod session;
 mod templates;
 pub mod view;
 mod webhooks;
@@ -46,6 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/inputs", post(inputs::upload))
         .route("/api/templates", get(templates::list))
         .route("/api/templates/{name}", get(templates::one))
+        .route("/api/session", post(session::mint))
         .route("/api/webhooks/{provider}/{token}", post(webhooks::callback))
         .route("/api/health", get(health::health))
         .route("/api/gpu/health", get(gpu::health))
@@ -54,6 +59,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/sweep", post(admin::sweep))
         .route("/api/admin/pause", post(admin::pause))
         .route("/api/admin/resume", post(admin::resume))
+        .route("/api/admin/keys", get(keys::list))
+        .route("/api/admin/keys", post(keys::create))
+        .route("/api/admin/keys/{id}/revoke", post(keys::revoke))
+        .route("/api/admin/keys/{id}/rotate", post(keys::rotate))
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(

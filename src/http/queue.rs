@@ -13,7 +13,7 @@ use super::answer::{blob_response, Answer};
 use super::auth::Caller;
 use super::error::{ApiError, Code};
 use super::path::Path;
-use super::{create_body, view};
+use super::{create_body, rate, view};
 use crate::app::App;
 use crate::id::JobId;
 use crate::job::JobStatus;
@@ -54,6 +54,7 @@ pub async fn create(
         job_id: Some(created.record.job.id),
         job: view::job(&app, &full),
     })?;
+    let answer = answer.headers(created.meter.iter().flat_map(rate::headers).collect());
     Ok(if created.replayed {
         answer.header(HeaderName::from_static("idempotent-replayed"), "true")
     } else {
@@ -141,6 +142,7 @@ pub async fn retry(
     match retry_verb::retry(&app, &call, job_id(&id)?).await? {
         Retried::Job(full) => one_job(&app, &full),
         Retried::NoJob => Err(ApiError::no_job()),
+        Retried::Denied(denied) => Err(denied.into()),
         Retried::Succeeded => {
             let message = "the job has succeeded; create another one to run it again";
             Err(ApiError::new(Code::Conflict, message))

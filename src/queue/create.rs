@@ -12,12 +12,13 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::allow::{Denied, Meter};
 use super::{best_effort, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::{JobId, RequestKey};
 use crate::log;
 use crate::ports::{BlobMeta, DbError};
-use crate::store::jobs::{self, Accepted, InputFile, Record};
+use crate::store::jobs::{self, Accepted, InputFile, Record, Recorded, Recording};
 use crate::store::StoreError;
 use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
@@ -89,6 +90,8 @@ pub enum CreateError {
     #[error("job {job} may or may not have been recorded")]
     Unsure { job: JobId },
     #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
@@ -103,12 +106,18 @@ pub struct Created {
     pub record: Record,
     /// The key was used before: this is the answer of then.
     pub replayed: bool,
+    /// How the caller stands now, if it is counted.
+    pub meter: Option<Meter>,
 }
 
 /// Records a job, or finds the one that the key names already.
 pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Created, CreateError> {
     let times = times::check(&mut request, app.now());
-    let plan = match plan::plan(app, call, &request).await {
+    let planned = match may_create(app, call, &request) {
+        Ok(()) => plan::plan(app, call, &request).await,
+        Err(denied) => Err(denied.into()),
+    };
+    let plan = match planned {
         Ok(plan) => plan,
         Err(refused) => return replay(app, call, &request, refused).await,
     };
@@ -116,12 +125,30 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
     let files = store_files(app, id, &plan).await?;
     let accepted = accepted(app, call, &request, &plan, (id, times), files);
     store_prompt(app, &accepted, &plan.prompt).await?;
-    let record = record(app, &accepted, &plan).await?;
+    let recorded = record(app, call, &accepted, &plan).await?;
+    let meter = call.meter(recorded.standing, accepted.created_at);
+    let Some(record) = recorded.record else {
+        discard(app, &accepted).await;
+        let at = accepted.created_at;
+        return Err(call.denied(app, recorded.standing, at).into());
+    };
     let replayed = record.job.id != id;
     if replayed {
         discard(app, &accepted).await;
     }
-    created(app, call, &request, record, replayed).await
+    let created = created(app, call, &request, record, replayed).await?;
+    Ok(Created { meter, ..created })
+}
+
+/// What can be told without asking anybody.
+fn may_create(app: &App, call: &Call, request: &Request) -> Result<(), Denied> {
+    call.may_do(&request.work)?;
+    call.has_left(app)?;
+    let backlog = app.known_backlog.get("", app.now());
+    if backlog.is_some_and(|jobs| jobs >= app.config.access.backlog_max) {
+        return Err(Denied::Full);
+    }
+    Ok(())
 }
 
 /// What is refused today may have been accepted before today's contract: then the key still names
@@ -168,14 +195,35 @@ async fn created(
     if !record.job.status.is_terminal() {
         best_effort::wake(app, id).await;
     }
-    Ok(Created { record, replayed })
+    Ok(Created {
+        record,
+        replayed,
+        meter: None,
+    })
 }
 
-async fn record(app: &App, accepted: &Accepted, plan: &Plan) -> Result<Record, CreateError> {
-    let due_at = app.now().plus_ms(accepted.usual_ms + DUE_MARGIN_MS);
-    let prompt = (!accepted.prompt_in_blob).then_some(plan.prompt.as_str());
-    let error = match jobs::create(&*app.db, accepted, prompt, due_at).await {
-        Ok(record) => return Ok(record),
+async fn record(
+    app: &App,
+    call: &Call,
+    accepted: &Accepted,
+    plan: &Plan,
+) -> Result<Recorded, CreateError> {
+    let now = app.now();
+    let is_counted = app.known_backlog.get("", now).is_some();
+    let recording = Recording {
+        accepted,
+        prompt: (!accepted.prompt_in_blob).then_some(plan.prompt.as_str()),
+        due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
+        payer: call.payer(accepted.created_at),
+        backlog_max: (!is_counted).then_some(app.config.access.backlog_max),
+    };
+    let error = match jobs::create(&*app.db, &recording).await {
+        Ok(recorded) => {
+            if let Some(jobs) = recorded.backlog {
+                app.known_backlog.keep("", jobs, now);
+            }
+            return Ok(recorded);
+        }
         Err(error) => error,
     };
     match error {

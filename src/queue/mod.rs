@@ -2,6 +2,7 @@
 //! hearing an ending goes through [`settle`].
 
 pub mod advance;
+pub mod allow;
 mod best_effort;
 pub mod cancel;
 pub mod create;
@@ -10,16 +11,20 @@ pub mod evidence;
 pub mod gate;
 pub mod health;
 pub mod hear;
+pub mod identify;
 pub mod inputs;
+pub mod keys;
 pub mod listen;
 pub mod read;
 pub mod recover;
 pub mod retry;
+pub mod session;
 pub mod settle;
 pub mod sweep;
 
 use thiserror::Error;
 
+use crate::access::Rights;
 use crate::id::CallerId;
 use crate::ports::{BlobError, DbError, GateError, WatcherError};
 use crate::store::StoreError;
@@ -29,6 +34,7 @@ use crate::store::StoreError;
 pub struct Call {
     pub request_id: String,
     pub caller: CallerId,
+    pub rights: Rights,
 }
 
 /// What goes wrong on our side of a verb.
@@ -42,6 +48,8 @@ pub enum QueueError {
     Watcher(#[from] WatcherError),
     #[error(transparent)]
     Gate(#[from] GateError),
+    #[error("the challenge could not be verified")]
+    Challenge,
     #[error("{0}")]
     Broken(String),
 }
@@ -53,7 +61,8 @@ impl QueueError {
             Self::Store(StoreError::Db(DbError::Unknown(_) | DbError::Overloaded(_)))
             | Self::Blob(_)
             | Self::Gate(_)
-            | Self::Watcher(_) => true,
+            | Self::Watcher(_)
+            | Self::Challenge => true,
             Self::Store(_) | Self::Broken(_) => false,
         }
     }

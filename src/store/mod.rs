@@ -6,6 +6,8 @@
 pub mod assets;
 pub mod endpoints;
 pub mod jobs;
+pub mod keys;
+pub mod spending;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -61,6 +63,15 @@ pub const STATEMENTS: &[&str] = &[
     jobs::CANCEL,
     jobs::RETRY,
     jobs::SWEEP,
+    keys::CREATE,
+    keys::FIND,
+    keys::LIST,
+    keys::REVOKE,
+    keys::ROTATE,
+    spending::CHARGE,
+    spending::CHARGE_ROUND,
+    spending::STANDING,
+    spending::BACKLOG,
 ];
 
 /// Reads one row at the most: whether the schema is there, not only the database.

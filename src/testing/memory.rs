@@ -11,7 +11,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::ports::{
-    Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange, Entropy, Level, Log, Tasks,
+    Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange, Entropy, Level, Log, Rate, RateLimiter,
+    Tasks,
 };
 use crate::time::UnixMillis;
 
@@ -176,6 +177,35 @@ impl MemoryLog {
 impl Log for MemoryLog {
     fn write(&self, _level: Level, line: &str) {
         lock(&self.0).push(line.to_owned());
+    }
+}
+
+/// Allows everything until it is told how much is enough; counts by caller, and never forgets.
+#[derive(Default)]
+pub struct MemoryLimiter {
+    most: Mutex<Option<u32>>,
+    calls: Mutex<Vec<(Rate, String)>>,
+}
+
+impl MemoryLimiter {
+    pub fn allow_at_most(&self, most: u32) {
+        *lock(&self.most) = Some(most);
+    }
+
+    /// Who was counted since this was last asked, and as what.
+    pub fn take_calls(&self) -> Vec<(Rate, String)> {
+        std::mem::take(&mut *lock(&self.calls))
+    }
+}
+
+#[async_trait]
+impl RateLimiter for MemoryLimiter {
+    async fn allow(&self, rate: Rate, who: &str) -> bool {
+        let mut calls = lock(&self.calls);
+        calls.push((rate, who.to_owned()));
+        let of_this = |call: &&(Rate, String)| (call.0, call.1.as_str()) == (rate, who);
+        let count = calls.iter().filter(of_this).count();
+        lock(&self.most).is_none_or(|most| count <= most as usize)
     }
 }
 

@@ -6,4 +6,5 @@ pub mod memory;
 pub mod queue;
 pub mod runpod;
 pub mod sqlite;
+mod turnstile;
 pub mod watchers;

@@ -19,9 +19,10 @@ use tower_service::Service;
 
 use super::clock::ManualClock;
 use super::gates::MemoryGates;
-use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLog, MemoryTasks};
+use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryTasks};
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
+use super::turnstile;
 use super::watchers::MemoryWatchers;
 use crate::app::{App, Ports};
 use crate::config::Config;
@@ -49,6 +50,7 @@ pub struct TestQueue {
     pub runpod: Arc<Mutex<FakeRunpod>>,
     pub log: Arc<MemoryLog>,
     pub gates: Arc<MemoryGates>,
+    pub limiter: Arc<MemoryLimiter>,
     tasks: Arc<MemoryTasks>,
     waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
 }
@@ -111,6 +113,7 @@ impl TestQueue {
         let blobs = Arc::new(MemoryBlobs::default());
         let log = Arc::new(MemoryLog::default());
         let gates = Arc::new(MemoryGates::default());
+        let limiter = Arc::new(MemoryLimiter::default());
         let tasks = Arc::new(MemoryTasks::default());
         let ports = Ports {
             db: db.clone(),
@@ -118,6 +121,7 @@ impl TestQueue {
             http: wire.clone(),
             watchers: watchers.clone(),
             gate: gates.clone(),
+            limiter: limiter.clone(),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::new(seed)),
             tasks: tasks.clone(),
@@ -138,6 +142,7 @@ impl TestQueue {
             runpod,
             log,
             gates,
+            limiter,
             tasks,
             waiting: Mutex::default(),
         }
@@ -353,7 +358,7 @@ async fn answer(mut router: Router, request: Request<Body>) -> Answered {
     }
 }
 
-/// What leaves the product: to itself, or to RunPod.
+/// What leaves the product: to itself, to Turnstile, or to RunPod.
 struct Wire {
     queue: OnceLock<Router>,
     runpod: FakeHttp,
@@ -362,6 +367,9 @@ struct Wire {
 #[async_trait]
 impl Http for Wire {
     async fn send(&self, asked: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if asked.url.starts_with(turnstile::HOST) {
+            return turnstile::siteverify(&asked);
+        }
         let Some(path) = asked.url.strip_prefix(PUBLIC_URL) else {
             return self.runpod.send(asked).await;
         };

@@ -240,6 +240,29 @@ fn the_table_of_failures_is_that_of_the_code() {
 }
 
 #[test]
+fn every_attack_names_tests_that_are_there() {
+    let sources: String = files(&["rs"])
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .collect();
+    let page = read("docs/SECURITY.md");
+    let table = section(&page, "## Attacks, and the tests that try them");
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .collect();
+    assert!(rows.len() > 25, "{}", rows.len());
+    for row in &rows[2..] {
+        let tests = row.rsplit(" | ").next().unwrap();
+        for test in tests.split('`').skip(1).step_by(2) {
+            let is_code = test.contains("::");
+            let is_there = sources.contains(&format!("fn {test}()"));
+            assert!(is_code || is_there, "{test} is not there");
+        }
+    }
+}
+
+#[test]
 fn the_layers_are_those_that_are_enforced() {
     let page = read("docs/ARCHITECTURE.md");
     let block = page.split("```layers\n").nth(1).unwrap();

@@ -3,6 +3,7 @@
 // Helpers of tests may unwrap, as the tests themselves may.
 #![cfg(test)]
 
+mod access;
 mod contract;
 mod contract_docs;
 mod docs;

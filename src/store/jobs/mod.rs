@@ -15,7 +15,9 @@ pub use attempt::{
     begin_attempt, hold, look_later, note_provider_id, note_started, put_off, Begun, BEGIN_ATTEMPT,
     HOLD, LOOK_LATER, NOTE_PROVIDER_ID, NOTE_STARTED, PROMPT, PUT_OFF,
 };
-pub use create::{create, find_by_key, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED};
+pub use create::{
+    create, find_by_key, Recorded, Recording, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED,
+};
 pub use finish::{
     close_attempt, fail_attempt, finish, Again, AttemptEnd, AttemptOutcome, Closing, Finish,
     Finished, Heard, CLOSE_ATTEMPT, FAIL_ATTEMPT, FINISH, FINISH_ATTEMPT, FINISH_LATE,
