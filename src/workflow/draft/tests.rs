@@ -84,6 +84,23 @@ fn a_text_is_found_through_everything_between_it_and_the_sampler() {
 }
 
 #[test]
+fn without_a_sampler_a_prompt_is_what_is_called_one() {
+    let draft = drafted(&json!({
+        "1": {"class_type": "CloudVideo", "inputs": {
+            "model": "x", "model.prompt": ["2", 0], "model.negative_prompt": "rain"}},
+        "2": {"class_type": "StringConcatenate", "inputs": {
+            "string_a": ["3", 0], "string_b": " in the snow"}},
+        "3": {"class_type": "PrimitiveString", "inputs": {"value": "a fox"}},
+        "4": {"class_type": "SaveVideo", "inputs": {"video": ["1", 0], "filename_prefix": "v"}},
+    }));
+    let wanted = [
+        "prompt -> /3/inputs/value",
+        "negative_prompt -> /1/inputs/model.negative_prompt",
+    ];
+    assert_eq!(inputs(&draft), wanted);
+}
+
+#[test]
 fn what_is_zeroed_is_not_asked_for() {
     let mut prompt = text_to_image();
     prompt["10"] =

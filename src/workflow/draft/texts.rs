@@ -7,12 +7,15 @@ use super::sketch::{Found, Sketch};
 use crate::workflow::contract::{Kind, Text, TEXT_LENGTH_MAX_DEFAULT};
 
 /// The inputs in which nodes that make conditioning hold their words.
-const WORDS: [&str; 8] = [
-    "text", "prompt", "text_g", "text_l", "clip_g", "clip_l", "t5xxl", "llama",
+const WORDS: [&str; 9] = [
+    "text", "prompt", "text_g", "text_l", "clip_g", "clip_l", "t5xxl", "llama", "tags",
 ];
 
 /// The inputs in which nodes that only hold a text have it.
 const HELD: [&str; 3] = ["value", "text", "string"];
+
+/// The inputs by which texts are put together.
+const JOINED: [&str; 2] = ["string_a", "string_b"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Role {
@@ -32,7 +35,7 @@ struct Step<'p> {
 }
 
 pub fn find(nodes: &Nodes, sketch: &mut Sketch) {
-    let mut found = trace(nodes);
+    let mut found = trace(nodes, nodes.iter().flat_map(|node| starts(&node)).collect());
     if !found.iter().any(|words| words.role == Role::Wanted) {
         found.extend(by_name(nodes, &found));
     }
@@ -69,9 +72,8 @@ struct Words<'p> {
     places: Vec<String>,
 }
 
-/// Goes from every sampler and guider up to the texts.
-fn trace<'p>(nodes: &Nodes<'p>) -> Vec<Words<'p>> {
-    let mut steps: Vec<Step> = nodes.iter().flat_map(|node| starts(&node)).collect();
+/// Goes from where words are wanted up to the texts.
+fn trace<'p>(nodes: &Nodes<'p>, mut steps: Vec<Step<'p>>) -> Vec<Words<'p>> {
     // The wanted ones are walked first: a text that is both is a prompt.
     steps.sort_by_key(|step| std::cmp::Reverse(step.role));
     let mut seen: HashSet<Step> = steps.iter().copied().collect();
@@ -136,7 +138,11 @@ fn words<'p>(role: Role, node: &Node<'p>, names: &[&str]) -> Option<Words<'p>> {
 
 /// The nodes that a node has its words or its conditioning from.
 fn onward<'p>(node: &Node<'p>, step: Step<'p>, names: &[&str]) -> Vec<Step<'p>> {
-    let texts = names.iter().filter_map(|name| node.link(name));
+    let joined = JOINED.iter().filter(|_| step.is_text);
+    let texts = names
+        .iter()
+        .chain(joined)
+        .filter_map(|name| node.link(name));
     let texts: Vec<_> = texts
         .map(|(node, slot)| Step {
             is_text: true,
@@ -165,29 +171,38 @@ fn onward<'p>(node: &Node<'p>, step: Step<'p>, names: &[&str]) -> Vec<Step<'p>> 
         .collect()
 }
 
-/// Without a sampler that says so: whatever is called a prompt.
+/// Without a sampler that says so: whatever is called a prompt, also inside a dynamic input.
 fn by_name<'p>(nodes: &Nodes<'p>, found: &[Words]) -> Vec<Words<'p>> {
-    let known: HashSet<&str> = found
-        .iter()
-        .flat_map(|words| &words.places)
-        .map(String::as_str)
-        .collect();
-    let named = nodes.iter().flat_map(|node| {
-        let encodes = node.class.contains("TextEncode");
-        let names: &[&str] = if encodes { &WORDS } else { &["prompt"] };
-        let wanted = words(Role::Wanted, &node, names);
-        wanted
-            .into_iter()
-            .chain(words(Role::Avoided, &node, &["negative_prompt"]))
-    });
+    let known: HashSet<&String> = found.iter().flat_map(|words| &words.places).collect();
+    let (mut named, mut linked) = (Vec::new(), Vec::new());
+    for node in nodes.iter() {
+        for (role, names) in called(&node) {
+            named.extend(words(role, &node, &names));
+            let links = names.iter().filter_map(|name| node.link(name));
+            linked.extend(links.map(|(node, slot)| Step {
+                is_text: true,
+                ..conditioning(role, node, slot)
+            }));
+        }
+    }
+    named.extend(trace(nodes, linked));
+    named.retain(|words| !words.places.iter().any(|place| known.contains(place)));
     named
-        .filter(|text| {
-            !text
-                .places
-                .iter()
-                .any(|place| known.contains(place.as_str()))
-        })
-        .collect()
+}
+
+/// The inputs of a node that are called prompts.
+fn called<'p>(node: &Node<'p>) -> Vec<(Role, Vec<&'p str>)> {
+    let last = |name: &'p String| name.rsplit('.').next().unwrap_or(name);
+    let encodes = node.class.contains("TextEncode");
+    let names = |wanted: &dyn Fn(&str) -> bool| {
+        let names = node.inputs.keys().filter(|name| wanted(last(name)));
+        names.map(String::as_str).collect()
+    };
+    let is_wanted = |name: &str| name == "prompt" || (encodes && WORDS.contains(&name));
+    vec![
+        (Role::Wanted, names(&is_wanted)),
+        (Role::Avoided, names(&|name| name == "negative_prompt")),
+    ]
 }
 
 /// Nodes with the same words in the same role become one input.
