@@ -1,5 +1,6 @@
 //! `ops`: the operator's command line. One file per verb, its help at its `Arguments`.
 
+mod admin;
 mod compile;
 mod contract;
 mod convert;
@@ -7,6 +8,8 @@ mod exit;
 mod files;
 mod folder;
 mod mock_runpod;
+mod reconcile;
+mod recover;
 mod statements;
 mod validate;
 
@@ -31,6 +34,8 @@ enum Verb {
     Contract(contract::Arguments),
     Convert(convert::Arguments),
     MockRunpod(mock_runpod::Arguments),
+    Reconcile(reconcile::Arguments),
+    Recover(recover::Arguments),
     #[command(hide = true)]
     Statements(statements::Arguments),
     Validate(validate::Arguments),
@@ -47,6 +52,8 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Compile(arguments) => return compile::run(&arguments),
         Verb::Contract(arguments) => return contract::run(&arguments),
+        Verb::Reconcile(arguments) => return reconcile::run(&arguments),
+        Verb::Recover(arguments) => return recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments)?,
         Verb::MockRunpod(arguments) => mock_runpod::run(arguments)?,
         Verb::Statements(arguments) => statements::run(&arguments)?,

@@ -11,6 +11,7 @@ pub mod hear;
 pub mod inputs;
 pub mod listen;
 pub mod read;
+pub mod reconcile;
 pub mod recover;
 pub mod retry;
 pub mod settle;

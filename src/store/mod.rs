@@ -31,6 +31,8 @@ pub const STATEMENTS: &[&str] = &[
     PING,
     assets::PUT,
     assets::FIND,
+    assets::PAGE,
+    assets::FORGET,
     jobs::CREATE,
     jobs::CREATE_PROMPT,
     jobs::FIND,
@@ -53,6 +55,11 @@ pub const STATEMENTS: &[&str] = &[
     jobs::CANCEL,
     jobs::RETRY,
     jobs::SWEEP,
+    jobs::OVERDUE,
+    jobs::AUDIT,
+    jobs::AUDIT_THESE,
+    jobs::MEND_DUE,
+    jobs::COUNT_LIVE,
 ];
 
 /// Reads one row at the most: whether the schema is there, not only the database.

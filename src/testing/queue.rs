@@ -107,7 +107,7 @@ impl TestQueue {
                 clock: clock.clone(),
             },
         });
-        let blobs = Arc::new(MemoryBlobs::default());
+        let blobs = Arc::new(MemoryBlobs::new(clock.clone()));
         let log = Arc::new(MemoryLog::default());
         let gate = Arc::new(OpenGate::default());
         let tasks = Arc::new(MemoryTasks::default());

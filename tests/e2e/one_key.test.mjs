@@ -22,6 +22,6 @@ test("two_hundred_creates_at_once_with_one_key_make_one_job_and_one_answer", asy
   assert.equal(first.length, 1, "one of them made the job");
 
   const list = (await product.call("GET", "/api/queue/list")).body;
-  assert.deepEqual(list.jobs.map((job) => job.id), [bodies[0].job_id]);
+  assert.deepEqual(list.data.map((job) => job.id), [bodies[0].job_id]);
   await product.succeeded(bodies[0].job_id);
 });

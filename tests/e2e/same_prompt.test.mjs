@@ -21,7 +21,7 @@ function compiled(template, inputs) {
 const CASES = {
   "text-to-image": { prompt: "จิ้งจอกสีแดง in the snow", ratio: "16:9", cfg: 1.3 },
   "wan-text-to-video": { prompt: "a boat on the Chao Phraya" },
-  "flux-portrait": { image: "photo" },
+  "flux-portrait": { image: "photo", style: "metal" },
   "qwen-image-edit": { image: "photo", hair: "bob", background: "thai_temple", prompt: "smile" },
 };
 

@@ -10,6 +10,7 @@ mod flows;
 mod golden;
 mod lint;
 mod providers;
+mod reconcile;
 mod routes;
 mod schema;
 mod simulation;
