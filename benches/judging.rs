@@ -1,5 +1,5 @@
-//! Prints the case of 201 nodes as one JSON object: `make bench` has it judged in Wasm, and compares
-//! the hash of the prompt with the one that was made here.
+//! Prints the case of 201 nodes as one JSON object: `make bench` has it judged in Wasm, and
+//! compares the hash of the prompt with the one that was made here.
 
 mod case;
 

@@ -17,8 +17,8 @@ const PARTS: [(&str, &str); 4] = [
     ("provider", "provider"),
 ];
 
-/// What the provider counts and what we count are read at two moments: only what is seen twice, this
-/// far apart, is told.
+/// What the provider counts and what we count are read at two moments: only what is seen twice,
+/// this far apart, is told.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Find what does not fit between database, files, watchers and provider, and with --apply mend it
@@ -30,8 +30,8 @@ whose file is gone, uploads without a file, files that no row points to, and job
 that nobody here knows. What is young is left alone: it may be half way in.
 Without --apply nothing is changed. With it each finding is looked at once more before it is mended:
 it is safe twice, and while traffic flows. What cannot be mended is told all the same.
-Exit status: 0 when all fits or was mended, 1 when something is left, 2 when the deployment could not
-be asked.
+Exit status: 0 when all fits or was mended, 1 when something is left, 2 when the deployment could
+not be asked.
 
 Example:
   ADMIN_KEY=... ops reconcile --url https://queue.example.com
