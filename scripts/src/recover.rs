@@ -11,9 +11,9 @@ use crate::exit;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Without --apply nothing is changed: each job is shown with what is seen of it and what would be
-done. With --apply each is looked at once more and its watcher is woken, which then does what its alarm
-would have done: it is safe twice, and while traffic flows. A submit whose answer was lost is not
-sent again.
+done. With --apply each is looked at once more and its watcher is woken, which then does what its
+alarm would have done: it is safe twice, and while traffic flows. A submit whose answer was lost is
+not sent again.
 Exit status: 0 when nothing is left to be done, 1 when something is (and --apply was not given),
 2 when the deployment could not be asked.
 

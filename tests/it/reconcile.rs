@@ -86,6 +86,19 @@ async fn a_job_without_a_watcher_is_found_and_woken() {
     assert_eq!(queue.job(id).await["status"], "succeeded");
 }
 
+/// The second finding of a job was told as not mended, because the first one's wake had mended it.
+#[tokio::test]
+async fn what_one_mending_mends_as_well_is_not_told_as_left() {
+    let queue = TestQueue::live(Plan::default());
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    queue.watchers.take_alarm(id);
+    change(&queue, "UPDATE jobs SET due_at = 1");
+    queue.clock.advance_ms(2 * 60_000);
+    assert_eq!(found(&queue, false).await.len(), 2);
+    let seen = found(&queue, true).await;
+    assert!(seen.len() == 1 && seen[0].mended, "{seen:?}");
+}
+
 #[tokio::test]
 async fn a_finished_job_whose_attempt_may_run_on_is_found_and_its_attempt_is_canceled() {
     let queue = TestQueue::live(plan(&json!({"queue_ms": 500, "run_ms": 500_000})));

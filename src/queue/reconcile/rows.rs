@@ -26,7 +26,7 @@ pub async fn jobs(app: &App, cursor: Option<&str>, apply: bool) -> Result<Page, 
         }
         examined += 1;
         for finding in flaws(app, job).await? {
-            findings.push(settle(app, job.id, finding, apply).await?);
+            findings.extend(settle(app, job.id, finding, apply).await?);
         }
     }
     let cut = examined < found.len() || is_full;
@@ -38,22 +38,23 @@ pub async fn jobs(app: &App, cursor: Option<&str>, apply: bool) -> Result<Page, 
     })
 }
 
-/// Looks at the job again, for it may have moved on meanwhile; what is still so is mended.
+/// Looks at the job again, for it may have moved on meanwhile; what is still so is mended. `None`:
+/// it is not so any more, by itself or because another finding's mending was enough.
 async fn settle(
     app: &App,
     id: JobId,
     mut finding: Finding,
     apply: bool,
-) -> Result<Finding, QueueError> {
+) -> Result<Option<Finding>, QueueError> {
     if !apply || finding.would.is_none() {
-        return Ok(finding);
+        return Ok(Some(finding));
     }
     let Some(job) = jobs::audit_these(&*app.db, &[id]).await?.pop() else {
-        return Ok(finding);
+        return Ok(None);
     };
     let mut again = flaws(app, &job).await?.into_iter();
     if !again.any(|other| other.code == finding.code) {
-        return Ok(finding);
+        return Ok(None);
     }
     finding.mended = match finding.code {
         Code::NeverDue | Code::DueForNothing => jobs::mend_due(&*app.db, &job, app.now()).await?,
@@ -62,7 +63,7 @@ async fn settle(
     if finding.mended && job.has_work_left() {
         app.watchers.wake(id).await?;
     }
-    Ok(finding)
+    Ok(Some(finding))
 }
 
 /// Everything about a job that does not fit.

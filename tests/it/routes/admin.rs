@@ -43,6 +43,7 @@ async fn looking_at_what_is_overdue_changes_nothing_and_says_why() {
     let queue = TestQueue::live(Plan::default());
     let id = forgotten(&queue).await;
     queue.create(&json!({"prompt": "young"})).await;
+    queue.watchers.take_calls();
     let bearer = format!("Bearer {ADMIN_KEY}");
     let headers = [("authorization", bearer.as_str())];
     for path in [
