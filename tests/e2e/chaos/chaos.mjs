@@ -14,6 +14,8 @@ const CALLERS = 6;
 /** A caller gives a create up after this long: by then the Worker has been up many times. */
 const CREATE_LIMIT_MS = 120_000;
 const TICK_MS = 2_000;
+/** A callback that met a dead Worker is repeated for the last time 20 s after its first try. */
+const LAST_NEWS_MS = 25_000;
 
 /** The same numbers between 0 and 1 for the same seed (mulberry32). */
 function dice(seed) {
@@ -144,14 +146,16 @@ const isUnknown = (job) => !TERMINAL.includes(job.status) && job.attempts.at(-1)
 
 /** Returns when every job has ended or waits for the news of a lost submit, or after `settleMs`. */
 async function settled(product, created, settleMs, say) {
-  const end = Date.now() + settleMs;
+  const begun = Date.now();
+  const end = begun + settleMs;
   let open = created;
   while (open.length > 0 && Date.now() < end) {
     await pause(1_000);
     const jobs = await Promise.all(open.map(({ id }) => product.job(id)));
     open = open.filter((_, i) => !TERMINAL.includes(jobs[i].status));
     say(`${open.length} jobs have not ended`);
-    if (jobs.filter((job) => !TERMINAL.includes(job.status)).every(isUnknown) && Date.now() > end - settleMs / 2) break;
+    const unended = jobs.filter((job) => !TERMINAL.includes(job.status));
+    if (unended.every(isUnknown) && Date.now() > begun + LAST_NEWS_MS) break;
   }
 }
 
