@@ -34,8 +34,9 @@ Exit status: 0 when all fits or was mended, 1 when something is left, 2 when the
 not be asked.
 
 Example:
-  ADMIN_KEY=... ops reconcile --url https://queue.example.com
-  ADMIN_KEY=... ops reconcile --url https://queue.example.com --apply --json")]
+  export ADMIN_KEY=...
+  ops reconcile --url https://queue.example.com
+  ops reconcile --url https://queue.example.com --apply --json")]
 pub struct Arguments {
     #[command(flatten)]
     access: Access,

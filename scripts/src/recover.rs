@@ -18,8 +18,9 @@ Exit status: 0 when nothing is left to be done, 1 when something is (and --apply
 2 when the deployment could not be asked.
 
 Example:
-  ADMIN_KEY=... ops recover --url https://queue.example.com
-  ADMIN_KEY=... ops recover --url https://queue.example.com --apply")]
+  export ADMIN_KEY=...
+  ops recover --url https://queue.example.com
+  ops recover --url https://queue.example.com --apply")]
 pub struct Arguments {
     #[command(flatten)]
     access: Access,
