@@ -2,7 +2,7 @@
 
 SHELL := bash
 
-.PHONY: help setup dev dev-runpod build check test test-panic simulate bench e2e fmt deploy deploy-dry-run clean
+.PHONY: help setup dev dev-runpod build check test test-panic simulate bench chaos e2e fmt deploy deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
@@ -10,6 +10,7 @@ help:
 	@echo "make check           format, lints and native tests: fast, for while you work"
 	@echo "make test            everything that CI runs"
 	@echo "make bench           sizes, rows, round trips and processor time, beside a Worker in JavaScript"
+	@echo "make chaos           hundreds of jobs, a lying provider, and a Worker that is killed (JOBS=300)"
 	@echo "make build           the Worker into build/"
 	@echo "make setup           install what is missing, and only that"
 	@echo "make e2e             the black-box tests alone"
@@ -40,6 +41,9 @@ test:
 
 bench: setup
 	@scripts/bench.sh
+
+chaos: setup
+	@scripts/check.sh chaos
 
 e2e: setup
 	@scripts/check.sh e2e

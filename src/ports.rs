@@ -95,6 +95,20 @@ pub struct ByteRange {
     pub length: u64,
 }
 
+/// An object as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub uploaded_at: UnixMillis,
+}
+
+/// Some objects, and where to go on; `None`: there are no more.
+#[derive(Clone, Debug, Default)]
+pub struct BlobPage {
+    pub objects: Vec<Listed>,
+    pub next: Option<String>,
+}
+
 #[derive(Debug, Error)]
 #[error("the object store failed: {0}")]
 pub struct BlobError(pub String);
@@ -112,6 +126,8 @@ pub trait Blobs: Send + Sync {
     async fn delete(&self, keys: &[String]) -> Result<(), BlobError>;
     /// Up to `limit` keys that start with `prefix`, in order.
     async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError>;
+    /// Objects in order, a page at a time; `cursor` is the `next` of the page before.
+    async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<BlobPage, BlobError>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +187,8 @@ pub trait Watchers: Send + Sync {
     async fn wake(&self, job: JobId) -> Result<(), WatcherError>;
     /// Returns when the job's version passes `version`, or after `limit_ms`.
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError>;
+    /// When the job's watcher wakes by itself; `None`: never, or it works at this moment.
+    async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError>;
     /// A live `text/event-stream` that goes on after event `after`; `None`: from the beginning.
     async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError>;
 }

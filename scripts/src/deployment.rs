@@ -16,20 +16,36 @@ pub struct Deployment {
     url: Option<String>,
 }
 
+/// What a deployment answered.
+pub enum Answer {
+    Body(Value),
+    /// Asking again may help.
+    NotNow(String),
+    Refused(String),
+}
+
 impl Deployment {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = agent()
-            .get(self.at(path))
-            .header("authorization", &bearer()?);
-        read(answer.call().with_context(|| self.unreachable())?)
+        body(self.call(path, None)?)
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = agent()
-            .post(self.at(path))
-            .header("authorization", &bearer()?)
-            .content_type("application/json");
-        let answer = request.send(body.to_string());
+    pub fn post(&self, path: &str, asked: &Value) -> anyhow::Result<Value> {
+        body(self.call(path, Some(asked))?)
+    }
+
+    /// One call; with a body it is a POST.
+    pub fn call(&self, path: &str, asked: Option<&Value>) -> anyhow::Result<Answer> {
+        let answer = match asked {
+            None => agent()
+                .get(self.at(path))
+                .header("authorization", &bearer()?)
+                .call(),
+            Some(asked) => agent()
+                .post(self.at(path))
+                .header("authorization", &bearer()?)
+                .content_type("application/json")
+                .send(asked.to_string()),
+        };
         read(answer.with_context(|| self.unreachable())?)
     }
 
@@ -69,16 +85,25 @@ fn variable(name: &str) -> Option<String> {
     Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<Value> {
+fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {
     let status = answer.status();
     let text = answer.body_mut().read_to_string();
     let text = text.context("the answer breaks off")?;
     let body: Value = serde_json::from_str(&text)
         .with_context(|| format!("{status}: not an answer of edge-queue"))?;
-    if !status.is_success() {
-        bail!("{status}: {}", complaint(&body));
+    let why = format!("{status}: {}", complaint(&body));
+    Ok(match status.as_u16() {
+        200..=299 => Answer::Body(body),
+        429 | 500.. => Answer::NotNow(why),
+        _ => Answer::Refused(why),
+    })
+}
+
+fn body(answer: Answer) -> anyhow::Result<Value> {
+    match answer {
+        Answer::Body(body) => Ok(body),
+        Answer::NotNow(why) | Answer::Refused(why) => bail!(why),
     }
-    Ok(body)
 }
 
 /// The message, and what each detail says.

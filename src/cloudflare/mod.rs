@@ -4,6 +4,8 @@
 //! belongs to one request may enter them.
 
 mod d1;
+#[cfg(feature = "debug-routes")]
+mod debug;
 mod fetch;
 mod gate;
 mod limiter;
@@ -99,11 +101,13 @@ async fn fetch(
     env: Env,
     _context: Context,
 ) -> Result<web_sys::Response> {
-    #[cfg(feature = "debug-routes")]
-    if request.url().ends_with("/api/debug/panic") {
-        panic!("asked to");
-    }
     let question = respond::question(&request).await?;
+    #[cfg(feature = "debug-routes")]
+    match question.uri().path() {
+        debug::PANIC => panic!("asked to"),
+        debug::JUDGE => return respond::answer(debug::judge(question).await).await,
+        _ => {}
+    }
     let Ok(response) = router(&env).call(question).await;
     respond::answer(response).await
 }

@@ -10,7 +10,8 @@ use worker::send::{SendFuture, SendWrapper};
 use worker::{Bucket, HttpMetadata, Object, ObjectBody, Range, ResponseBody, Result};
 
 use super::respond::Handle;
-use crate::ports::{Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange};
+use crate::ports::{Blob, BlobBody, BlobError, BlobMeta, BlobPage, Blobs, ByteRange, Listed};
+use crate::time::UnixMillis;
 
 /// R2 deletes at most so many objects in one call.
 const DELETE_MAX: usize = 1_000;
@@ -61,6 +62,33 @@ impl Blobs for R2 {
                 self.0 .0.delete_multiple(some.to_vec()).await?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn page(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> std::result::Result<BlobPage, BlobError> {
+        ours(async {
+            let list = self.0 .0.list().limit(limit);
+            let list = match cursor {
+                Some(cursor) => list.cursor(cursor),
+                None => list,
+            };
+            let found = list.execute().await?;
+            let listed = |object: &Object| {
+                let at = i64::try_from(object.uploaded().as_millis()).unwrap_or(i64::MAX);
+                Listed {
+                    key: object.key(),
+                    uploaded_at: UnixMillis::new(at),
+                }
+            };
+            Ok(BlobPage {
+                objects: found.objects().iter().map(listed).collect(),
+                next: found.cursor(),
+            })
         })
         .await
     }

@@ -13,6 +13,7 @@ use worker::web_sys;
 use super::respond::Handle;
 use crate::id::JobId;
 use crate::ports::{BlobBody, WatcherError, Watchers};
+use crate::time::UnixMillis;
 
 #[wasm_bindgen(module = "/src/cloudflare/border.js")]
 extern "C" {
@@ -68,6 +69,15 @@ impl Watchers for DurableWatchers {
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError> {
         let path = format!("/wait?version={version}&limit_ms={limit_ms}");
         self.call(job, &path, None).await.map(drop)
+    }
+
+    async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError> {
+        let mut response = self.call(job, "/alarm", None).await?;
+        let read = SendFuture::new(async move { response.0.text().await });
+        let text = read
+            .await
+            .map_err(|error| WatcherError(error.to_string()))?;
+        Ok(text.parse().map(UnixMillis::new).ok())
     }
 
     async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError> {

@@ -16,6 +16,7 @@ pub mod inputs;
 pub mod keys;
 pub mod listen;
 pub mod read;
+pub mod reconcile;
 pub mod recover;
 pub mod retry;
 pub mod session;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use async_trait::async_trait;
@@ -11,8 +11,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::ports::{
-    Blob, BlobBody, BlobError, BlobMeta, Blobs, ByteRange, Entropy, Level, Log, Rate, RateLimiter,
-    Tasks,
+    Blob, BlobBody, BlobError, BlobMeta, BlobPage, Blobs, ByteRange, Clock, Entropy, Level, Listed,
+    Log, Rate, RateLimiter, Tasks,
 };
 use crate::time::UnixMillis;
 
@@ -36,14 +36,25 @@ pub(crate) async fn pause() {
 }
 
 /// R2 in memory, which can be told to fail.
-#[derive(Default)]
 pub struct MemoryBlobs {
+    clock: Arc<dyn Clock>,
     objects: Mutex<BTreeMap<String, (BlobMeta, Bytes)>>,
+    uploads: Mutex<BTreeMap<String, UnixMillis>>,
     failures: AtomicU64,
     lost_answers: AtomicU64,
 }
 
 impl MemoryBlobs {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            objects: Mutex::default(),
+            uploads: Mutex::default(),
+            failures: AtomicU64::default(),
+            lost_answers: AtomicU64::default(),
+        }
+    }
+
     /// The next `count` calls fail, and nothing is done.
     pub fn fail_next(&self, count: u64) {
         self.failures.store(count, Ordering::SeqCst);
@@ -92,6 +103,7 @@ impl Blobs for MemoryBlobs {
             "{key}: the size is wrong"
         );
         lock(&self.objects).insert(key.to_owned(), (meta.clone(), bytes));
+        lock(&self.uploads).insert(key.to_owned(), self.clock.now());
         self.answer().await
     }
 
@@ -126,6 +138,25 @@ impl Blobs for MemoryBlobs {
         self.turn()?;
         lock(&self.objects).retain(|key, _| !keys.contains(key));
         self.answer().await
+    }
+
+    /// The cursor is the last key of the page before.
+    async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<BlobPage, BlobError> {
+        self.turn()?;
+        let after = cursor.unwrap_or_default();
+        let keys = self.keys().into_iter().filter(|key| key.as_str() > after);
+        let keys: Vec<String> = keys.take(limit as usize).collect();
+        let is_full = keys.len() == limit as usize;
+        let next = keys.last().filter(|_| is_full).cloned();
+        let uploads = lock(&self.uploads);
+        let listed = |key: String| Listed {
+            uploaded_at: uploads.get(&key).copied().unwrap_or_default(),
+            key,
+        };
+        Ok(BlobPage {
+            objects: keys.into_iter().map(listed).collect(),
+            next,
+        })
     }
 
     async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError> {

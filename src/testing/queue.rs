@@ -110,7 +110,7 @@ impl TestQueue {
                 clock: clock.clone(),
             },
         });
-        let blobs = Arc::new(MemoryBlobs::default());
+        let blobs = Arc::new(MemoryBlobs::new(clock.clone()));
         let log = Arc::new(MemoryLog::default());
         let gates = Arc::new(MemoryGates::default());
         let limiter = Arc::new(MemoryLimiter::default());

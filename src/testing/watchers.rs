@@ -184,6 +184,12 @@ impl Watchers for MemoryWatchers {
         Ok(())
     }
 
+    async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError> {
+        self.hear("alarm")?;
+        let states = lock(&self.states);
+        Ok(states.get(&job).and_then(|state| state.alarm))
+    }
+
     /// Time stands still: without a change, it returns when a test moves the clock past its limit.
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError> {
         self.hear("wait")?;

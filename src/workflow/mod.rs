@@ -5,6 +5,7 @@ pub mod check;
 pub mod compile;
 pub mod contract;
 pub mod convert;
+pub mod draft;
 pub mod graph;
 pub mod json;
 pub mod prompt;

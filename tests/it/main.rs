@@ -13,6 +13,7 @@ mod lint;
 mod machine;
 mod promises;
 mod providers;
+mod reconcile;
 mod routes;
 mod schema;
 mod simulation;

@@ -4,6 +4,7 @@
 //! know whether they won read back a nonce of their own, so that a batch may run twice.
 
 mod attempt;
+mod audit;
 mod create;
 mod finish;
 mod list;
@@ -14,6 +15,10 @@ mod turn;
 pub use attempt::{
     begin_attempt, hold, look_later, note_provider_id, note_started, put_off, Begun, BEGIN_ATTEMPT,
     HOLD, LOOK_LATER, NOTE_PROVIDER_ID, NOTE_STARTED, PROMPT, PUT_OFF,
+};
+pub use audit::{
+    audit, audit_these, count_live, mend_due, overdue, Audited, DueAfter, StoredFile, AUDIT,
+    AUDIT_THESE, COUNT_LIVE, MEND_DUE, OVERDUE,
 };
 pub use create::{
     create, find_by_key, Recorded, Recording, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED,

@@ -188,7 +188,7 @@ pub(super) struct Row {
 }
 
 /// A column of JSON text; null reads as the type's own null.
-fn json_text<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+pub(super) fn json_text<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;

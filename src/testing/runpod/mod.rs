@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 pub use self::answer::{FakeResponse, Fate};
 pub use self::http::FakeHttp;
@@ -95,6 +96,8 @@ pub struct JobView {
     pub input_hash: String,
     /// Names of the files that came with the input, in its order.
     pub images: Vec<String>,
+    /// SHA-256 of each file it delivers when it ends; none where it fails or delivers nothing.
+    pub delivers: Vec<String>,
     pub submitted_at: UnixMillis,
     /// Each was billed.
     pub runs: Vec<Run>,
@@ -320,6 +323,19 @@ fn submission(job: &FakeJob, now: UnixMillis) -> Submission<'_> {
     }
 }
 
+fn delivers(job: &FakeJob) -> Vec<String> {
+    let is_delivered = matches!(
+        job.plan.outcome,
+        Outcome::Base64 | Outcome::S3Url | Outcome::Multi { .. } | Outcome::VideoAsImage
+    );
+    if !is_delivered || job.ending().status != "COMPLETED" {
+        return Vec::new();
+    }
+    let files = work::files(&job.plan.outcome, job.input.get());
+    let hash = |file: work::Made| format!("{:x}", Sha256::digest(&file.bytes));
+    files.into_iter().map(hash).collect()
+}
+
 fn view(job: &FakeJob, now: UnixMillis) -> JobView {
     let runs = job.runs_until(now);
     JobView {
@@ -335,6 +351,7 @@ fn view(job: &FakeJob, now: UnixMillis) -> JobView {
             .to_hex()
             .to_string(),
         images: work::image_names(job.input.get()),
+        delivers: delivers(job),
         submitted_at: job.submitted_at,
         billed_ms: runs
             .iter()

@@ -134,8 +134,29 @@ pub fn extension(content_type: &str) -> &'static str {
         "video/quicktime" => "mov",
         "audio/mpeg" => "mp3",
         "audio/wav" | "audio/x-wav" => "wav",
-        "audio/flac" => "flac",
+        "audio/flac" | "audio/x-flac" => "flac",
         "audio/ogg" => "ogg",
         _ => "bin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media;
+
+    /// A sound in FLAC went to the worker as `.bin`, which no loader opens: the bytes are known as
+    /// `audio/x-flac`, and only `audio/flac` had an extension.
+    #[test]
+    fn every_sound_that_is_recognised_keeps_an_extension() {
+        for bytes in [
+            &b"fLaC\0\0\0\x22"[..],
+            b"OggS\0",
+            b"ID3\x04",
+            b"RIFF\0\0\0\0WAVEfmt ",
+        ] {
+            let media = media::sniff(bytes).unwrap();
+            assert_eq!(extension(media.content_type), media.extension);
+        }
     }
 }

@@ -18,6 +18,7 @@ mod problem;
 mod replace;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod value;
 mod walk;
 
@@ -26,6 +27,7 @@ use std::collections::BTreeSet;
 pub use outcome::{NodeErrors, Outcome};
 pub use post::post;
 pub use problem::{Extra, Kind, Problem};
+pub use uploads::expect_uploads;
 
 use super::prompt::Prompt;
 use super::python::Value;
