@@ -6,6 +6,7 @@ pub mod compile;
 pub mod contract;
 pub mod convert;
 pub mod graph;
+pub mod inventory;
 pub mod json;
 pub mod prompt;
 pub mod python;
