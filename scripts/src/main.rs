@@ -2,6 +2,7 @@
 
 mod convert;
 mod files;
+mod inventory;
 mod mock_runpod;
 mod statements;
 mod validate;
@@ -22,6 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Convert(convert::Arguments),
+    Inventory(inventory::Arguments),
     MockRunpod(mock_runpod::Arguments),
     #[command(hide = true)]
     Statements(statements::Arguments),
@@ -31,6 +33,7 @@ enum Verb {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::Convert(arguments) => convert::run(&arguments),
+        Verb::Inventory(arguments) => inventory::run(&arguments),
         Verb::MockRunpod(arguments) => mock_runpod::run(arguments),
         Verb::Statements(arguments) => statements::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),

@@ -120,14 +120,14 @@ impl Reader {
 
     fn work(&mut self, mut fields: Map<String, Value>) -> Work {
         let images = self.images(fields.remove("images"));
-        if let Some(prompt) = fields.remove("workflow").filter(|v| !v.is_null()) {
+        if let Some(workflow) = fields.remove("workflow").filter(|v| !v.is_null()) {
             for name in fields.keys() {
                 let message = "cannot be given beside workflow, which is sent as it is";
                 let path = format!("/{name}");
                 self.violations
                     .push(Violation::new(path, "unknown_input", message));
             }
-            return Work::Raw { prompt, images };
+            return Work::Raw { workflow, images };
         }
         let name = match fields.remove("template") {
             None | Some(Value::Null) => template::DEFAULT.to_owned(),
@@ -371,9 +371,9 @@ fn fingerprint(work: &Work, labels: &BTreeMap<String, String>, priority: i32) ->
             inputs,
             shorthands,
         } => serde_json::json!({"template": name, "inputs": inputs, "shorthands": shorthands}),
-        Work::Raw { prompt, images } => {
+        Work::Raw { workflow, images } => {
             let images: Vec<_> = images.iter().map(|(n, u)| (n, &u.reference)).collect();
-            serde_json::json!({"workflow": prompt, "images": images})
+            serde_json::json!({"workflow": workflow, "images": images})
         }
     };
     let mut whole = serde_json::json!({"work": work, "labels": labels, "priority": priority});

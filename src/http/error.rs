@@ -3,10 +3,13 @@
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::id::JobId;
-use crate::queue::create::CreateError;
+use crate::queue::create::{CreateError, Unfit};
+use crate::queue::inventory::PutError;
 use crate::queue::QueueError;
+use crate::workflow::inventory::InventoryError;
 use crate::workflow::violation::Violation;
 
 /// Seconds after which a passing failure of ours is worth another try.
@@ -70,6 +73,7 @@ struct Fault {
     code: Code,
     message: String,
     details: Vec<Violation>,
+    node_errors: Option<Box<RawValue>>,
     retry_after_s: Option<u32>,
     job_id: Option<JobId>,
     /// For the log only.
@@ -86,6 +90,9 @@ struct Shown<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Violation]>::is_empty")]
     details: &'a [Violation],
+    /// Where ComfyUI has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_errors: Option<&'a RawValue>,
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<JobId>,
@@ -103,6 +110,7 @@ impl ApiError {
             code,
             message: message.into(),
             details: Vec::new(),
+            node_errors: None,
             retry_after_s: None,
             job_id: None,
             cause: None,
@@ -165,6 +173,7 @@ impl ApiError {
             message: &fault.message,
             request_id,
             details: &fault.details,
+            node_errors: fault.node_errors.as_deref(),
             retryable: fault.retry_after_s.is_some(),
             job_id: fault.job_id,
             kind: format!("urn:edge-queue:error:{error}"),
@@ -211,17 +220,52 @@ impl From<QueueError> for ApiError {
     }
 }
 
+impl From<InventoryError> for ApiError {
+    fn from(error: InventoryError) -> Self {
+        let message = error.to_string();
+        match error {
+            InventoryError::Classes(details) => Self::violations(Code::InvalidRequest, details),
+            InventoryError::NotJson { .. } => Self::new(Code::InvalidJson, message),
+            InventoryError::NotClasses => Self::new(Code::InvalidRequest, message),
+            InventoryError::TooLarge(_)
+            | InventoryError::TooMany(_)
+            | InventoryError::TooMuch { .. } => Self::new(Code::PayloadTooLarge, message),
+        }
+    }
+}
+
+impl From<PutError> for ApiError {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Inventory(error) => error.into(),
+            PutError::Overtaken => {
+                let message = "another inventory was put at the same time; put this one again";
+                Self::new(Code::Conflict, message)
+            }
+            PutError::Queue(error) => error.into(),
+        }
+    }
+}
+
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Violations(details) => Self::violations(Code::ContractViolation, details),
-            CreateError::Workflow(details) => Self::violations(Code::WorkflowInvalid, details),
+            CreateError::Workflow(unfit) => {
+                let Unfit {
+                    violations,
+                    node_errors,
+                } = *unfit;
+                let error = Self::violations(Code::WorkflowInvalid, violations);
+                error.with(|fault| fault.node_errors = node_errors)
+            }
             CreateError::EditorGraph => Self::at(
                 Code::WorkflowFormatUi,
                 "/workflow",
                 "workflow_format_ui",
-                "this is what the editor saves; in ComfyUI choose Workflow > Export (API), or run \
-                 `ops convert`, and send that",
+                "this is what the editor saves, and without an inventory of the endpoint it cannot be \
+                 converted here; in ComfyUI choose Workflow > Export (API), or run `ops convert`, and \
+                 send that",
             ),
             CreateError::TooLarge { path, message } => {
                 Self::at(Code::PayloadTooLarge, &path, "too_large", &message)

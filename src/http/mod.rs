@@ -12,6 +12,7 @@ mod form;
 mod gpu;
 mod health;
 mod inputs;
+mod inventory;
 mod limits;
 mod path;
 mod queue;
@@ -23,7 +24,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{middleware, Router};
 
 use crate::app::App;
@@ -51,6 +52,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/jobs/{id}/evidence", get(admin::evidence))
         .route("/api/admin/jobs/{id}/recover", post(admin::recover))
         .route("/api/admin/sweep", post(admin::sweep))
+        .route("/api/admin/inventory", get(inventory::show))
+        .route("/api/admin/inventory", put(inventory::put))
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(

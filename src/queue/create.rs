@@ -4,10 +4,12 @@
 //! it and never compiled again, whatever is deployed later.
 
 mod plan;
+mod raw;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -29,6 +31,9 @@ const PROMPT_ROW_BYTES_MAX: usize = 256 << 10;
 /// How long a job may wait for its start, unless the caller says otherwise.
 const START_BY_MS_DEFAULT: u64 = 60 * 60_000;
 
+/// What stands for the name of a template where a caller brought a workflow.
+pub const RAW: &str = "raw";
+
 /// Bytes that came with the request itself.
 #[derive(Clone, Debug)]
 pub struct Upload {
@@ -47,9 +52,9 @@ pub enum Work {
         inputs: Map<String, Value>,
         shorthands: Map<String, Value>,
     },
-    /// A caller's own API-format prompt, with the files its nodes name.
+    /// A caller's own workflow, a prompt or an editor graph, with the files its nodes name.
     Raw {
-        prompt: Value,
+        workflow: Value,
         images: Vec<(String, Upload)>,
     },
 }
@@ -76,7 +81,7 @@ pub enum CreateError {
     #[error("the inputs do not fit the contract")]
     Violations(Vec<Violation>),
     #[error("the workflow cannot run")]
-    Workflow(Vec<Violation>),
+    Workflow(Box<Unfit>),
     #[error("the workflow is an editor graph, not an API-format prompt")]
     EditorGraph,
     #[error("the job is larger than the provider takes")]
@@ -88,6 +93,23 @@ pub enum CreateError {
     Unsure { job: JobId },
     #[error(transparent)]
     Queue(#[from] QueueError),
+}
+
+/// What is wrong with a workflow.
+#[derive(Debug)]
+pub struct Unfit {
+    pub violations: Vec<Violation>,
+    /// As ComfyUI would answer it; none where it was not asked.
+    pub node_errors: Option<Box<RawValue>>,
+}
+
+impl CreateError {
+    fn unfit(violations: Vec<Violation>) -> Self {
+        Self::Workflow(Box::new(Unfit {
+            violations,
+            node_errors: None,
+        }))
+    }
 }
 
 impl From<StoreError> for CreateError {
@@ -222,6 +244,7 @@ fn accepted(
         execution_limit_ms: plan.execution_limit_ms,
         usual_ms: plan.usual_ms,
         start_by_ms: request.start_by_ms.unwrap_or(START_BY_MS_DEFAULT),
+        inventory_hash: plan.inventory_hash.clone(),
     }
 }
 

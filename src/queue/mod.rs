@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod health;
 pub mod hear;
 pub mod inputs;
+pub mod inventory;
 pub mod listen;
 pub mod read;
 pub mod recover;

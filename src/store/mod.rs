@@ -4,6 +4,7 @@
 //! in [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
 
 pub mod assets;
+pub mod inventories;
 pub mod jobs;
 
 use serde::de::DeserializeOwned;
@@ -31,6 +32,12 @@ pub const STATEMENTS: &[&str] = &[
     PING,
     assets::PUT,
     assets::FIND,
+    inventories::ADD,
+    inventories::ADOPT,
+    inventories::FORGET,
+    inventories::FIND,
+    inventories::LOAD,
+    inventories::NAMES,
     jobs::CREATE,
     jobs::CREATE_PROMPT,
     jobs::FIND,

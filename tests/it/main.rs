@@ -5,6 +5,7 @@
 
 mod contract;
 mod contract_docs;
+mod core_inventory;
 mod docs;
 mod flows;
 mod golden;

@@ -7,9 +7,32 @@ use edge_queue::store::{name, STATEMENTS};
 use edge_queue::testing::sqlite::SqliteDb;
 use serde_json::Value;
 
+/// With the names that statements give them.
+const TABLES: [&str; 9] = [
+    "jobs",
+    "prompts",
+    "attempts",
+    "outputs",
+    "assets",
+    "inventories",
+    "node_classes",
+    "i",
+    "c",
+];
+
+/// Every table and index as SQLite keeps it. Comments are not compared: a column that a migration
+/// adds is kept without its own.
 fn shape(db: &SqliteDb) -> Vec<Value> {
-    db.query("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
-        .unwrap()
+    let mut rows = db
+        .query("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
+        .unwrap();
+    for row in &mut rows {
+        let sql = row["sql"].as_str().unwrap_or_default();
+        let code = sql.lines().map(|line| line.split("-- ").next().unwrap());
+        let words: String = code.flat_map(str::split_whitespace).collect();
+        row["sql"] = words.into();
+    }
+    rows
 }
 
 #[test]
@@ -62,7 +85,7 @@ fn every_statement_is_found_by_its_name_and_uses_an_index() {
         let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
         for step in plan {
             let detail = step["detail"].as_str().unwrap();
-            let scans_a_table = ["jobs", "prompts", "attempts", "outputs", "assets"]
+            let scans_a_table = TABLES
                 .iter()
                 .any(|table| detail.starts_with(&format!("SCAN {table}")));
             assert!(!scans_a_table, "{name}: {detail}");

@@ -11,9 +11,9 @@ pub const CREATE: &str = "-- jobs::create
 INSERT INTO jobs (id, caller, request_key, fingerprint, template, template_version, template_hash,
   protocol, inputs_json, files_json, outputs_json, labels_json, prompt_hash, prompt_in_blob,
   priority, webhook_url, webhook_events, provider, endpoint, created_at, execution_limit_ms,
-  usual_ms, opened_at, start_by_ms, due_at)
+  usual_ms, opened_at, start_by_ms, due_at, inventory_hash)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-  ?21, ?22, ?20, ?23, ?24)
+  ?21, ?22, ?20, ?23, ?24, ?25)
 ON CONFLICT DO NOTHING";
 
 /// Only beside the job that this very create recorded.
@@ -113,6 +113,7 @@ fn params(accepted: &Accepted, due_at: UnixMillis) -> Vec<Param> {
         accepted.usual_ms.into(),
         accepted.start_by_ms.into(),
         due_at.into(),
+        accepted.inventory_hash.as_deref().into(),
     ]
 }
 

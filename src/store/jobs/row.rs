@@ -21,7 +21,7 @@ macro_rules! columns {
          created_at, execution_limit_ms, usual_ms, round, opened_at, start_by_ms, status, \
          phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
          execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
-         provider_id, retry_at, refusals, wait_reason"
+         provider_id, retry_at, refusals, wait_reason, inventory_hash"
     };
 }
 pub(super) use columns;
@@ -66,6 +66,8 @@ pub struct Accepted {
     pub usual_ms: u64,
     /// How long a round may wait for its start.
     pub start_by_ms: u64,
+    /// The inventory that a caller's own workflow was checked against.
+    pub inventory_hash: Option<String>,
 }
 
 /// A job: what decisions are made of, what was accepted, and how it ended.
@@ -174,6 +176,7 @@ pub(super) struct Row {
     retry_at: Option<UnixMillis>,
     refusals: u32,
     wait_reason: Option<String>,
+    inventory_hash: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -249,6 +252,7 @@ impl From<Row> for Record {
                 execution_limit_ms: row.execution_limit_ms,
                 usual_ms: row.usual_ms,
                 start_by_ms: row.start_by_ms,
+                inventory_hash: row.inventory_hash,
             },
             completed_at: row.completed_at,
             error: row.error_json,

@@ -10,11 +10,13 @@
 //! Where the frontend would throw, there is an error. Absent on purpose: any check of the values.
 //! That is `validate`'s part.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::time::UnixMillis;
 
-use super::graph::Graph;
+use super::graph::{Graph, Mode, Node};
 
 mod budget;
 mod dates;
@@ -59,6 +61,39 @@ impl Default for Options<'_> {
             now: None,
         }
     }
+}
+
+/// The classes whose definitions conversion may need: the types of all nodes, wherever they are.
+pub fn classes(graph: &Graph) -> BTreeSet<String> {
+    let nodes = nodes(graph);
+    nodes.map(|node| node.type_name.clone()).collect()
+}
+
+/// The types of the active nodes that are no classes, no subgraphs and none of the editor's own.
+pub fn unknown_classes(graph: &Graph, definitions: &Definitions) -> BTreeSet<String> {
+    let subgraphs = graph.subgraphs.iter();
+    let subgraphs: BTreeSet<&str> = subgraphs.map(|subgraph| subgraph.id.as_str()).collect();
+    let is_group = |name: &str| {
+        let mut groups = graph.group_nodes.iter();
+        let own = ["workflow>", "workflow/"];
+        let bare = own.iter().find_map(|prefix| name.strip_prefix(prefix));
+        bare.is_some_and(|bare| groups.any(|(group, _)| group == bare))
+    };
+    let is_known = |name: &str| {
+        definitions.class(name).is_some()
+            || subgraphs.contains(name)
+            || load::EDITORS_OWN.contains(&name)
+            || is_group(name)
+    };
+    let active = nodes(graph).filter(|node| node.mode == Mode::Active);
+    let names = active.map(|node| &node.type_name);
+    names.filter(|name| !is_known(name)).cloned().collect()
+}
+
+fn nodes(graph: &Graph) -> impl Iterator<Item = &Node> {
+    let inner = graph.subgraphs.iter().flat_map(|subgraph| &subgraph.nodes);
+    let grouped = graph.group_nodes.iter().flat_map(|(_, group)| &group.nodes);
+    graph.nodes.iter().chain(inner).chain(grouped)
 }
 
 /// The prompt: an object with one entry for every node that is sent.

@@ -6,6 +6,7 @@ mod cost;
 mod create;
 mod envelope;
 mod events;
+mod inventory;
 mod list;
 mod results;
 mod retry;
