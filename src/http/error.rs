@@ -263,9 +263,9 @@ impl From<CreateError> for ApiError {
                 Code::WorkflowFormatUi,
                 "/workflow",
                 "workflow_format_ui",
-                "this is what the editor saves, and without an inventory of the endpoint it cannot be \
-                 converted here; in ComfyUI choose Workflow > Export (API), or run `ops convert`, and \
-                 send that",
+                "this is what the editor saves, and without an inventory of the endpoint it \
+                 cannot be converted here; in ComfyUI choose Workflow > Export (API), or run \
+                 `ops convert`, and send that",
             ),
             CreateError::TooLarge { path, message } => {
                 Self::at(Code::PayloadTooLarge, &path, "too_large", &message)

@@ -1,8 +1,8 @@
 //! The tables `inventories` and `node_classes`: what each endpoint's ComfyUI has.
 //!
 //! The row of `inventories` says which classes count: those with its hash. A new inventory is added
-//! beside the old one and adopted when it is complete, in one batch that also deletes what no longer
-//! counts. A reader sees one or the other, whole.
+//! beside the old one and adopted when it is complete, in one batch that also deletes what no
+//! longer counts. A reader sees one or the other, whole.
 
 use serde::Deserialize;
 

@@ -142,6 +142,19 @@ impl TestQueue {
         }
     }
 
+    /// Gives the endpoint the inventory of the simulated GPU, as `make dev` does.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn stock(&self) {
+        let bearer = format!("Bearer {ADMIN_KEY}");
+        let headers = [("authorization", bearer.as_str())];
+        let body = include_str!("../../inventory/core.json");
+        let put = request("PUT", "/api/admin/inventory", &headers, body.into());
+        let answer = self.send(put).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.json());
+    }
+
     pub fn now(&self) -> UnixMillis {
         self.clock.now()
     }

@@ -50,11 +50,11 @@ const LISTS: [(&str, &[(&str, &str)]); 5] = [
 /// Classes that only pass a job on to somebody's paid service.
 const PARTNER: &str = "partner";
 
-/// Make the inventory of the simulated GPU: the classes of ComfyUI itself, the models of our templates
+/// Make the inventory of the simulated GPU: ComfyUI's own classes, our templates' models
 #[derive(clap::Args)]
 #[command(after_help = "\
-FROM is what a ComfyUI without custom nodes and without models answers to `GET /object_info`. Left out
-are partner nodes, prose, and texts of several lines; added are the files that the templates require.
+Left out are partner nodes, prose, and defaults of several lines; added are the model files that
+the templates require.
 
 Example:
   ops inventory core --from object_info.json --out inventory/core.json")]

@@ -1,5 +1,4 @@
-//! `ops inventory`: what the ComfyUI behind an endpoint has, so that a create can be checked against
-//! it.
+//! `ops inventory`: what the ComfyUI behind an endpoint has, so that creates can be checked.
 
 mod core;
 mod pull;

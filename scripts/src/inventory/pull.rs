@@ -16,10 +16,10 @@ const NAMED_MAX: usize = 10;
 /// Read a ComfyUI's `/object_info` and make it the inventory of an endpoint
 #[derive(clap::Args)]
 #[command(after_help = "\
-Only what is judged leaves this machine: classes, inputs, ranges, choices and file names, no tooltips.
-Run it again whenever nodes or model files of the endpoint change; the same inventory twice changes
-nothing. Exit status: 0 when the inventory counts (or would, with --dry-run), 1 with the reason when
-not, and then the one before still counts.
+Only what is judged leaves this machine: classes, inputs, ranges, choices, no tooltips.
+Run it again whenever nodes or model files of the endpoint change; the same inventory twice
+changes nothing. Exit status: 0 when the inventory counts (or would, with --dry-run), 1 with the
+reason when not, and then the one before still counts.
 
 Example:
   ops inventory pull --from http://127.0.0.1:8188 --dry-run

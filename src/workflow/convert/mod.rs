@@ -11,6 +11,7 @@
 //! That is `validate`'s part.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use serde_json::{Map, Value};
 
@@ -52,6 +53,9 @@ pub struct Options<'o> {
     pub choose: &'o (dyn Fn(usize) -> usize + Sync),
     /// The moment for `%date:…%`; without it such names stay as they are.
     pub now: Option<UnixMillis>,
+    /// How many conversions the memory of this machine must be enough for: each may take so much
+    /// less.
+    pub share: NonZeroUsize,
 }
 
 impl Default for Options<'_> {
@@ -59,6 +63,7 @@ impl Default for Options<'_> {
         Self {
             choose: &|_| 0,
             now: None,
+            share: NonZeroUsize::MIN,
         }
     }
 }
@@ -70,7 +75,7 @@ pub fn classes(graph: &Graph) -> BTreeSet<String> {
 }
 
 /// The types of the active nodes that are no classes, no subgraphs and none of the editor's own.
-pub fn unknown_classes(graph: &Graph, definitions: &Definitions) -> BTreeSet<String> {
+pub fn unknown_classes(graph: &Graph, is_class: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let subgraphs = graph.subgraphs.iter();
     let subgraphs: BTreeSet<&str> = subgraphs.map(|subgraph| subgraph.id.as_str()).collect();
     let is_group = |name: &str| {
@@ -80,7 +85,7 @@ pub fn unknown_classes(graph: &Graph, definitions: &Definitions) -> BTreeSet<Str
         bare.is_some_and(|bare| groups.any(|(group, _)| group == bare))
     };
     let is_known = |name: &str| {
-        definitions.class(name).is_some()
+        is_class(name)
             || subgraphs.contains(name)
             || load::EDITORS_OWN.contains(&name)
             || is_group(name)
@@ -103,7 +108,7 @@ pub fn convert(
     options: &Options,
 ) -> Result<Map<String, Value>, ConvertError> {
     let mut graph = graph.clone();
-    let mut budget = budget::Budget::full();
+    let mut budget = budget::Budget::part(options.share);
     ids::renumber(&mut graph);
     groups::unpack(&mut graph, definitions, &mut budget)?;
     let mut loaded = load::load(&graph, definitions, &mut budget)?;

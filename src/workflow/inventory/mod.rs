@@ -63,9 +63,7 @@ pub struct Inventory {
 pub enum InventoryError {
     #[error("the inventory has {0} bytes; at most {INVENTORY_BYTES_MAX} are read")]
     TooLarge(usize),
-    #[error(
-        "the inventory is not JSON: it breaks off or goes wrong at line {line}, column {column}"
-    )]
+    #[error("the inventory is not JSON: it goes wrong at line {line}, column {column}")]
     NotJson { line: usize, column: usize },
     #[error(
         "an inventory is an object with a member for every node class, as GET /object_info answers"
@@ -74,7 +72,8 @@ pub enum InventoryError {
     #[error("the inventory has {0} node classes; at most {CLASSES_MAX} are kept")]
     TooMany(usize),
     #[error(
-        "the classes take {size_bytes} bytes and at most {KEPT_BYTES_MAX} are kept; the largest are {largest}"
+        "the classes take {size_bytes} bytes and at most {KEPT_BYTES_MAX} are kept; \
+         the largest are {largest}"
     )]
     TooMuch { size_bytes: usize, largest: String },
     #[error("{} classes cannot be read", .0.len())]
@@ -136,8 +135,9 @@ fn members(object_info: &[u8]) -> Result<BTreeMap<String, &RawValue>, InventoryE
 
 fn read_class(name: &str, entry: &RawValue) -> Result<Cut, String> {
     if name.is_empty() || name.len() > CLASS_NAME_BYTES_MAX || name.contains(char::is_control) {
+        let most = CLASS_NAME_BYTES_MAX;
         return Err(format!(
-            "the name of a node class is 1 to {CLASS_NAME_BYTES_MAX} bytes without control characters"
+            "a class's name is 1 to {most} bytes without control characters"
         ));
     }
     let shape = || {

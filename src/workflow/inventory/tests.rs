@@ -8,8 +8,8 @@ fn read_json(info: &Value) -> Result<Inventory, InventoryError> {
 }
 
 fn class_with(choices: &[String]) -> Value {
-    json!({"input": {"required": {"file": [choices, {"tooltip": "words"}], "n": ["INT", {"max": 5}]}},
-           "output": ["X"]})
+    let inputs = json!({"file": [choices, {"tooltip": "words"}], "n": ["INT", {"max": 5}]});
+    json!({"input": {"required": inputs}, "output": ["X"]})
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -20,10 +20,11 @@ fn names(count: usize) -> Vec<String> {
 
 #[test]
 fn what_is_read_of_a_class_is_kept_as_it_was_written_and_prose_is_not() {
-    let info = br#"{"B": {"input": {"required": {"z": ["FLOAT", {"default": 1.0, "max": 18446744073709551616,
-        "tooltip": "A \"word\" about z"}], "a": [["x y", "\\\""], {}]}, "hidden": {"p": "PROMPT"}},
+    let info = br#"{"B": {"input": {"required": {"z": ["FLOAT", {"default": 1.0,
+        "max": 18446744073709551616, "tooltip": "A \"word\" about z"}], "a": [["x y", "\\\""], {}]}, "hidden": {"p": "PROMPT"}},
         "input_order": {"required": ["z", "a"]}, "output": ["IMAGE"], "output_node": true,
-        "output_name": ["picture"], "description": "prose", "display_name": "The B", "api_node": false}}"#;
+        "output_name": ["picture"], "description": "prose", "display_name": "The B",
+        "api_node": false}}"#;
     let inventory = read(info).unwrap();
     let expected =
         r#"{"input":{"required":{"z":["FLOAT",{"default":1.0,"max":18446744073709551616}],"#;
@@ -155,7 +156,11 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn any_json_is_read_or_refused_and_what_is_kept_stays_the_same(info in any_json()) {

@@ -116,7 +116,7 @@ impl Spec {
         self.options.get(LEFT_OUT).is_some_and(Value::is_truthy)
     }
 
-    /// Whether the editor offers to upload a file for it: `image_upload`, `audio_upload` and others.
+    /// Whether the editor offers to upload a file for it: `image_upload` and its like.
     pub fn is_upload(&self) -> bool {
         let mut options = self.options.iter();
         options.any(|(name, value)| name.ends_with("_upload") && value.is_truthy())

@@ -13,3 +13,4 @@ mod retry;
 mod templates;
 mod uploads;
 mod webhooks;
+mod workflow;
