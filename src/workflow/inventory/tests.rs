@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 
 use super::*;
+use crate::workflow::prompt::Prompt;
+use crate::workflow::validate::validate;
 
 fn read_json(info: &Value) -> Result<Inventory, InventoryError> {
     read(info.to_string().as_bytes())
@@ -21,7 +23,8 @@ fn names(count: usize) -> Vec<String> {
 #[test]
 fn what_is_read_of_a_class_is_kept_as_it_was_written_and_prose_is_not() {
     let info = br#"{"B": {"input": {"required": {"z": ["FLOAT", {"default": 1.0,
-        "max": 18446744073709551616, "tooltip": "A \"word\" about z"}], "a": [["x y", "\\\""], {}]}, "hidden": {"p": "PROMPT"}},
+        "max": 18446744073709551616, "tooltip": "A \"word\" about z"}],
+        "a": [["x y", "\\\""], {}]}, "hidden": {"p": "PROMPT"}},
         "input_order": {"required": ["z", "a"]}, "output": ["IMAGE"], "output_node": true,
         "output_name": ["picture"], "description": "prose", "display_name": "The B",
         "api_node": false}}"#;
@@ -55,6 +58,20 @@ fn a_list_that_is_too_long_is_left_out_and_its_values_are_not_checked() {
     let inputs = &schema.class("A").unwrap().inputs;
     assert!(inputs[0].spec.is_left_out() && inputs[0].spec.choices().is_none());
     assert!(inventory.classes["A"].contains(r#""options":["model-number-000000.safetensors"]"#));
+}
+
+/// The input folder of a worker in use has thousands of pictures.
+#[test]
+fn a_picture_from_a_folder_that_is_too_long_to_list_counts_as_there() {
+    let mut load = class_with(&names(4_000));
+    load["input"]["required"] = json!({"image": [names(4_000), {"image_upload": true}]});
+    load["output_node"] = true.into();
+    let inventory = read_json(&json!({"LoadImage": load})).unwrap();
+    let schema = Schema::read(inventory.document().as_bytes()).unwrap();
+    let prompt = json!({"1": {"class_type": "LoadImage", "inputs": {"image": "any.png"}}});
+    let prompt = Prompt::from_json(&prompt).unwrap();
+    let outcome = validate(&prompt, &schema);
+    assert!(outcome.is_faultless(), "{outcome:#?}");
 }
 
 #[test]
