@@ -9,7 +9,7 @@ mod raw;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use serde_json::value::{to_raw_value, RawValue};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -99,7 +99,7 @@ pub enum CreateError {
 #[derive(Debug)]
 pub struct Unfit {
     pub violations: Vec<Violation>,
-    /// As ComfyUI would answer it; none where it was not asked.
+    /// As ComfyUI would answer it: empty where the prompt as a whole is wrong.
     pub node_errors: Option<Box<RawValue>>,
 }
 
@@ -107,7 +107,8 @@ impl CreateError {
     fn unfit(violations: Vec<Violation>) -> Self {
         Self::Workflow(Box::new(Unfit {
             violations,
-            node_errors: None,
+            // An empty map always serializes.
+            node_errors: to_raw_value(&Map::new()).ok(),
         }))
     }
 }

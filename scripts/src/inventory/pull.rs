@@ -34,8 +34,8 @@ pub struct Arguments {
     base_url: String,
 
     /// The operator's key
-    #[arg(long, env = "ADMIN_KEY", hide_env_values = true, default_value = "")]
-    key: String,
+    #[arg(long, env = "ADMIN_KEY", hide_env_values = true)]
+    key: Option<String>,
 
     /// Whose inventory it is; the deployment's current endpoint unless named
     #[arg(long, value_name = "ID")]
@@ -98,16 +98,17 @@ fn check(object_info: &[u8]) -> anyhow::Result<Inventory> {
 }
 
 fn put(arguments: &Arguments, inventory: &Inventory) -> anyhow::Result<Value> {
-    if arguments.key.is_empty() {
+    let key = arguments.key.as_deref().filter(|key| !key.is_empty());
+    let Some(key) = key else {
         bail!("the operator's key is missing: give --key or set ADMIN_KEY, or try --dry-run");
-    }
+    };
     let base_url = arguments.base_url.trim_end_matches('/');
     let query = match &arguments.endpoint {
         Some(endpoint) => format!("?endpoint={endpoint}"),
         None => String::new(),
     };
     let url = format!("{base_url}/api/admin/inventory{query}");
-    remote::put(&url, &arguments.key, &inventory.document())
+    remote::put(&url, key, &inventory.document())
 }
 
 fn found(inventory: &Inventory, read_bytes: usize) -> Value {

@@ -44,6 +44,7 @@ async fn refused(queue: &TestQueue, body: &Value) -> (Vec<String>, Value) {
     let details = shown["details"].as_array().unwrap().iter();
     let text = |detail: &Value, part: &str| detail[part].as_str().unwrap().to_owned();
     let told = details.map(|d| format!("{} {}", text(d, "path"), text(d, "code")));
+    assert!(shown["node_errors"].is_object(), "{shown:#}");
     (told.collect(), shown)
 }
 
