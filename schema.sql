@@ -72,6 +72,9 @@ CREATE TABLE jobs (
   cfg                REAL    GENERATED ALWAYS AS (inputs_json ->> '$.cfg') VIRTUAL, -- the input cfg
   input_key          TEXT    GENERATED ALWAYS AS (files_json ->> '$[0].key') VIRTUAL, -- its first input file
 
+  -- Later additions stand behind the others.
+  inventory_hash     TEXT,                               -- the inventory that a caller's own workflow was checked against; null: none
+
   CHECK ((status IN ('succeeded', 'failed', 'canceled', 'expired')) = (completed_at IS NOT NULL)),
   CHECK ((status = 'failed') = (error_json IS NOT NULL)),
   CHECK (status <> 'succeeded' OR settle_nonce IS NOT NULL),
@@ -172,4 +175,24 @@ CREATE TABLE endpoints (
   endpoint        TEXT NOT NULL PRIMARY KEY,             -- the provider's name for it
   paused_at       INTEGER,                               -- the operator stopped submission; null: it goes on
   no_worker_since INTEGER                                -- it shows no worker although jobs wait; null: it has some
+) STRICT, WITHOUT ROWID;
+
+-- Which inventory of an endpoint counts.
+CREATE TABLE inventories (
+  endpoint            TEXT    NOT NULL PRIMARY KEY,      -- as in jobs.endpoint
+  hash                TEXT    NOT NULL,                  -- blake3 of its classes; the rows of node_classes with it count
+  classes             INTEGER NOT NULL CHECK (classes > 0), -- how many
+  lists               INTEGER NOT NULL,                  -- lists of choices that are kept
+  lists_left_out_json TEXT    NOT NULL,                  -- ["<class>.<input>"]: lists too long to keep, whose values are not checked
+  size_bytes          INTEGER NOT NULL,                  -- of all entries
+  put_at              INTEGER NOT NULL                   -- when it was adopted
+) STRICT, WITHOUT ROWID;
+
+-- One node class of an inventory, so that a create reads only those it uses.
+CREATE TABLE node_classes (
+  endpoint TEXT NOT NULL,                                -- inventories.endpoint
+  hash     TEXT NOT NULL,                                -- of the whole inventory
+  class    TEXT NOT NULL,                                -- the name that a prompt uses
+  entry    TEXT NOT NULL,                                -- its entry in object_info, cut to what is judged; at most 512 KiB
+  PRIMARY KEY (endpoint, hash, class)
 ) STRICT, WITHOUT ROWID;

@@ -2,11 +2,12 @@
 // `make dev-runpod` (--runpod): the same against a RunPod that is not there.
 
 import { randomBytes } from "node:crypto";
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseEnv } from "node:util";
 
 import { isFree, stop } from "./lib/process.mjs";
-import { ROOT, build, buildOps, migrate, mockRunpod, serve, tick } from "./lib/server.mjs";
+import { ROOT, build, buildOps, migrate, mockRunpod, serve, stock, tick } from "./lib/server.mjs";
 
 const PORT_DEFAULT = 8787;
 /** In production cron fires every five minutes; here nobody wants to wait that long. */
@@ -44,9 +45,8 @@ async function main() {
 
   await build({ onStart, onLine });
   await migrate(state, { onStart, onLine: quiet });
-  // A new one each time: what everybody knows would be no key.
-  const adminKey = process.env.ADMIN_KEY || randomBytes(24).toString("hex");
-  let vars = { ADMIN_KEY: adminKey };
+  const operator = operatorOf(state);
+  let vars = { ...operator.vars };
   if (runpod) {
     await buildOps({ onStart, onLine });
     const mock = await mockRunpod({ onStart, onLine });
@@ -55,18 +55,38 @@ async function main() {
   }
   const server = await serve({ port, state, vars, onLine, onStart });
   server.handle.exit.then((status) => fail(`wrangler dev ended by itself (${status}): ${log}`));
-  greet(server.url, adminKey);
+  // Not a real endpoint's, should .dev.vars name one: `ops inventory pull` brings that.
+  await stock(server.url, operator.key, runpod ? "mock" : "simulated");
+  greet(server.url, operator);
   setInterval(() => tick(server.url).catch((error) => onLine(`cron: ${error.message}`)), TICK_MS);
 }
 
-function greet(url, adminKey) {
+/**
+ * The operator's key: as the environment or .dev.vars has it, else one of our own making that lasts as
+ * long as the state.
+ */
+function operatorOf(state) {
+  if (process.env.ADMIN_KEY) {
+    return { key: process.env.ADMIN_KEY, where: "$ADMIN_KEY", vars: { ADMIN_KEY: process.env.ADMIN_KEY } };
+  }
+  const settings = join(ROOT, ".dev.vars");
+  const set = existsSync(settings) ? parseEnv(readFileSync(settings, "utf8")).ADMIN_KEY : undefined;
+  if (set) return { key: set, where: ".dev.vars", vars: {} };
+  const file = join(state, "operator-key");
+  if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
+  const key = readFileSync(file, "utf8").trim();
+  return { key, where: relative(ROOT, file), vars: { ADMIN_KEY: key }, isOurs: true };
+}
+
+function greet(url, { key, where, isOurs }) {
   const body = '{"prompt":"a red fox in the snow"}';
   const create = `${url}/api/queue/create -H 'content-type: application/json' -d '${body}'`;
   console.log(`ready ${url}`);
   console.log(`open ${url} in a browser, or send a job:`);
   console.log(`curl -s -X POST ${create}`);
   console.log("to try keys (README.md, Try a key), in another shell:");
-  console.log(`export ADMIN_KEY=${adminKey} EDGE_QUEUE_URL=${url}`);
+  const shown = isOurs ? key : `...   # the one of ${where}`;
+  console.log(`export EDGE_QUEUE_URL=${url} ADMIN_KEY=${shown}`);
 }
 
 function wantedPort() {

@@ -1,7 +1,7 @@
 // The product on this machine: built, migrated, served by `wrangler dev`. `make dev` and the
 // black-box tests use the same functions.
 
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -92,6 +92,23 @@ async function health(url) {
   } catch {
     return { isReady: false };
   }
+}
+
+/**
+ * Gives an endpoint the node classes of ComfyUI itself and the model files of our templates, by the
+ * route that every operator uses. Does nothing when it has them already.
+ */
+export async function stock(url, key, endpoint = "simulated") {
+  const body = await readFile(join(ROOT, "inventory/core.json"));
+  const response = await fetch(`${url}/api/admin/inventory?endpoint=${endpoint}`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body,
+    signal: AbortSignal.timeout(30_000),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`the inventory was refused: ${answer.message}`);
+  return answer;
 }
 
 /** Runs the Worker's cron handler: in `wrangler dev` nothing else does. */

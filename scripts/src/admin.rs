@@ -6,7 +6,7 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::deployment::{Answer, Deployment};
+use crate::deployment::{Answer, Call, Deployment};
 
 /// How often a call is repeated that failed on the way or was put off. Every call here may run
 /// twice.
@@ -17,18 +17,18 @@ pub struct Admin<'a>(pub &'a Deployment);
 
 impl Admin<'_> {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.ask(path, None)
+        self.ask(path, || Call::Get)
     }
 
     pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.ask(path, Some(body))
+        self.ask(path, || Call::Post(body))
     }
 
     /// What the deployment answered, after some patience with the way to it.
-    fn ask(&self, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    fn ask<'c>(&self, path: &str, call: impl Fn() -> Call<'c>) -> anyhow::Result<Value> {
         let mut repeats = 0;
         loop {
-            match self.0.call(path, body) {
+            match self.0.call(path, call()) {
                 Ok(Answer::Body(body)) => return Ok(body),
                 Ok(Answer::Refused(why)) => bail!("{path}: {why}"),
                 Ok(Answer::NotNow(why)) if repeats == REPEATS_MAX => bail!("{path}: {why}"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{bail, Context};
 use serde_json::Value;
 
-/// Longer than any route of the operator's takes.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// An inventory of some megabytes takes longest, over a slow line.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Which deployment, and as whom
 #[derive(clap::Args)]
@@ -14,6 +14,24 @@ pub struct Deployment {
     /// Origin of the deployment; else `EDGE_QUEUE_URL`, else what `make dev` serves
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
+}
+
+/// The deployment understood, and said no.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+pub enum Call<'a> {
+    Get,
+    Post(&'a Value),
+    Put(String),
 }
 
 /// What a deployment answered.
@@ -26,30 +44,33 @@ pub enum Answer {
 
 impl Deployment {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        body(self.call(path, None)?)
+        body(self.call(path, Call::Get)?)
     }
 
     pub fn post(&self, path: &str, asked: &Value) -> anyhow::Result<Value> {
-        body(self.call(path, Some(asked))?)
+        body(self.call(path, Call::Post(asked))?)
     }
 
-    /// One call; with a body it is a POST.
-    pub fn call(&self, path: &str, asked: Option<&Value>) -> anyhow::Result<Answer> {
-        let answer = match asked {
-            None => agent()
-                .get(self.at(path))
-                .header("authorization", &bearer()?)
-                .call(),
-            Some(asked) => agent()
-                .post(self.at(path))
-                .header("authorization", &bearer()?)
-                .content_type("application/json")
-                .send(asked.to_string()),
+    /// A document that may be megabytes long.
+    pub fn put(&self, path: &str, json: String) -> anyhow::Result<Value> {
+        body(self.call(path, Call::Put(json))?)
+    }
+
+    pub fn call(&self, path: &str, call: Call<'_>) -> anyhow::Result<Answer> {
+        let (url, bearer) = (self.at(path), bearer()?);
+        let with_body = |request: ureq::RequestBuilder<_>, json: String| {
+            let request = request.header("authorization", &bearer);
+            request.content_type("application/json").send(json)
+        };
+        let answer = match call {
+            Call::Get => agent().get(&url).header("authorization", &bearer).call(),
+            Call::Post(asked) => with_body(agent().post(&url), asked.to_string()),
+            Call::Put(json) => with_body(agent().put(&url), json),
         };
         read(answer.with_context(|| self.unreachable())?)
     }
 
-    fn origin(&self) -> String {
+    pub fn origin(&self) -> String {
         let set = self.url.clone().or_else(|| variable("EDGE_QUEUE_URL"));
         let url = set.unwrap_or_else(|| "http://127.0.0.1:8787".into());
         url.trim_end_matches('/').to_owned()
@@ -102,7 +123,8 @@ fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> 
 fn body(answer: Answer) -> anyhow::Result<Value> {
     match answer {
         Answer::Body(body) => Ok(body),
-        Answer::NotNow(why) | Answer::Refused(why) => bail!(why),
+        Answer::NotNow(why) => bail!(why),
+        Answer::Refused(why) => Err(Refused(why).into()),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::deployment::Deployment;
 #[derive(clap::Args)]
 #[command(after_help = "\
 The operator's key comes from the environment: ADMIN_KEY. A secret is shown once, when it is made.
-Exit status: 0 when it was done, 1 when it was refused or nobody answered, 2 for a wrong command
-line.
+Exit status: 0 when it was done, 1 when it was refused, 2 when nobody answered or the command line
+is wrong.
 
 Example:
   export ADMIN_KEY=... EDGE_QUEUE_URL=https://queue.example.com
@@ -34,6 +34,7 @@ pub struct Arguments {
 enum Verb {
     Create(Create),
     /// List every key, without its secret
+    #[command(after_help = "Example:\n  ops keys list --json")]
     List,
     Revoke(Revoke),
     Rotate(Rotate),

@@ -8,6 +8,7 @@ mod deployment;
 mod exit;
 mod files;
 mod folder;
+mod inventory;
 mod keys;
 mod mock_runpod;
 mod reconcile;
@@ -35,6 +36,7 @@ enum Verb {
     Compile(compile::Arguments),
     Contract(contract::Arguments),
     Convert(convert::Arguments),
+    Inventory(inventory::Arguments),
     Keys(keys::Arguments),
     MockRunpod(mock_runpod::Arguments),
     Reconcile(reconcile::Arguments),
@@ -47,7 +49,11 @@ enum Verb {
 fn main() -> ExitCode {
     run(Cli::parse().verb).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        exit::failed()
+        if error.is::<deployment::Refused>() {
+            exit::FOUND
+        } else {
+            exit::failed()
+        }
     })
 }
 
@@ -58,6 +64,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Reconcile(arguments) => return reconcile::run(&arguments),
         Verb::Recover(arguments) => return recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments)?,
+        Verb::Inventory(arguments) => inventory::run(&arguments)?,
         Verb::Keys(arguments) => keys::run(&arguments)?,
         Verb::MockRunpod(arguments) => mock_runpod::run(arguments)?,
         Verb::Statements(arguments) => statements::run(&arguments)?,
@@ -90,7 +97,7 @@ mod tests {
             let help = verb.get_after_help().map(ToString::to_string);
             let (_, example) = help
                 .as_deref()
-                .and_then(|help| help.split_once("\n\nExample:\n"))
+                .and_then(|help| help.split_once("Example:\n"))
                 .unwrap_or_else(|| panic!("{words} shows no example"));
             assert!(example.contains(&format!("  {words} ")), "{words}");
         }

@@ -126,14 +126,14 @@ impl Reader {
 
     fn work(&mut self, mut fields: Map<String, Value>) -> Work {
         let images = self.images(fields.remove("images"));
-        if let Some(prompt) = fields.remove("workflow").filter(|v| !v.is_null()) {
+        if let Some(workflow) = fields.remove("workflow").filter(|v| !v.is_null()) {
             for name in fields.keys() {
                 let message = "cannot be given beside workflow, which is sent as it is";
                 let path = format!("/{name}");
                 self.violations
                     .push(Violation::new(path, "unknown_input", message));
             }
-            return Work::Raw { prompt, images };
+            return Work::Raw { workflow, images };
         }
         let name = match fields.remove("template") {
             None | Some(Value::Null) => template::DEFAULT.to_owned(),

@@ -1,29 +1,20 @@
 //! Errors as callers see them. What is ours never explains itself; the log has the rest.
 
+mod refusals;
+
 use axum::http::{header, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::rate;
-use crate::access::Window;
 use crate::config::Problem;
 use crate::id::JobId;
-use crate::queue::allow::{Denied, Meter};
-use crate::queue::create::CreateError;
-use crate::queue::identify::Stranger;
-use crate::queue::session::NoSession;
-use crate::queue::QueueError;
+use crate::queue::allow::Meter;
 use crate::workflow::violation::Violation;
 
 /// Seconds after which a passing failure of ours is worth another try.
 const RETRY_AFTER_S: u32 = 2;
-
-/// A job of the shortest kind has ended by then.
-const BUSY_RETRY_AFTER_S: u32 = 5;
-/// A backlog does not go away in seconds.
-const FULL_RETRY_AFTER_S: u32 = 30;
-/// The period of the counters in wrangler.toml.
-const DAMPED_RETRY_AFTER_S: u32 = 60;
 
 /// Every error code of the API with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +82,7 @@ struct Fault {
     code: Code,
     message: String,
     details: Vec<Violation>,
+    node_errors: Option<Box<RawValue>>,
     retry_after_s: Option<u32>,
     job_id: Option<JobId>,
     /// For the log only.
@@ -109,6 +101,9 @@ struct Shown<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Violation]>::is_empty")]
     details: &'a [Violation],
+    /// Where ComfyUI has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_errors: Option<&'a RawValue>,
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<JobId>,
@@ -134,6 +129,7 @@ impl ApiError {
             code,
             message: message.into(),
             details: Vec::new(),
+            node_errors: None,
             retry_after_s: None,
             job_id: None,
             cause: None,
@@ -213,6 +209,7 @@ impl ApiError {
             message: &fault.message,
             request_id,
             details: &fault.details,
+            node_errors: fault.node_errors.as_deref(),
             retryable: fault.retry_after_s.is_some(),
             job_id: fault.job_id,
             checks: (!fault.problems.is_empty()).then_some(Checks {
@@ -244,121 +241,6 @@ impl ApiError {
         }
         response
     }
-}
-
-impl From<QueueError> for ApiError {
-    fn from(error: QueueError) -> Self {
-        let shown = if error.is_passing() {
-            Self::unavailable("the service is briefly unavailable; try again")
-        } else {
-            Self::internal(&error)
-        };
-        shown.with(|fault| fault.cause = Some(error.to_string()))
-    }
-}
-
-impl From<CreateError> for ApiError {
-    fn from(error: CreateError) -> Self {
-        match error {
-            CreateError::Violations(details) => Self::violations(Code::ContractViolation, details),
-            CreateError::Workflow(details) => Self::violations(Code::WorkflowInvalid, details),
-            CreateError::EditorGraph => Self::at(
-                Code::WorkflowFormatUi,
-                "/workflow",
-                "workflow_format_ui",
-                "this is what the editor saves; in ComfyUI choose Workflow > Export (API), or run \
-                 `ops convert`, and send that",
-            ),
-            CreateError::TooLarge { path, message } => {
-                Self::at(Code::PayloadTooLarge, &path, "too_large", &message)
-            }
-            CreateError::Mismatch { job } => {
-                let message = "this idempotency key belongs to a job with another body";
-                let error = Self::new(Code::IdempotencyMismatch, message);
-                error.with(|fault| fault.job_id = Some(job))
-            }
-            CreateError::Unsure { job } => {
-                let message = "it is not known whether the job was recorded; repeat the request \
-                     with the same idempotency key, or ask for the status of job_id";
-                Self::unavailable(message).with(|fault| fault.job_id = Some(job))
-            }
-            CreateError::Denied(denied) => denied.into(),
-            CreateError::Queue(error) => error.into(),
-        }
-    }
-}
-
-impl From<Stranger> for ApiError {
-    fn from(stranger: Stranger) -> Self {
-        match stranger {
-            Stranger::Refused(message) => Self::new(Code::Unauthorized, message),
-            Stranger::TooMany => too_many(),
-            Stranger::Queue(error) => error.into(),
-        }
-    }
-}
-
-impl From<NoSession> for ApiError {
-    fn from(refusal: NoSession) -> Self {
-        match refusal {
-            NoSession::Off => {
-                let message = "this deployment gives pages no sessions: SESSION_JOBS_PER_DAY is 0";
-                Self::new(Code::Forbidden, message)
-            }
-            NoSession::TooMany => too_many(),
-            NoSession::Challenge => {
-                let message = "the challenge was not passed: send what Turnstile's widget gave, \
-                     fresh and once, as turnstile_token";
-                Self::new(Code::Forbidden, message)
-            }
-            NoSession::Queue(error) => error.into(),
-        }
-    }
-}
-
-impl From<Denied> for ApiError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Scope(scope) => {
-                let message = format!(
-                    "this needs the scope {}, which the key lacks",
-                    scope.as_str()
-                );
-                Self::new(Code::Forbidden, message)
-            }
-            Denied::NotPublic => {
-                let message = "this template is not public: a session may not use it";
-                Self::new(Code::Forbidden, message)
-            }
-            Denied::Revoked => Self::new(Code::Unauthorized, "the key has been revoked"),
-            Denied::Spent(Window::Day, meter) => {
-                let message = "the jobs of this day are used up; the next day begins at 00:00 UTC";
-                let seconds = Window::Day.ends_in_s(meter.at);
-                Self::later(Code::BudgetExhausted, message, seconds).metered(&meter)
-            }
-            Denied::Spent(Window::Minute, meter) => {
-                let seconds = Window::Minute.ends_in_s(meter.at);
-                let message = "the jobs of this minute are used up";
-                Self::later(Code::RateLimited, message, seconds).metered(&meter)
-            }
-            Denied::Busy(meter) => {
-                let message = format!(
-                    "{} jobs have not ended, and there may be no more at a time",
-                    meter.standing.live_jobs
-                );
-                Self::later(Code::RateLimited, message, BUSY_RETRY_AFTER_S).metered(&meter)
-            }
-            Denied::Full => {
-                let message = "too many jobs are waiting, of all callers; try again later";
-                Self::later(Code::QueueFull, message, FULL_RETRY_AFTER_S)
-            }
-        }
-    }
-}
-
-fn too_many() -> ApiError {
-    let message = "too many requests in a short time";
-    ApiError::later(Code::RateLimited, message, DAMPED_RETRY_AFTER_S)
 }
 
 /// The fallback for paths that no route has.

@@ -18,9 +18,9 @@ pub fn fingerprint(
             inputs,
             shorthands,
         } => serde_json::json!({"template": name, "inputs": inputs, "shorthands": shorthands}),
-        Work::Raw { prompt, images } => {
+        Work::Raw { workflow, images } => {
             let images: Vec<_> = images.iter().map(|(n, u)| (n, &u.reference)).collect();
-            serde_json::json!({"workflow": prompt, "images": images})
+            serde_json::json!({"workflow": workflow, "images": images})
         }
     };
     let mut whole = serde_json::json!({"work": work, "labels": labels, "priority": priority});

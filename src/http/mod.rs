@@ -14,6 +14,7 @@ mod form;
 mod gpu;
 mod health;
 mod inputs;
+mod inventory;
 mod keys;
 mod limits;
 mod path;
@@ -28,7 +29,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{middleware, Router};
 
 use crate::app::App;
@@ -66,6 +67,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/keys", post(keys::create))
         .route("/api/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/api/admin/keys/{id}/rotate", post(keys::rotate))
+        .route("/api/admin/inventory", get(inventory::show))
+        .route("/api/admin/inventory", put(inventory::put))
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::id::{JobId, ProviderId};
 use crate::job::{Failure, JobStatus};
 use crate::media::Kind;
+use crate::queue::create::RAW;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
 use crate::workflow::template;
@@ -29,6 +30,7 @@ pub struct JobView<'a> {
     template_version: &'a str,
     template_hash: &'a str,
     prompt_hash: &'a str,
+    checked: &'static str,
     inputs: &'a RawValue,
     labels: &'a BTreeMap<String, String>,
     created_at: String,
@@ -151,6 +153,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         template_version: &accepted.template_version,
         template_hash: &accepted.template_hash,
         prompt_hash: &accepted.prompt_hash,
+        checked: checked(record),
         inputs: &accepted.inputs,
         labels: &accepted.labels,
         created_at: accepted.created_at.iso8601(),
@@ -194,6 +197,16 @@ fn waits(record: &Record) -> Option<(UnixMillis, Option<UnixMillis>)> {
     let opened_at = record.job.opened_at;
     let since = record.attempt_ended_at.unwrap_or(opened_at).max(opened_at);
     Some((since, record.job.retry_at))
+}
+
+/// What the job was checked against before it was accepted.
+fn checked(record: &Record) -> &'static str {
+    let accepted = &record.accepted;
+    match (&accepted.inventory_hash, accepted.template.as_str()) {
+        (Some(_), _) => "inventory",
+        (None, RAW) => "structure",
+        (None, _) => "contract",
+    }
 }
 
 /// The job as it was when it was accepted: made of what never changes, so that a repeated create is

@@ -4,11 +4,13 @@
 //! it and never compiled again, whatever is deployed later.
 
 mod plan;
+mod raw;
 mod times;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::value::{to_raw_value, RawValue};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -30,6 +32,9 @@ use times::Times;
 /// far below D1's 2 MB.
 const PROMPT_ROW_BYTES_MAX: usize = 256 << 10;
 
+/// What stands for the name of a template where a caller brought a workflow.
+pub const RAW: &str = "raw";
+
 /// Bytes that came with the request itself.
 #[derive(Clone, Debug)]
 pub struct Upload {
@@ -48,9 +53,9 @@ pub enum Work {
         inputs: Map<String, Value>,
         shorthands: Map<String, Value>,
     },
-    /// A caller's own API-format prompt, with the files its nodes name.
+    /// A caller's own workflow, a prompt or an editor graph, with the files its nodes name.
     Raw {
-        prompt: Value,
+        workflow: Value,
         images: Vec<(String, Upload)>,
     },
 }
@@ -79,7 +84,7 @@ pub enum CreateError {
     #[error("the inputs do not fit the contract")]
     Violations(Vec<Violation>),
     #[error("the workflow cannot run")]
-    Workflow(Vec<Violation>),
+    Workflow(Box<Unfit>),
     #[error("the workflow is an editor graph, not an API-format prompt")]
     EditorGraph,
     #[error("the job is larger than the provider takes")]
@@ -93,6 +98,24 @@ pub enum CreateError {
     Denied(#[from] Denied),
     #[error(transparent)]
     Queue(#[from] QueueError),
+}
+
+/// What is wrong with a workflow.
+#[derive(Debug)]
+pub struct Unfit {
+    pub violations: Vec<Violation>,
+    /// As ComfyUI would answer it: empty where the prompt as a whole is wrong.
+    pub node_errors: Option<Box<RawValue>>,
+}
+
+impl CreateError {
+    fn unfit(violations: Vec<Violation>) -> Self {
+        Self::Workflow(Box::new(Unfit {
+            violations,
+            // An empty map always serializes.
+            node_errors: to_raw_value(&Map::new()).ok(),
+        }))
+    }
 }
 
 impl From<StoreError> for CreateError {
@@ -274,6 +297,7 @@ fn accepted(
         usual_ms: plan.usual_ms,
         start_by_ms: times.start_by_ms,
         deadline_ms: times.deadline_ms,
+        inventory_hash: plan.inventory_hash.clone(),
     }
 }
 

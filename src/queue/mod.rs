@@ -13,6 +13,7 @@ pub mod health;
 pub mod hear;
 pub mod identify;
 pub mod inputs;
+pub mod inventory;
 pub mod keys;
 pub mod listen;
 pub mod read;

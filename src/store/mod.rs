@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod endpoints;
+pub mod inventories;
 pub mod jobs;
 pub mod keys;
 pub mod spending;
@@ -39,6 +40,12 @@ pub const STATEMENTS: &[&str] = &[
     endpoints::FIND,
     endpoints::PAUSE,
     endpoints::NOTE_WORKERS,
+    inventories::ADD,
+    inventories::ADOPT,
+    inventories::FORGET,
+    inventories::FIND,
+    inventories::LOAD,
+    inventories::NAMES,
     jobs::CREATE,
     jobs::CREATE_PROMPT,
     jobs::FIND,

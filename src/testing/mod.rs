@@ -1,5 +1,6 @@
 //! The outside world in memory, for tests, simulations and the operator's mocks.
 
+mod answered;
 pub mod clock;
 pub mod gates;
 pub mod memory;

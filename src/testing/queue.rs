@@ -11,12 +11,11 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{header, Request, StatusCode};
 use axum::Router;
-use bytes::Bytes;
 use futures::future::BoxFuture;
-use http_body_util::BodyExt;
 use serde_json::Value;
-use tower_service::Service;
 
+use super::answered::answer;
+pub use super::answered::{request, Answered};
 use super::clock::ManualClock;
 use super::gates::MemoryGates;
 use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryTasks};
@@ -53,26 +52,6 @@ pub struct TestQueue {
     pub limiter: Arc<MemoryLimiter>,
     tasks: Arc<MemoryTasks>,
     waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-pub struct Answered {
-    pub status: StatusCode,
-    pub headers: axum::http::HeaderMap,
-    pub bytes: Bytes,
-}
-
-impl Answered {
-    /// The body as JSON; null if it is none.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_default()
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default()
-    }
 }
 
 impl TestQueue {
@@ -146,6 +125,19 @@ impl TestQueue {
             tasks,
             waiting: Mutex::default(),
         }
+    }
+
+    /// Gives the endpoint the inventory of the simulated GPU, as `make dev` does.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn stock(&self) {
+        let bearer = format!("Bearer {ADMIN_KEY}");
+        let headers = [("authorization", bearer.as_str())];
+        let body = include_str!("../../inventory/core.json");
+        let put = request("PUT", "/api/admin/inventory", &headers, body.into());
+        let answer = self.send(put).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.json());
     }
 
     pub fn now(&self) -> UnixMillis {
@@ -330,32 +322,6 @@ fn config(over: &[(&str, &str)]) -> Config {
             .map(|(_, value)| (*value).to_owned())
     });
     config.unwrap_or_else(|problems| panic!("{problems:?}"))
-}
-
-/// # Panics
-/// When a test names an impossible path or header.
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request
-        .body(body)
-        .unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-async fn answer(mut router: Router, request: Request<Body>) -> Answered {
-    let Ok(response) = router.call(request).await;
-    let (parts, body) = response.into_parts();
-    let bytes = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes);
-    Answered {
-        status: parts.status,
-        headers: parts.headers,
-        bytes: bytes.unwrap_or_default(),
-    }
 }
 
 /// What leaves the product: to itself, to Turnstile, or to RunPod.

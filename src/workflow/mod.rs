@@ -7,6 +7,7 @@ pub mod contract;
 pub mod convert;
 pub mod draft;
 pub mod graph;
+pub mod inventory;
 pub mod json;
 pub mod prompt;
 pub mod python;

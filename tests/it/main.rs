@@ -6,6 +6,7 @@
 mod access;
 mod contract;
 mod contract_docs;
+mod core_inventory;
 mod docs;
 mod flows;
 mod golden;

@@ -13,11 +13,11 @@ pub const CREATE: &str = "-- jobs::create
 INSERT INTO jobs (id, caller, request_key, fingerprint, template, template_version, template_hash,
   protocol, inputs_json, files_json, outputs_json, labels_json, prompt_hash, prompt_in_blob,
   priority, webhook_url, webhook_events, provider, endpoint, created_at, execution_limit_ms,
-  usual_ms, opened_at, start_by_ms, due_at, deadline_ms)
+  usual_ms, opened_at, start_by_ms, due_at, deadline_ms, inventory_hash)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-  ?21, ?22, ?20, ?23, ?24, ?25
-WHERE (?26 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?26 AND charge = ?27))
-  AND (?28 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?28 AND revoked_at IS NULL))
+  ?21, ?22, ?20, ?23, ?24, ?25, ?26
+WHERE (?27 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?27 AND charge = ?28))
+  AND (?29 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?29 AND revoked_at IS NULL))
 ON CONFLICT DO NOTHING";
 
 /// Only beside the job that this very create recorded.
@@ -159,6 +159,7 @@ fn params(accepted: &Accepted, due_at: UnixMillis, payer: &Payer<'_>) -> Vec<Par
         accepted.start_by_ms.into(),
         due_at.into(),
         accepted.deadline_ms.into(),
+        accepted.inventory_hash.as_deref().into(),
     ];
     params.extend(payer.proof(accepted.id, 1));
     params

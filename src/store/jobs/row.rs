@@ -21,7 +21,8 @@ macro_rules! columns {
          created_at, execution_limit_ms, usual_ms, round, opened_at, start_by_ms, status, \
          phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
          execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
-         provider_id, retry_at, refusals, wait_reason, deadline_ms, failures, canceled_through"
+         provider_id, retry_at, refusals, wait_reason, deadline_ms, failures, canceled_through, \
+         inventory_hash"
     };
 }
 pub(super) use columns;
@@ -68,6 +69,8 @@ pub struct Accepted {
     pub start_by_ms: u64,
     /// How long a round may take in all. `None`: only the other limits hold.
     pub deadline_ms: Option<u64>,
+    /// The inventory that a caller's own workflow was checked against.
+    pub inventory_hash: Option<String>,
 }
 
 /// A job: what decisions are made of, what was accepted, and how it ended.
@@ -180,6 +183,7 @@ pub(super) struct Row {
     deadline_ms: Option<u64>,
     failures: u32,
     canceled_through: u32,
+    inventory_hash: Option<String>,
     /// Only in what reads a [`Full`].
     #[serde(default, deserialize_with = "json_text")]
     outputs: Vec<OutputRow>,
@@ -254,6 +258,7 @@ impl From<Row> for Record {
                 usual_ms: row.usual_ms,
                 start_by_ms: row.start_by_ms,
                 deadline_ms: row.deadline_ms,
+                inventory_hash: row.inventory_hash,
             },
             completed_at: row.completed_at,
             error: row.error_json,
