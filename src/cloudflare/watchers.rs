@@ -72,11 +72,11 @@ impl Watchers for DurableWatchers {
     }
 
     async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError> {
-        let mut response = self.call(job, "/alarm", None).await?;
-        let read = SendFuture::new(async move { response.0.text().await });
-        let text = read
-            .await
-            .map_err(|error| WatcherError(error.to_string()))?;
+        let response = self.call(job, "/alarm", None).await?;
+        let read = async move { JsFuture::from(response.0.text()?).await };
+        let text = SendFuture::new(read).await;
+        let text = text.map_err(|error| WatcherError(format!("{error:?}")))?;
+        let text = text.as_string().unwrap_or_default();
         Ok(text.parse().map(UnixMillis::new).ok())
     }
 
