@@ -12,6 +12,9 @@ use crate::workflow::violation::Violation;
 /// Seconds after which a passing failure of ours is worth another try.
 const RETRY_AFTER_S: u32 = 2;
 
+/// Seconds after which a listener may have left.
+const STREAMS_RETRY_AFTER_S: u32 = 15;
+
 /// Every error code of the API with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -21,20 +24,25 @@ pub enum Code {
     WorkflowInvalid,
     WorkflowFormatUi,
     IdempotencyMismatch,
+    MissingAsset,
     Unauthorized,
     NotFound,
+    BlobNotFound,
     Conflict,
+    AssetInUse,
+    HashMismatch,
     PayloadTooLarge,
     UnsupportedMediaType,
     MethodNotAllowed,
     RangeNotSatisfiable,
+    TooManyStreams,
     Unavailable,
     Internal,
 }
 
 impl Code {
     /// The stable name, the status, and the title of the kind of error.
-    const fn parts(self) -> (&'static str, u16, &'static str) {
+    pub(super) const fn parts(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::InvalidJson => ("invalid_json", 400, "The body is not JSON"),
             Self::InvalidRequest => ("invalid_request", 400, "The request is malformed"),
@@ -48,13 +56,18 @@ impl Code {
                 422,
                 "The key was used for another request",
             ),
+            Self::MissingAsset => ("missing_asset", 422, "A file is not there"),
             Self::Unauthorized => ("unauthorized", 401, "A key is needed"),
             Self::NotFound => ("not_found", 404, "There is no such thing"),
+            Self::BlobNotFound => ("blob_not_found", 404, "There are no such bytes"),
             Self::Conflict => ("conflict", 409, "Not in this state"),
+            Self::AssetInUse => ("asset_in_use", 409, "Something still needs it"),
+            Self::HashMismatch => ("hash_mismatch", 409, "Other bytes than announced"),
             Self::PayloadTooLarge => ("payload_too_large", 413, "Too large"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "Not in this format"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Not with this method"),
             Self::RangeNotSatisfiable => ("range_not_satisfiable", 416, "Nothing in this range"),
+            Self::TooManyStreams => ("too_many_streams", 429, "Too many listeners"),
             Self::Unavailable => ("unavailable", 503, "Not possible right now"),
             Self::Internal => ("internal", 500, "An error of ours"),
         }
@@ -66,12 +79,12 @@ impl Code {
 pub struct ApiError(Box<Fault>);
 
 #[derive(Clone, Debug)]
-struct Fault {
-    code: Code,
-    message: String,
-    details: Vec<Violation>,
+pub(super) struct Fault {
+    pub code: Code,
+    pub message: String,
+    pub details: Vec<Violation>,
     retry_after_s: Option<u32>,
-    job_id: Option<JobId>,
+    pub job_id: Option<JobId>,
     /// For the log only.
     cause: Option<String>,
     content_range: Option<String>,
@@ -143,12 +156,22 @@ impl ApiError {
         error.with(|fault| fault.content_range = Some(format!("bytes */{size_bytes}")))
     }
 
+    pub fn too_many_streams() -> Self {
+        let message = "the job has as many listeners as it can have; ask for its status instead";
+        let error = Self::new(Code::TooManyStreams, message);
+        error.with(|fault| fault.retry_after_s = Some(STREAMS_RETRY_AFTER_S))
+    }
+
     pub fn no_job() -> Self {
         Self::new(Code::NotFound, "there is no such job")
     }
 
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.0.code.parts().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(super) fn fault(&self) -> &Fault {
+        &self.0
     }
 
     /// For the log; never shown.
@@ -174,13 +197,19 @@ impl ApiError {
             instance,
         };
         let body = serde_json::to_vec(&shown).unwrap_or_default();
-        let mut response = (self.status(), body).into_response();
-        let headers = response.headers_mut();
         let content_type = if as_problem {
             "application/problem+json"
         } else {
             "application/json"
         };
+        self.respond(content_type, body)
+    }
+
+    /// A body with the status and the headers of this error.
+    pub(super) fn respond(&self, content_type: &'static str, body: Vec<u8>) -> Response {
+        let fault = &*self.0;
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.extend(
             fault
@@ -193,7 +222,7 @@ impl ApiError {
                 .and_then(|range| HeaderValue::from_str(range).ok())
                 .map(|range| (header::CONTENT_RANGE, range)),
         );
-        if error == "unauthorized" {
+        if fault.code == Code::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
@@ -223,6 +252,7 @@ impl From<CreateError> for ApiError {
                 "this is what the editor saves; in ComfyUI choose Workflow > Export (API), or run \
                  `ops convert`, and send that",
             ),
+            CreateError::MissingAssets(details) => Self::violations(Code::MissingAsset, details),
             CreateError::TooLarge { path, message } => {
                 Self::at(Code::PayloadTooLarge, &path, "too_large", &message)
             }

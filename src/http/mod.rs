@@ -14,10 +14,12 @@ mod health;
 mod inputs;
 mod limits;
 mod path;
+mod progress;
 mod queue;
 mod request_id;
 mod results;
 mod templates;
+mod v2;
 pub mod view;
 mod webhooks;
 
@@ -30,7 +32,7 @@ use crate::app::App;
 
 pub use answer::PlatformBody;
 pub use health::refusing;
-pub use view::event_of;
+pub use view::RENDER;
 
 /// Every route, in the order of docs/API.md.
 pub fn router(app: Arc<App>) -> Router {
@@ -46,11 +48,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/templates", get(templates::list))
         .route("/api/templates/{name}", get(templates::one))
         .route("/api/webhooks/{provider}/{token}", post(webhooks::callback))
+        .route("/api/progress/{token}", post(progress::tell))
         .route("/api/health", get(health::health))
         .route("/api/gpu/health", get(gpu::health))
         .route("/api/admin/jobs/{id}/evidence", get(admin::evidence))
         .route("/api/admin/jobs/{id}/recover", post(admin::recover))
         .route("/api/admin/sweep", post(admin::sweep))
+        .merge(v2::routes())
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(

@@ -9,11 +9,13 @@
 
 mod failure;
 mod judge;
+mod progress;
 mod report;
 mod step;
 
 pub use failure::{Failure, FailureCode};
 pub use judge::{judge, Verdict};
+pub use progress::{Preview, Progress, Told};
 pub use report::{Output, OutputData, Report, Times};
 pub use step::{next_step, Purpose, Step, NOT_FOUND_PATIENCE_MS, TTL_MARGIN_MS};
 

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::backoff::{look_delay_ms, Jitter};
 use crate::id::{JobId, ProviderId};
 use crate::job::{
-    next_step, Ending, Failure, FailureCode, Job, Purpose, Report, Step, Times,
+    next_step, Ending, Failure, FailureCode, Job, Progress, Purpose, Report, Step, Times, Told,
     NOT_FOUND_PATIENCE_MS,
 };
 use crate::log;
@@ -192,6 +192,7 @@ impl Turn<'_> {
         };
         let goes_on = matches!(report, Report::Queued | Report::Running { .. });
         let has_begun = matches!(report, Report::Running { .. });
+        self.tell(n, &report);
         let news = News {
             n,
             provider_id: Some(id.clone()),
@@ -204,6 +205,22 @@ impl Turn<'_> {
             Some(Ending::Expired) if has_begun => Ok(Next::Stay),
             Some(ending) if goes_on => self.cancel(n, id, Purpose::End(ending)).await,
             _ => Ok(settled.into()),
+        }
+    }
+
+    /// Listeners hear how far the work is, where the provider says.
+    fn tell(&self, n: u32, report: &Report) {
+        if let Report::Running {
+            progress_permille: Some(permille),
+        } = report
+        {
+            let share = f64::from((*permille).min(1000)) / 1000.0;
+            self.watch.tell(Told {
+                attempt: n,
+                has_begun: false,
+                progress: Some(Progress::of_share(share)),
+                preview: None,
+            });
         }
     }
 

@@ -4,6 +4,7 @@
 //! it and never compiled again, whatever is deployed later.
 
 mod plan;
+mod references;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use crate::store::StoreError;
 use crate::workflow::violation::Violation;
 
 use plan::Plan;
+pub use references::restore;
 
 /// A prompt up to this size lies in the database, a larger one in the object store: rows must stay
 /// far below D1's 2 MB.
@@ -79,6 +81,8 @@ pub enum CreateError {
     Workflow(Vec<Violation>),
     #[error("the workflow is an editor graph, not an API-format prompt")]
     EditorGraph,
+    #[error("the workflow names files that are not the caller's")]
+    MissingAssets(Vec<Violation>),
     #[error("the job is larger than the provider takes")]
     TooLarge { path: String, message: String },
     #[error("the request key names another request")]

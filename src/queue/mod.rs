@@ -2,6 +2,7 @@
 //! hearing an ending goes through [`settle`].
 
 pub mod advance;
+pub mod assets;
 mod best_effort;
 pub mod cancel;
 pub mod create;
@@ -15,6 +16,7 @@ pub mod recover;
 pub mod retry;
 pub mod settle;
 pub mod sweep;
+pub mod tell;
 
 use thiserror::Error;
 

@@ -153,6 +153,11 @@ impl Turn<'_> {
                 self.provider.name(),
                 self.app.signer.callback(claim)
             ),
+            progress_url: format!(
+                "{}/api/progress/{}",
+                self.app.config.public_url,
+                self.app.signer.progress(claim)
+            ),
             execution_limit_ms: accepted.execution_limit_ms,
             ttl_ms: begun.record.job.ttl_ms(),
             simulate: accepted.labels.get("simulate").cloned(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::value::{to_raw_value, RawValue};
 use serde_json::{Map, Value};
 
-use super::{CreateError, Request, Upload, Work};
+use super::{references, CreateError, Request, Upload, Work};
 use crate::app::App;
 use crate::media;
 use crate::queue::{Call, QueueError};
@@ -60,7 +60,12 @@ pub async fn plan(app: &App, call: &Call, request: &Request) -> Result<Plan, Cre
             inputs,
             shorthands,
         } => from_template(app, call, request, name, (inputs, shorthands)).await?,
-        Work::Raw { prompt, images } => verbatim(request, prompt, images)?,
+        Work::Raw { prompt, images } => {
+            let staged = references::stage(app, call, prompt).await?;
+            let mut plan = verbatim(request, &staged.prompt, images)?;
+            plan.files.extend(staged.files);
+            plan
+        }
     };
     fits(app, &plan)?;
     Ok(plan)

@@ -21,6 +21,6 @@ pub use finish::{
     FINISH, FINISH_ATTEMPT, FINISH_OUTPUTS, WINNER,
 };
 pub use list::{list, Filter, Page, LIST, LIST_EXAMINED};
-pub use read::{find, full, FIND, FULL};
+pub use read::{beginning, find, full, prompt, BEGINNING, FIND, FULL, PROMPT_OF};
 pub use row::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
 pub use turn::{cancel, retry, sweep, Round, CANCEL, RETRY, SWEEP};
