@@ -40,7 +40,8 @@ impl fmt::Display for JobId {
     }
 }
 
-/// Names a file of a caller's, as the Comfy API does: an upload by its content, an output by its job.
+/// Names a file of a caller's, as the Comfy API does: an upload by its content, an output by its
+/// job.
 ///
 /// Nothing is stored for it. An upload's id is a UUID v8 of the first bits of its hash; an output's
 /// is its job's UUID v7 with the number of the output in the place of its first random bits.

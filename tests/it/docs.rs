@@ -175,6 +175,23 @@ fn every_route_has_a_section_and_no_other() {
 }
 
 #[test]
+fn every_operation_of_the_comfy_api_has_a_row_and_no_other() {
+    let source = read("src/http/v2/mod.rs");
+    let calls = source.split(".route(").skip(1);
+    let routes = calls.flat_map(|call| {
+        let (path, rest) = call.split_once('"').unwrap().1.split_once('"').unwrap();
+        let methods = rest.split(".route(").next().unwrap();
+        let methods = ["get", "head", "post", "delete"]
+            .into_iter()
+            .filter(|method| methods.contains(&format!("{method}(")));
+        let shown = methods.map(|method| format!("{} {path}", method.to_uppercase()));
+        shown.collect::<Vec<_>>()
+    });
+    let page = read("docs/COMPAT.md");
+    assert_eq!(first_cells(section(&page, "## Operations")), set(routes));
+}
+
+#[test]
 fn every_error_code_has_a_row_and_no_other() {
     let page = read("docs/API.md");
     let rows = section(&page, "## Errors")

@@ -62,6 +62,8 @@ fn code(code: Code, details: &[Violation]) -> &'static str {
         Code::IdempotencyMismatch => "idempotency_key_reuse",
         Code::ContractViolation if only("/metadata") => "metadata_invalid",
         Code::ContractViolation if only("/workflow") => "invalid_workflow",
+        Code::InvalidRequest if only("/cursor") => "invalid_cursor",
+        Code::InvalidRequest if only("/metadata") => "invalid_metadata_filter",
         Code::Internal | Code::Unavailable => "upstream_error",
         other => other.parts().0,
     }

@@ -48,7 +48,11 @@ where
         match stream.next().now_or_never() {
             None => return (frames, false),
             Some(None) => return (frames, true),
-            Some(Some(frame)) => frames.push(String::from_utf8(frame.unwrap().into()).unwrap()),
+            // What happens at once comes in one piece: the outputs and the status of a success.
+            Some(Some(piece)) => {
+                let piece = String::from_utf8(piece.unwrap().into()).unwrap();
+                frames.extend(piece.split_inclusive("\n\n").map(str::to_owned));
+            }
         }
     }
 }

@@ -2,11 +2,13 @@
 
 mod admin;
 mod cancel;
+mod comfy;
 mod cost;
 mod create;
 mod envelope;
 mod events;
 mod list;
+mod live;
 mod results;
 mod retry;
 mod templates;
