@@ -108,7 +108,23 @@ function stories(name, product, { tells }) {
   });
 }
 
-stories("simulated", sharedProduct(), { tells: true });
+const simulated = sharedProduct();
+
+test("every_answer_is_as_openapi_json_says", async () => {
+  const path = join(simulated.state, "conform.png");
+  await writeFile(path, png(16, 16, 3));
+  const lines = [];
+  const python = start(
+    join(ROOT, ".tools/python/bin/python"),
+    [join(ROOT, "tests/e2e/sdk/conform.py"), path],
+    { env: { COMFY_BASE_URL: simulated.url }, onLine: (line) => lines.push(line) },
+  );
+  assert.equal(await python.exit, 0, lines.join("\n"));
+  const { answers, operations } = JSON.parse(lines.at(-1));
+  assert.ok(answers > 60 && operations > 20, lines.at(-1));
+});
+
+stories("simulated", simulated, { tells: true });
 stories("mock of RunPod", sharedProduct({ runpod: true, plan: { job: { queue_ms: 50, run_ms: 400 } } }), {
   tells: false,
 });
