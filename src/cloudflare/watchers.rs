@@ -111,8 +111,8 @@ impl Watchers for DurableWatchers {
         let limit = SendFuture::new(async move {
             Delay::from(Duration::from_millis(limit_ms.into())).await;
         });
-        let Either::Left((called, _)) = select(self.call(job, "/progress"), Box::pin(limit)).await
-        else {
+        let asked = Box::pin(self.call(job, "/progress"));
+        let Either::Left((called, _)) = select(asked, Box::pin(limit)).await else {
             return Ok(None);
         };
         let response = called?;

@@ -29,7 +29,9 @@ const graph = (image = "nothing.png") => ({
 /** A job that runs long: told to by a label, which this client cannot set, or by the mock's plan. */
 const slow = { template: "text-to-image", inputs: { prompt: "x" }, metadata: { simulate: "slow" } };
 
-function stories(name, product, { tells }) {
+/** Every test of one product, whose hooks belong to its group. */
+function stories(name, options, { tells }, more = () => {}) {
+  let product;
   async function photo() {
     const path = join(product.state, "photo.png");
     await writeFile(path, png(32, 24, tells ? 1 : 2));
@@ -37,6 +39,9 @@ function stories(name, product, { tells }) {
   }
 
   describe(name, () => {
+    product = sharedProduct(options);
+    more(product);
+
     test("the_python_client_runs_its_own_quick_start", async () => {
       const lines = [];
       const python = start(
@@ -45,7 +50,7 @@ function stories(name, product, { tells }) {
         { env: { COMFY_BASE_URL: product.url }, onLine: (line) => lines.push(line) },
       );
       assert.equal(await python.exit, 0, lines.join("\n"));
-      assert.equal(lines.length, 6, lines.join("\n"));
+      assert.equal(lines.length, 7, lines.join("\n"));
     });
 
     test("the_typescript_client_runs_its_own_quick_start", async () => {
@@ -108,23 +113,22 @@ function stories(name, product, { tells }) {
   });
 }
 
-const simulated = sharedProduct();
+function conformance(product) {
+  test("every_answer_is_as_openapi_json_says", async () => {
+    const path = join(product.state, "conform.png");
+    await writeFile(path, png(16, 16, 3));
+    const lines = [];
+    const python = start(
+      join(ROOT, ".tools/python/bin/python"),
+      [join(ROOT, "tests/e2e/sdk/conform.py"), path],
+      { env: { COMFY_BASE_URL: product.url }, onLine: (line) => lines.push(line) },
+    );
+    assert.equal(await python.exit, 0, lines.join("\n"));
+    const { answers, operations } = JSON.parse(lines.at(-1));
+    assert.ok(answers > 60 && operations > 20, lines.at(-1));
+  });
+}
 
-test("every_answer_is_as_openapi_json_says", async () => {
-  const path = join(simulated.state, "conform.png");
-  await writeFile(path, png(16, 16, 3));
-  const lines = [];
-  const python = start(
-    join(ROOT, ".tools/python/bin/python"),
-    [join(ROOT, "tests/e2e/sdk/conform.py"), path],
-    { env: { COMFY_BASE_URL: simulated.url }, onLine: (line) => lines.push(line) },
-  );
-  assert.equal(await python.exit, 0, lines.join("\n"));
-  const { answers, operations } = JSON.parse(lines.at(-1));
-  assert.ok(answers > 60 && operations > 20, lines.at(-1));
-});
-
-stories("simulated", simulated, { tells: true });
-stories("mock of RunPod", sharedProduct({ runpod: true, plan: { job: { queue_ms: 50, run_ms: 400 } } }), {
-  tells: false,
-});
+const mock = { runpod: true, plan: { job: { queue_ms: 50, run_ms: 400 } } };
+stories("simulated", {}, { tells: true }, conformance);
+stories("mock of RunPod", mock, { tells: false });

@@ -78,7 +78,7 @@ def sync_story():
     print("run, outputs, range")
 
     # The same bytes are not sent again, and a job's output is the next one's input.
-    again = client.assets.from_bytes(PHOTO.read_bytes(), file_path="again.png")
+    again = client.assets.from_bytes(PHOTO.read_bytes(), filename="again.png")
     again.commit()
     same("deduplicated", (again.created_new, again.id), (False, asset.id))
     print("assets by content")
@@ -124,7 +124,7 @@ def sync_story():
         failed = client.submit(wf, metadata={"simulate": "fail"})
         error = raises(JobFailed, failed.result)
         same("node", error.error.node_id, "3")
-    fresh = client.assets.from_bytes(b"a text of its own", file_path="note.txt")
+    fresh = client.assets.from_bytes(b"a text of its own", filename="note.txt")
     fresh.commit()
     fresh.delete()
     print("cancel, failure, delete")
