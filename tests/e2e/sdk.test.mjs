@@ -105,7 +105,7 @@ function stories(name, options, { tells }, more = () => {}) {
         json[1] = { class_type: "EmptyImage", inputs: { width: 8, height: 8, batch_size: 1, color: 0 } };
         return json;
       };
-      const key = { idempotencyKey: `typescript-${name}` };
+      const key = { idempotencyKey: "typescript-1" };
       const first = await submit(one("a"), key);
       assert.equal((await submit(one("a"), key)).id, first.id, "the same job again");
       await assert.rejects(submit(one("b"), key), IdempotencyKeyReuse);
@@ -129,6 +129,8 @@ function conformance(product) {
   });
 }
 
-const mock = { runpod: true, plan: { job: { queue_ms: 50, run_ms: 400 } } };
+/** Long enough to be canceled. */
+const RUN_MS = 2_500;
+const mock = { runpod: true, plan: { job: { queue_ms: 50, run_ms: RUN_MS } } };
 stories("simulated", {}, { tells: true }, conformance);
 stories("mock of RunPod", mock, { tells: false });
