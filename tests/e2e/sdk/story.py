@@ -97,7 +97,6 @@ def sync_story():
     key = comfy_sdk.__name__ + "-key-1"
     first = client.submit(wf, idempotency_key=key)
     same("replayed", client.submit(wf, idempotency_key=key).id, first.id)
-    other = client.workflows.from_json({**graph("x.png"), "8": graph()["9"]})
     wf_other = client.workflows.from_json({k: v for k, v in wf.json.items()})
     wf_other.json["9"] = {**wf.json["9"], "inputs": {"images": ["10", 0], "filename_prefix": "y"}}
     raises(IdempotencyKeyReuse, lambda: client.submit(wf_other, idempotency_key=key))
@@ -113,7 +112,6 @@ def sync_story():
     stranger = {"__type": "core/ASSET", "info": {"id": "9f8a1c0d-2b3e-4f56-8a7b-1c2d3e4f5a6b"}}
     raises(MissingAsset, lambda: client.submit(client.workflows.from_json(graph(stranger))))
     raises(NotFound, lambda: client.jobs.get("7f3d2c1b-9a8e-4d6f-b012-3c4d5e6f7a8b").refresh())
-    assert other is not None
     print("errors")
 
     # Cancel, fail.
