@@ -138,6 +138,7 @@ CREATE TABLE assets (
   width        INTEGER,                                  -- pixels, for images
   height       INTEGER,                                  -- pixels, for images
   created_at   INTEGER NOT NULL,                         -- the first upload
+  name         TEXT,                                     -- what its uploader called it last
   PRIMARY KEY (caller, hash)
 ) STRICT, WITHOUT ROWID;
 

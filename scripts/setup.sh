@@ -23,6 +23,7 @@ main() {
   require_cc
   rust_for_wasm
   node_packages
+  python_packages
   cargo_tool worker-build "$WORKER_BUILD_VERSION" worker-build
   cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" wasm-bindgen
 }
@@ -54,6 +55,28 @@ node_packages() {
   node_modules/.bin/node --version >/dev/null 2>&1 ||
     die "npm did not install 'node': are install scripts off (npm config get ignore-scripts)?"
   printf '%s\n' "$wanted" > "$stamp"
+}
+
+# The official Python client of the Comfy API, for the black-box tests.
+python_packages() {
+  local wanted stamp=.tools/python/.edge-queue
+  wanted=$(cksum < tests/e2e/sdk/requirements.txt)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+  python3 -c 'import ensurepip, venv' 2>/dev/null || {
+    apt_can || die "python3 with venv is missing: install Python 3.10 or newer, then run this again"
+    say "setup: installing Python from the system's packages (about 20 s)"
+    logged python-apt "Install python3 and python3-venv by hand." apt_install python3 python3-venv
+  }
+  say "setup: installing the official Python client from PyPI (about 15 s)"
+  rm -rf .tools/python
+  logged python "Is the Python package index reachable?" python_install
+  printf '%s\n' "$wanted" > "$stamp"
+}
+
+python_install() {
+  python3 -m venv .tools/python &&
+    .tools/python/bin/pip install --quiet --disable-pip-version-check \
+      --requirement tests/e2e/sdk/requirements.txt
 }
 
 # The version of a crate in Cargo.lock: wasm-bindgen's command line must match its library exactly.

@@ -14,7 +14,7 @@ mod breaker;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-pub use self::ask::{Admission, Answer, Ask, Reason, Standing, Ticket, Told};
+pub use self::ask::{Admission, Answer, Ask, Fate, Reason, Standing, Ticket};
 use self::breaker::Breaker;
 use crate::id::{CallerId, JobId};
 use crate::time::UnixMillis;
@@ -170,18 +170,18 @@ impl Gatekeeper {
     }
 
     /// Takes what became of a job, and answers the jobs that should ask now.
-    pub fn tell(&mut self, job: JobId, told: Told, now: UnixMillis) -> Vec<JobId> {
+    pub fn tell(&mut self, job: JobId, told: Fate, now: UnixMillis) -> Vec<JobId> {
         if self.breaker.trying == Some(job) {
             self.breaker.trying = None;
         }
         match told {
-            Told::Taken => self.breaker = Breaker::default(),
-            Told::PutOff(until) => {
+            Fate::Taken => self.breaker = Breaker::default(),
+            Fate::PutOff(until) => {
                 self.inside.remove(&job);
                 self.breaker.trouble(until, now);
             }
-            Told::Unknown => self.breaker.trouble(None, now),
-            Told::Left => {
+            Fate::Unknown => self.breaker.trouble(None, now),
+            Fate::Left => {
                 self.inside.remove(&job);
                 self.waiting.remove(&job);
             }

@@ -40,6 +40,69 @@ impl fmt::Display for JobId {
     }
 }
 
+/// Names a file of a caller's, as the Comfy API does: an upload by its content, an output by its
+/// job.
+///
+/// Nothing is stored for it. An upload's id is a UUID v8 of the first bits of its hash; an output's
+/// is its job's UUID v7 with the number of the output in the place of its first random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssetId(Uuid);
+
+/// Where to look for an asset: candidates share what the id kept, and each is then compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssetPlace {
+    /// The first 12 characters of the hash of an upload.
+    Upload { hash_begins: String },
+    /// The first 13 characters of the job's id, and which of its outputs.
+    Output { job_begins: String, i: u32 },
+}
+
+impl AssetId {
+    /// More outputs than fit cannot be told apart; a job has at most 64.
+    const OUTPUT_NUMBERS: u32 = 1 << 12;
+
+    /// `hash` is blake3 in hexadecimal; `None` if it is not.
+    pub fn of_upload(hash: &str) -> Option<Self> {
+        let first = u128::from_str_radix(hash.get(..32)?, 16).ok()?;
+        let id = uuid::Builder::from_custom_bytes(first.to_be_bytes());
+        Some(Self(id.into_uuid()))
+    }
+
+    pub fn of_output(job: JobId, i: u32) -> Self {
+        let mut bytes = *job.as_bytes();
+        let [.., high, low] = (i % Self::OUTPUT_NUMBERS).to_be_bytes();
+        bytes[6] = 0x70 | high;
+        bytes[7] = low;
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+
+    /// `None`: an id that we never gave.
+    pub fn place(self) -> Option<AssetPlace> {
+        let text = self.0.hyphenated().to_string();
+        let bytes = self.0.as_bytes();
+        match self.0.get_version_num() {
+            7 => Some(AssetPlace::Output {
+                job_begins: text[..13].to_owned(),
+                i: u32::from(u16::from_be_bytes([bytes[6] & 0x0f, bytes[7]])),
+            }),
+            8 => Some(AssetPlace::Upload {
+                hash_begins: [&text[..8], &text[9..13]].concat(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for AssetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
 /// The caller's name for a create: its `Idempotency-Key`, or `request_id` in the body.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -149,6 +212,28 @@ impl From<TemplateName> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_asset_id_leads_back_to_its_file() {
+        let hash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let upload = AssetId::of_upload(hash).unwrap();
+        assert_eq!(upload.to_string(), "01234567-89ab-8def-8123-456789abcdef");
+        assert_eq!(AssetId::parse(&upload.to_string()), Some(upload));
+        let hash_begins = "0123456789ab".into();
+        assert_eq!(upload.place(), Some(AssetPlace::Upload { hash_begins }));
+
+        let job = JobId::mint(UnixMillis::new(1_700_000_000_000), [0xab; 10]);
+        let output = AssetId::of_output(job, 300);
+        assert_ne!(output, AssetId::of_output(job, 299));
+        let job_begins = job.to_string()[..13].to_owned();
+        assert_eq!(
+            output.place(),
+            Some(AssetPlace::Output { job_begins, i: 300 })
+        );
+        assert_eq!(AssetId::of_upload("short"), None);
+        let other = AssetId::parse("9f8a1c0d-2b3e-4f56-8a7b-1c2d3e4f5a6b").unwrap();
+        assert_eq!(other.place(), None);
+    }
 
     #[test]
     fn a_job_id_is_parsed_in_its_canonical_form_only() {

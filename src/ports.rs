@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::gate::{Answer, Ask};
 use crate::id::JobId;
+use crate::job::{Progress, Told};
 use crate::time::UnixMillis;
 
 /// A value bound to a statement. D1 knows doubles, text and null; integers travel as doubles.
@@ -179,6 +180,29 @@ pub trait Http: Send + Sync {
 #[error("the watcher did not answer: {0}")]
 pub struct WatcherError(pub String);
 
+/// In whose words a stream speaks: our own API's, or the Comfy API's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    Queue,
+    Comfy,
+}
+
+/// Who wants to listen, and from where on.
+#[derive(Clone, Copy, Debug)]
+pub struct Listen<'a> {
+    pub surface: Surface,
+    /// The id of the last event that was seen; `None`: from the beginning.
+    pub after: Option<&'a str>,
+}
+
+/// What became of a wish to listen.
+pub enum Listening {
+    /// A live `text/event-stream`.
+    Stream(BlobBody),
+    /// The job has as many listeners as it can have.
+    Full,
+}
+
 /// The watchers of all jobs, seen from outside. Every call is best effort: the sweep repairs what
 /// is lost.
 #[async_trait]
@@ -189,8 +213,11 @@ pub trait Watchers: Send + Sync {
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError>;
     /// When the job's watcher wakes by itself; `None`: never, or it works at this moment.
     async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError>;
-    /// A live `text/event-stream` that goes on after event `after`; `None`: from the beginning.
-    async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError>;
+    async fn events(&self, job: JobId, listen: Listen<'_>) -> Result<Listening, WatcherError>;
+    /// Passes on what a worker tells of its attempt.
+    async fn tell(&self, job: JobId, told: &Told) -> Result<(), WatcherError>;
+    /// How far the job is; `None`: nobody has told lately, or not within `limit_ms`.
+    async fn progress(&self, job: JobId, limit_ms: u32) -> Result<Option<Progress>, WatcherError>;
 }
 
 /// What one watcher keeps for its own job, seen from inside its alarm.
@@ -200,6 +227,8 @@ pub trait Watch: Send + Sync {
     async fn sending(&self) -> Result<Option<u32>, WatcherError>;
     /// Durable before it returns.
     async fn set_sending(&self, attempt: Option<u32>) -> Result<(), WatcherError>;
+    /// Lets those who listen hear how far an attempt is.
+    fn tell(&self, told: Told);
     /// Asks for the next alarm at `at`, or earlier if one is already due earlier.
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError>;
 }

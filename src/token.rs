@@ -72,20 +72,38 @@ impl Signer {
 
     /// The token of a callback URL.
     pub fn callback(&self, claim: CallbackClaim) -> String {
-        let mut body = Vec::with_capacity(CALLBACK_BYTES);
-        body.push(self.kid());
-        body.extend_from_slice(claim.job.as_bytes());
-        body.extend_from_slice(&claim.attempt.to_be_bytes());
-        let mac = self.mac(b"callback", &body);
-        body.extend_from_slice(&mac.unwrap_or_default());
-        URL_SAFE_NO_PAD.encode(body)
+        self.claim(b"callback", claim)
     }
 
     /// `None`: not made by us. Touches nothing but the token.
     pub fn verify_callback(&self, token: &str) -> Option<CallbackClaim> {
+        self.verify_claim(b"callback", token)
+    }
+
+    /// The token of the URL where a worker tells how far it is.
+    pub fn progress(&self, claim: CallbackClaim) -> String {
+        self.claim(b"progress", claim)
+    }
+
+    /// `None`: not made by us. Touches nothing but the token.
+    pub fn verify_progress(&self, token: &str) -> Option<CallbackClaim> {
+        self.verify_claim(b"progress", token)
+    }
+
+    fn claim(&self, purpose: &[u8], claim: CallbackClaim) -> String {
+        let mut body = Vec::with_capacity(CALLBACK_BYTES);
+        body.push(self.kid());
+        body.extend_from_slice(claim.job.as_bytes());
+        body.extend_from_slice(&claim.attempt.to_be_bytes());
+        let mac = self.mac(purpose, &body);
+        body.extend_from_slice(&mac.unwrap_or_default());
+        URL_SAFE_NO_PAD.encode(body)
+    }
+
+    fn verify_claim(&self, purpose: &[u8], token: &str) -> Option<CallbackClaim> {
         let bytes: [u8; CALLBACK_BYTES] = URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
         let (body, mac) = bytes.split_at(CALLBACK_BYTES - MAC_BYTES);
-        self.verify(body[0], b"callback", body, mac).then_some(())?;
+        self.verify(body[0], purpose, body, mac).then_some(())?;
         Some(CallbackClaim {
             job: JobId::from_bytes(body[1..17].try_into().ok()?),
             attempt: u32::from_be_bytes(body[17..21].try_into().ok()?),
@@ -216,6 +234,15 @@ mod tests {
             subject: [9; SUBJECT_BYTES],
             expires_at: UnixMillis::new(60_000),
         }
+    }
+
+    #[test]
+    fn a_token_opens_what_it_was_made_for_and_nothing_else() {
+        let signer = Signer::new(["secret"]);
+        let (callback, progress) = (signer.callback(claim()), signer.progress(claim()));
+        assert_eq!(signer.verify_progress(&progress), Some(claim()));
+        assert_eq!(signer.verify_progress(&callback), None);
+        assert_eq!(signer.verify_callback(&progress), None);
     }
 
     #[test]

@@ -12,11 +12,12 @@ export function response(status, headers, body) {
   return new Response(own, { status, headers: JSON.parse(headers) });
 }
 
-/** Calls the object of this name, by POST where there is a body. */
+/** Calls the object of this name: a GET, or with a body a POST. */
 export function call(namespace, name, path, headers, body) {
   const method = body === undefined ? "GET" : "POST";
+  const options = { method, headers: JSON.parse(headers), body };
   // The host is not looked up: the stub decides who answers.
-  return namespace.getByName(name).fetch(`https://object${path}`, { method, headers: JSON.parse(headers), body });
+  return namespace.getByName(name).fetch(`https://object${path}`, options);
 }
 
 /** A D1 database that remembers its statements. */

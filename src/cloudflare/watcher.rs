@@ -19,10 +19,12 @@ use worker::send::{SendFuture, SendWrapper};
 use worker::{durable_object, Date, Delay, DurableObject, Env, Request, Response, Result};
 use worker::{ScheduledTime, State, Storage};
 
+use super::watchers::FULL;
 use crate::app::App;
-use crate::http::event_of;
+use crate::http::RENDER;
 use crate::id::JobId;
-use crate::ports::{Watch, WatcherError};
+use crate::job::Told;
+use crate::ports::{Listen, Surface, Watch, WatcherError};
 use crate::queue::advance::{on_alarm, Next};
 use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
@@ -37,7 +39,7 @@ const SENDING: &str = "sending";
 pub struct Watcher {
     state: State,
     app: AssertUnwindSafe<std::result::Result<Arc<App>, String>>,
-    hub: AssertUnwindSafe<Hub>,
+    hub: AssertUnwindSafe<Arc<Hub>>,
     /// Wakes heard by this instance: tells a step that somebody asked for another one meanwhile.
     wakes: AssertUnwindSafe<Cell<u64>>,
 }
@@ -48,19 +50,19 @@ impl DurableObject for Watcher {
         Self {
             state,
             app: AssertUnwindSafe(app),
-            hub: AssertUnwindSafe(Hub::new(event_of)),
+            hub: AssertUnwindSafe(Arc::new(Hub::new(RENDER))),
             wakes: AssertUnwindSafe(Cell::new(0)),
         }
     }
 
     /// Twice is the same as once, for every call.
-    async fn fetch(&self, request: Request) -> Result<Response> {
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
         let (app, id) = self.job()?;
         match request.path().as_str() {
             "/wake" => {
                 self.wakes.set(self.wakes.get() + 1);
                 let at = app.now().plus_ms(1);
-                let armed = self.watch().arm_storage(at).await;
+                let armed = self.watch()?.arm_storage(at).await;
                 // The row has changed, whether or not the storage can take the alarm.
                 self.hub.publish(&app, id).await;
                 armed?;
@@ -81,11 +83,14 @@ impl DurableObject for Watcher {
                 self.hub.wait(&app, id, version, Delay::from(limit)).await;
                 Response::empty()
             }
-            "/events" => {
-                let last = request.headers().get("last-event-id")?;
-                let events = self.hub.events(&app, id, last.as_deref(), Delay::from);
-                Response::from_stream(events.await.map(Ok::<_, worker::Error>))
+            "/events" => self.events(&app, id, &request, Surface::Queue).await,
+            "/events/comfy" => self.events(&app, id, &request, Surface::Comfy).await,
+            "/tell" => {
+                let told: Told = serde_json::from_str(&request.text().await?)?;
+                self.hub.hear(&app, id, told).await;
+                Response::empty()
             }
+            "/progress" => Response::from_json(&self.hub.progress()),
             _ => Response::error("no such call", 404),
         }
     }
@@ -99,7 +104,7 @@ impl DurableObject for Watcher {
         };
         let wakes = self.wakes.get();
         // Fails only if no alarm could be set: then the platform rings again.
-        let next = on_alarm(&app, &self.watch(), id)
+        let next = on_alarm(&app, &self.watch()?, id)
             .await
             .map_err(|error| error.to_string())?;
         let forgotten = if next == Next::Forget && self.wakes.get() == wakes {
@@ -124,8 +129,30 @@ impl Watcher {
         Ok((Arc::clone(app), id))
     }
 
-    fn watch(&self) -> DurableWatch {
-        DurableWatch(SendWrapper(self.state.storage()))
+    async fn events(
+        &self,
+        app: &App,
+        id: JobId,
+        request: &Request,
+        surface: Surface,
+    ) -> Result<Response> {
+        let last = request.headers().get("last-event-id")?;
+        let listen = Listen {
+            surface,
+            after: last.as_deref(),
+        };
+        match self.hub.events(app, id, listen, Delay::from).await {
+            Some(events) => Response::from_stream(events.map(Ok::<_, worker::Error>)),
+            None => Response::error("too many listeners", FULL),
+        }
+    }
+
+    fn watch(&self) -> Result<DurableWatch> {
+        Ok(DurableWatch {
+            storage: SendWrapper(self.state.storage()),
+            hub: Arc::clone(&self.hub),
+            app: self.job()?.0,
+        })
     }
 
     async fn forget(&self) -> Result<()> {
@@ -138,12 +165,16 @@ impl Watcher {
     }
 }
 
-/// The watcher's own storage behind the port [`Watch`].
-struct DurableWatch(SendWrapper<Storage>);
+/// The watcher's own storage and listeners behind the port [`Watch`].
+struct DurableWatch {
+    storage: SendWrapper<Storage>,
+    hub: Arc<Hub>,
+    app: Arc<App>,
+}
 
 impl DurableWatch {
     async fn arm_storage(&self, at: UnixMillis) -> Result<()> {
-        let storage = &self.0 .0;
+        let storage = &self.storage.0;
         let set = storage.get_alarm().await?;
         // One that should have rung is stuck: it is set anew.
         let now = i64::try_from(Date::now().as_millis()).unwrap_or(0);
@@ -162,13 +193,13 @@ fn lost(error: &worker::Error) -> WatcherError {
 #[async_trait]
 impl Watch for DurableWatch {
     async fn sending(&self) -> std::result::Result<Option<u32>, WatcherError> {
-        let storage = SendWrapper(&self.0 .0);
+        let storage = SendWrapper(&self.storage.0);
         let read = SendFuture::new(async move { storage.0.get::<u32>(SENDING).await });
         read.await.map_err(|error| lost(&error))
     }
 
     async fn set_sending(&self, attempt: Option<u32>) -> std::result::Result<(), WatcherError> {
-        let storage = SendWrapper(&self.0 .0);
+        let storage = SendWrapper(&self.storage.0);
         let write = SendFuture::new(async move {
             match attempt {
                 Some(attempt) => storage.0.put(SENDING, attempt).await,
@@ -176,6 +207,10 @@ impl Watch for DurableWatch {
             }
         });
         write.await.map_err(|error| lost(&error))
+    }
+
+    fn tell(&self, told: Told) {
+        self.hub.tell(&self.app, told);
     }
 
     async fn arm(&self, at: UnixMillis) -> std::result::Result<(), WatcherError> {

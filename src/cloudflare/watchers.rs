@@ -1,18 +1,21 @@
 //! The jobs' watchers seen from outside: one durable object per job, found by the job's id.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::{select, Either};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::Promise;
 use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys;
+use worker::{web_sys, Delay};
 
 use super::respond::Handle;
 use crate::id::JobId;
-use crate::ports::{BlobBody, WatcherError, Watchers};
+use crate::job::{Progress, Told};
+use crate::ports::{BlobBody, Listen, Listening, Surface, WatcherError, Watchers};
 use crate::time::UnixMillis;
 
 #[wasm_bindgen(module = "/src/cloudflare/border.js")]
@@ -27,16 +30,26 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
 }
 
+type Answered = SendWrapper<web_sys::Response>;
+
+/// How a watcher says that it has no room for another listener.
+pub const FULL: u16 = 429;
+
 /// The namespace's binding.
 pub struct DurableWatchers(pub SendWrapper<JsValue>);
 
 impl DurableWatchers {
-    async fn call(
+    async fn call(&self, job: JobId, path: &str) -> Result<Answered, WatcherError> {
+        self.call_with(job, path, None, None).await
+    }
+
+    async fn call_with(
         &self,
         job: JobId,
         path: &str,
         last_event_id: Option<&str>,
-    ) -> Result<SendWrapper<web_sys::Response>, WatcherError> {
+        body: Option<&str>,
+    ) -> Result<Answered, WatcherError> {
         let namespace = &self.0 .0;
         let headers: Vec<_> = last_event_id
             .map(|id| ("last-event-id", id))
@@ -44,7 +57,7 @@ impl DurableWatchers {
             .collect();
         let headers = serde_json::to_string(&headers).map_err(|e| WatcherError(e.to_string()))?;
         let called = SendFuture::new(async move {
-            let promise = call(namespace, &job.to_string(), path, &headers, None)?;
+            let promise = call(namespace, &job.to_string(), path, &headers, body)?;
             JsFuture::from(promise)
                 .await
                 .map(JsCast::unchecked_into::<web_sys::Response>)
@@ -52,7 +65,7 @@ impl DurableWatchers {
         let response = called
             .await
             .map_err(|error| WatcherError(format!("{error:?}")))?;
-        if response.status() >= 400 {
+        if response.status() >= 400 && response.status() != FULL {
             let message = format!("{path} answered {}", response.status());
             return Err(WatcherError(message));
         }
@@ -63,16 +76,16 @@ impl DurableWatchers {
 #[async_trait]
 impl Watchers for DurableWatchers {
     async fn wake(&self, job: JobId) -> Result<(), WatcherError> {
-        self.call(job, "/wake", None).await.map(drop)
+        self.call(job, "/wake").await.map(drop)
     }
 
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError> {
         let path = format!("/wait?version={version}&limit_ms={limit_ms}");
-        self.call(job, &path, None).await.map(drop)
+        self.call(job, &path).await.map(drop)
     }
 
     async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError> {
-        let response = self.call(job, "/alarm", None).await?;
+        let response = self.call(job, "/alarm").await?;
         let read = async move { JsFuture::from(response.0.text()?).await };
         let text = SendFuture::new(read).await;
         let text = text.map_err(|error| WatcherError(format!("{error:?}")))?;
@@ -80,12 +93,44 @@ impl Watchers for DurableWatchers {
         Ok(text.parse().map(UnixMillis::new).ok())
     }
 
-    async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError> {
-        let response = self.call(job, "/events", after).await?;
+    async fn events(&self, job: JobId, listen: Listen<'_>) -> Result<Listening, WatcherError> {
+        let path = match listen.surface {
+            Surface::Queue => "/events",
+            Surface::Comfy => "/events/comfy",
+        };
+        let response = self.call_with(job, path, listen.after, None).await?;
+        if response.0.status() == FULL {
+            return Ok(Listening::Full);
+        }
         let stream = response
             .0
             .body()
             .ok_or_else(|| WatcherError("no stream".into()))?;
-        Ok(BlobBody::Platform(Arc::new(Handle(SendWrapper(stream)))))
+        let handle = Arc::new(Handle(SendWrapper(stream)));
+        Ok(Listening::Stream(BlobBody::Platform(handle)))
+    }
+
+    async fn tell(&self, job: JobId, told: &Told) -> Result<(), WatcherError> {
+        let body = serde_json::to_string(told).map_err(|e| WatcherError(e.to_string()))?;
+        self.call_with(job, "/tell", None, Some(&body))
+            .await
+            .map(drop)
+    }
+
+    async fn progress(&self, job: JobId, limit_ms: u32) -> Result<Option<Progress>, WatcherError> {
+        let limit = SendFuture::new(async move {
+            Delay::from(Duration::from_millis(limit_ms.into())).await;
+        });
+        let asked = Box::pin(self.call(job, "/progress"));
+        let Either::Left((called, _)) = select(asked, Box::pin(limit)).await else {
+            return Ok(None);
+        };
+        let response = called?;
+        let text = SendFuture::new(async move {
+            let text = JsFuture::from(response.0.text()?).await?;
+            Ok::<_, JsValue>(text.as_string().unwrap_or_default())
+        });
+        let text = text.await.map_err(|e| WatcherError(format!("{e:?}")))?;
+        serde_json::from_str(&text).map_err(|e| WatcherError(e.to_string()))
     }
 }

@@ -64,7 +64,7 @@ pub enum Admission {
 
 /// What became of a job that was let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Told {
+pub enum Fate {
     /// The endpoint took it.
     Taken,
     /// The endpoint did not take it, and none before the time named.
@@ -89,7 +89,7 @@ pub enum Ask {
     Admit(Ticket),
     Tell {
         job: JobId,
-        told: Told,
+        told: Fate,
     },
     Position(JobId),
     Standing,

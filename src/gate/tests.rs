@@ -45,7 +45,7 @@ fn a_full_endpoint_lets_the_next_in_line_ask_when_somebody_leaves() {
     assert_eq!(reason(&mut gate, 3, 0), Some(Reason::Full));
     assert_eq!(reason(&mut gate, 4, 0), Some(Reason::Full));
     assert_eq!(gate.position(id(4)), Some(1));
-    assert_eq!(gate.tell(id(1), Told::Left, at(5)), [id(3)]);
+    assert_eq!(gate.tell(id(1), Fate::Left, at(5)), [id(3)]);
     // The one behind does not overtake.
     assert_eq!(reason(&mut gate, 4, 6), Some(Reason::Full));
     assert!(is_granted(&mut gate, 3, "a", 7));
@@ -68,7 +68,7 @@ fn the_first_job_of_one_caller_goes_before_the_thousandth_of_another() {
     }
     is_granted(&mut gate, 101, "light", 1);
     assert_eq!(gate.position(id(101)), Some(0));
-    assert_eq!(gate.tell(id(1), Told::Left, at(2)), [id(101)]);
+    assert_eq!(gate.tell(id(1), Fate::Left, at(2)), [id(101)]);
 }
 
 #[test]
@@ -111,14 +111,14 @@ fn submits_keep_to_the_window() {
 fn an_endpoint_that_refuses_is_tried_by_one_job_at_a_time() {
     let mut gate = Gatekeeper::new(LIMITS);
     assert!(is_granted(&mut gate, 1, "a", 0));
-    gate.tell(id(1), Told::PutOff(Some(at(30_000))), at(10));
+    gate.tell(id(1), Fate::PutOff(Some(at(30_000))), at(10));
     assert_eq!(reason(&mut gate, 1, 20), Some(Reason::Refusing));
     assert_eq!(reason(&mut gate, 2, 29_999), Some(Reason::Refusing));
     // After that the first in line tries, and nobody beside it.
     let tried = gate.admit(&ticket(1, "a"), at(30_000));
     assert_eq!(tried, Admission::Granted { tries: true });
     assert_eq!(reason(&mut gate, 2, 30_001), Some(Reason::Refusing));
-    assert_eq!(gate.tell(id(1), Told::Taken, at(30_100)), [id(2)]);
+    assert_eq!(gate.tell(id(1), Fate::Taken, at(30_100)), [id(2)]);
     let next = gate.admit(&ticket(2, "a"), at(30_200));
     assert_eq!(next, Admission::Granted { tries: false });
 }
@@ -130,7 +130,7 @@ fn each_try_that_fails_closes_the_gate_for_longer() {
     let mut closed = Vec::new();
     for _ in 0..7 {
         assert!(is_granted(&mut gate, 1, "a", now));
-        gate.tell(id(1), Told::PutOff(Some(at(now))), at(now));
+        gate.tell(id(1), Fate::PutOff(Some(at(now))), at(now));
         let until = gate.standing(at(now)).closed_until.unwrap().get();
         closed.push(until - now);
         now = until;
@@ -150,11 +150,11 @@ fn single_unknown_submits_do_not_close_the_gate_and_three_in_a_minute_do() {
     let mut gate = Gatekeeper::new(limits);
     for n in 1..=3 {
         assert!(is_granted(&mut gate, n, "a", i64::from(n) * 100_000));
-        gate.tell(id(n), Told::Unknown, at(i64::from(n) * 100_000));
+        gate.tell(id(n), Fate::Unknown, at(i64::from(n) * 100_000));
     }
     for n in 4..=5 {
         assert!(is_granted(&mut gate, n, "a", 300_001));
-        gate.tell(id(n), Told::Unknown, at(300_001));
+        gate.tell(id(n), Fate::Unknown, at(300_001));
     }
     assert_eq!(reason(&mut gate, 9, 300_002), Some(Reason::Refusing));
     // They may be at the endpoint: their slots stay taken.

@@ -16,9 +16,10 @@ use serde::Serialize;
 use super::cors::Cors;
 use super::error::{ApiError, Code};
 use super::request_id::RequestId;
+use super::v2;
 use crate::app::App;
 use crate::log;
-use crate::ports::{BlobBody, Level};
+use crate::ports::{BlobBody, Level, Surface};
 
 /// A body that only the platform can open; `cloudflare/` takes it out of the response again.
 #[derive(Clone)]
@@ -133,6 +134,7 @@ pub fn blob_response(body: BlobBody) -> Response {
 /// Names the request, runs it, and renders and logs what came of it.
 pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let request_id = RequestId::of(&app, request.headers());
+    let surface = v2::surface_of(request.uri().path());
     let wants_problem = accepts_problem(&request);
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
@@ -149,7 +151,13 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
         Some(Unrendered::Error(error)) => error.cause().map(str::to_owned),
         Some(Unrendered::Answer(_)) | None => None,
     };
-    let mut response = rendered(response, &request_id.0, &route, wants_problem);
+    let asked = Asked {
+        surface,
+        request_id: &request_id.0,
+        route: &route,
+        wants_problem,
+    };
+    let mut response = rendered(response, &asked);
     let status = response.status().as_u16();
     let level = match status {
         // Asked to come back later, on purpose.
@@ -167,16 +175,24 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
             .maybe("cause", cause),
     );
     request_id.mark(response.headers_mut());
+    if surface == Surface::Comfy {
+        let headers = response.headers_mut();
+        let id = headers.get("x-request-id").cloned();
+        headers.extend(id.map(|id| (HeaderName::from_static("x-comfy-request-id"), id)));
+    }
     cors.tell(response.headers_mut());
     response
 }
 
-fn rendered(
-    mut response: Response,
-    request_id: &str,
-    route: &str,
+/// What an error has to know of its request.
+struct Asked<'a> {
+    surface: Surface,
+    request_id: &'a str,
+    route: &'a str,
     wants_problem: bool,
-) -> Response {
+}
+
+fn rendered(mut response: Response, asked: &Asked<'_>) -> Response {
     let unrendered = response.extensions_mut().remove::<Unrendered>();
     // What the router refuses by itself, as a query that is none, is an error like any other.
     let of_router = response.status().is_client_error().then(|| {
@@ -190,8 +206,11 @@ fn rendered(
     };
     let allow = response.headers_mut().remove(header::ALLOW);
     let mut response = match unrendered {
-        Unrendered::Answer(answer) => answer.render(request_id),
-        Unrendered::Error(error) => error.render(request_id, route, wants_problem),
+        Unrendered::Answer(answer) => answer.render(asked.request_id),
+        Unrendered::Error(error) => match asked.surface {
+            Surface::Queue => error.render(asked.request_id, asked.route, asked.wants_problem),
+            Surface::Comfy => v2::error::render(&error),
+        },
     };
     response
         .headers_mut()

@@ -57,7 +57,12 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<(Request, Held), Ap
     Ok((reader.request(headers, fields)?, held))
 }
 
-fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+/// The same for fields that another API's body was translated into.
+pub fn of_fields(headers: &HeaderMap, fields: Map<String, Value>) -> Result<Request, ApiError> {
+    Reader::default().request(headers, fields)
+}
+
+pub fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     // Every value but the first follows one of these; texts that hold them only make this stricter.
     let values = bytes
         .iter()

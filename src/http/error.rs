@@ -16,6 +16,9 @@ use crate::workflow::violation::Violation;
 /// Seconds after which a passing failure of ours is worth another try.
 const RETRY_AFTER_S: u32 = 2;
 
+/// Seconds after which a listener may have left.
+const STREAMS_RETRY_AFTER_S: u32 = 15;
+
 /// Every error code of the API with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -25,24 +28,29 @@ pub enum Code {
     WorkflowInvalid,
     WorkflowFormatUi,
     IdempotencyMismatch,
+    MissingAsset,
     Unauthorized,
     BudgetExhausted,
     Forbidden,
     NotFound,
+    BlobNotFound,
     Conflict,
+    AssetInUse,
+    HashMismatch,
     PayloadTooLarge,
     UnsupportedMediaType,
     MethodNotAllowed,
     RangeNotSatisfiable,
     RateLimited,
     QueueFull,
+    TooManyStreams,
     Unavailable,
     Internal,
 }
 
 impl Code {
     /// The stable name, the status, and the title of the kind of error.
-    const fn parts(self) -> (&'static str, u16, &'static str) {
+    pub(super) const fn parts(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::InvalidJson => ("invalid_json", 400, "The body is not JSON"),
             Self::InvalidRequest => ("invalid_request", 400, "The request is malformed"),
@@ -56,17 +64,22 @@ impl Code {
                 422,
                 "The key was used for another request",
             ),
+            Self::MissingAsset => ("missing_asset", 422, "A file is not there"),
             Self::Unauthorized => ("unauthorized", 401, "A key is needed"),
             Self::BudgetExhausted => ("budget_exhausted", 402, "The budget is used up"),
             Self::Forbidden => ("forbidden", 403, "Not allowed with this key"),
             Self::NotFound => ("not_found", 404, "There is no such thing"),
+            Self::BlobNotFound => ("blob_not_found", 404, "There are no such bytes"),
             Self::Conflict => ("conflict", 409, "Not in this state"),
+            Self::AssetInUse => ("asset_in_use", 409, "Something still needs it"),
+            Self::HashMismatch => ("hash_mismatch", 409, "Other bytes than announced"),
             Self::PayloadTooLarge => ("payload_too_large", 413, "Too large"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "Not in this format"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Not with this method"),
             Self::RangeNotSatisfiable => ("range_not_satisfiable", 416, "Nothing in this range"),
             Self::RateLimited => ("rate_limited", 429, "Too many at once"),
             Self::QueueFull => ("queue_full", 429, "The queue is full"),
+            Self::TooManyStreams => ("too_many_streams", 429, "Too many listeners"),
             Self::Unavailable => ("unavailable", 503, "Not possible right now"),
             Self::Internal => ("internal", 500, "An error of ours"),
         }
@@ -78,13 +91,13 @@ impl Code {
 pub struct ApiError(Box<Fault>);
 
 #[derive(Clone, Debug)]
-struct Fault {
-    code: Code,
-    message: String,
-    details: Vec<Violation>,
+pub(super) struct Fault {
+    pub code: Code,
+    pub message: String,
+    pub details: Vec<Violation>,
     node_errors: Option<Box<RawValue>>,
     retry_after_s: Option<u32>,
-    job_id: Option<JobId>,
+    pub job_id: Option<JobId>,
     /// For the log only.
     cause: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -187,12 +200,22 @@ impl ApiError {
         self.with(|fault| fault.headers.extend(rate::headers(meter)))
     }
 
+    pub fn too_many_streams() -> Self {
+        let message = "the job has as many listeners as it can have; ask for its status instead";
+        let error = Self::new(Code::TooManyStreams, message);
+        error.with(|fault| fault.retry_after_s = Some(STREAMS_RETRY_AFTER_S))
+    }
+
     pub fn no_job() -> Self {
         Self::new(Code::NotFound, "there is no such job")
     }
 
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.0.code.parts().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(super) fn fault(&self) -> &Fault {
+        &self.0
     }
 
     /// For the log; never shown.
@@ -222,13 +245,19 @@ impl ApiError {
             instance,
         };
         let body = serde_json::to_vec(&shown).unwrap_or_default();
-        let mut response = (self.status(), body).into_response();
-        let headers = response.headers_mut();
         let content_type = if as_problem {
             "application/problem+json"
         } else {
             "application/json"
         };
+        self.respond(content_type, body)
+    }
+
+    /// A body with the status and the headers of this error.
+    pub(super) fn respond(&self, content_type: &'static str, body: Vec<u8>) -> Response {
+        let fault = &*self.0;
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.extend(
             fault
@@ -236,7 +265,7 @@ impl ApiError {
                 .map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))),
         );
         headers.extend(fault.headers.iter().cloned());
-        if error == "unauthorized" {
+        if fault.code == Code::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -18,12 +18,14 @@ mod inventory;
 mod keys;
 mod limits;
 mod path;
+mod progress;
 mod queue;
 mod rate;
 mod request_id;
 mod results;
 mod session;
 mod templates;
+mod v2;
 pub mod view;
 mod webhooks;
 
@@ -36,7 +38,7 @@ use crate::app::App;
 
 pub use answer::PlatformBody;
 pub use health::refusing;
-pub use view::event_of;
+pub use view::RENDER;
 
 /// Every route, in the order of docs/API.md.
 pub fn router(app: Arc<App>) -> Router {
@@ -53,6 +55,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/templates/{name}", get(templates::one))
         .route("/api/session", post(session::mint))
         .route("/api/webhooks/{provider}/{token}", post(webhooks::callback))
+        .route("/api/progress/{token}", post(progress::tell))
         .route("/api/health", get(health::health))
         .route("/api/gpu/health", get(gpu::health))
         .route("/api/admin/jobs/{id}/evidence", get(admin::evidence))
@@ -69,6 +72,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/keys/{id}/rotate", post(keys::rotate))
         .route("/api/admin/inventory", get(inventory::show))
         .route("/api/admin/inventory", put(inventory::put))
+        .merge(v2::routes())
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(

@@ -17,6 +17,8 @@ use super::{create_body, rate, view};
 use crate::app::App;
 use crate::id::JobId;
 use crate::job::JobStatus;
+use crate::ports::{Listen, Listening, Surface};
+use crate::queue::listen::{story, Seen};
 use crate::queue::retry::Retried;
 use crate::queue::{cancel as cancel_verb, create as create_verb, gate, read, retry as retry_verb};
 use crate::store::jobs::{Filter, Full};
@@ -82,9 +84,10 @@ pub async fn status(
     let found = read::job_after(&app, &call, id, limit_ms).await?;
     let full = found.ok_or_else(ApiError::no_job)?;
     let position = gate::position(&app, &full.record).await;
+    let progress = read::progress(&app, &full).await;
     let answer = Answer::ok(&OneJob {
         job_id: None,
-        job: view::job(&app, &full).at_position(position),
+        job: view::live_job(&app, &full, progress).at_position(position),
     })?;
     let etag = answer.etag();
     if if_none_match(&headers, &etag) {
@@ -102,18 +105,34 @@ pub async fn events(
 ) -> Result<Response, ApiError> {
     let full = read::job(&app, &call, job_id(&id)?).await?;
     let full = full.ok_or_else(ApiError::no_job)?;
-    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
+    stream(&app, &full, Surface::Queue, &headers).await
+}
+
+/// The job's events in the words of `surface`, after the one that the caller saw last.
+pub async fn stream(
+    app: &App,
+    full: &Full,
+    surface: Surface,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let after = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let job = &full.record.job;
-    // A finished job is answered from the row: its watcher stays asleep.
     let mut response = if job.status.is_terminal() {
-        let seen = last.is_some_and(|last| last.starts_with(&format!("{}.", job.version)));
-        if seen {
+        // A finished job is answered from the row: its watcher stays asleep.
+        let seen = after
+            .and_then(Seen::parse)
+            .filter(|s| s.version <= job.version);
+        let (frames, _) = story(&view::RENDER, app, full, surface, seen.unwrap_or_default());
+        if frames.is_empty() {
             // Tells a client that reconnects by itself to stop.
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        Body::from(view::event_of(&app, &full)).into_response()
+        Body::from(frames).into_response()
     } else {
-        blob_response(read::events(&app, job.id, last).await?)
+        match read::events(app, job.id, Listen { surface, after }).await? {
+            Listening::Stream(body) => blob_response(body),
+            Listening::Full => return Err(ApiError::too_many_streams()),
+        }
     };
     let headers = response.headers_mut();
     headers.insert(

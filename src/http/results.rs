@@ -40,14 +40,24 @@ pub async fn result(
         }
     }
     // 3.
-    let needs_meta = parts.method == Method::HEAD
-        || parts.headers.contains_key(header::RANGE)
-        || parts.headers.contains_key(header::IF_NONE_MATCH);
+    serve(&app, &key, &parts.method, &parts.headers).await
+}
+
+/// The bytes, in whole or in part, to somebody who may have them.
+pub async fn serve(
+    app: &App,
+    key: &ResultKey,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let needs_meta = method == Method::HEAD
+        || headers.contains_key(header::RANGE)
+        || headers.contains_key(header::IF_NONE_MATCH);
     if needs_meta {
-        let meta = read::result_meta(&app, &key).await?.ok_or_else(nothing)?;
-        return with_meta(&app, &key, &parts.method, &parts.headers, meta).await;
+        let meta = read::result_meta(app, key).await?.ok_or_else(nothing)?;
+        return with_meta(app, key, method, headers, meta).await;
     }
-    let blob = read::result(&app, &key, None).await?.ok_or_else(nothing)?;
+    let blob = read::result(app, key, None).await?.ok_or_else(nothing)?;
     let response = blob_response(blob.body);
     Ok(described(response, &blob.meta, blob.meta.size_bytes))
 }

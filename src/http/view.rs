@@ -4,11 +4,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+use super::v2;
 use crate::app::App;
 use crate::id::{JobId, ProviderId};
-use crate::job::{Failure, JobStatus};
+use crate::job::{Failure, JobStatus, Progress};
 use crate::media::Kind;
+use crate::ports::Surface;
 use crate::queue::create::RAW;
+use crate::queue::listen::Render;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
 use crate::workflow::template;
@@ -57,12 +60,6 @@ pub struct JobView<'a> {
     metrics: Metrics,
     cost: Cost,
     urls: Urls,
-}
-
-/// How far a running job is. Null where the worker does not tell.
-#[derive(Serialize)]
-struct Progress {
-    value: f64,
 }
 
 #[derive(Serialize)]
@@ -129,12 +126,44 @@ struct Urls {
     result: Option<String>,
 }
 
+/// How this API and the other one show events.
+pub const RENDER: Render = Render {
+    status: |app, full, surface| match surface {
+        Surface::Queue => text(&job(app, full)),
+        Surface::Comfy => text(&v2::view::status(full)),
+    },
+    output: |app, full, i, surface| match surface {
+        Surface::Queue => text(&output_view(
+            app,
+            &full.outputs[i],
+            expires_at(&full.record),
+        )),
+        Surface::Comfy => text(&v2::view::output(app, full, i)),
+    },
+};
+
+/// Our own views always serialize: they hold no maps with other keys than text.
+fn text<T: Serialize>(view: &T) -> String {
+    serde_json::to_string(view).unwrap_or_else(|_| "{}".into())
+}
+
+/// The job with what its watcher knows of its progress.
+pub fn live_job<'a>(app: &App, full: &'a Full, progress: Option<Progress>) -> JobView<'a> {
+    let mut view = job(app, full);
+    view.progress = progress.or(view.progress);
+    view
+}
+
+pub fn expires_at(record: &Record) -> UnixMillis {
+    record.accepted.created_at.plus_ms(KEPT_MS)
+}
+
 /// The job as it stands.
 pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
     let record = &full.record;
     let state = &record.job;
     let accepted = &record.accepted;
-    let expires_at = accepted.created_at.plus_ms(KEPT_MS);
+    let expires_at = expires_at(record);
     let waits = waits(record);
     let outputs: Vec<OutputView> = full
         .outputs
@@ -170,7 +199,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         wait_reason: record.wait_reason.as_deref(),
         wait_since: waits.map(|(since, _)| since.iso8601()),
         wait_until: waits.and_then(|(_, until)| until).map(UnixMillis::iso8601),
-        progress: (state.status == JobStatus::Succeeded).then_some(Progress { value: 1.0 }),
+        progress: whole(state.status),
         result_key: first.as_ref().map(|(key, _)| *key),
         result_url: first.as_ref().map(|(_, url)| url.clone()),
         error: record.error.as_ref().map(error_view),
@@ -248,13 +277,6 @@ pub fn accepted(record: &Record) -> Full {
     }
 }
 
-/// An event of the job's stream: its id, its name, and the data that a status answer also has.
-pub fn event_of(app: &App, full: &Full) -> String {
-    let data = serde_json::to_string(&job(app, full)).unwrap_or_else(|_| "{}".into());
-    let version = full.record.job.version;
-    format!("id: {version}.0\nevent: status\ndata: {data}\n\n")
-}
-
 fn output_view<'a>(app: &App, output: &'a OutputRow, expires_at: UnixMillis) -> OutputView<'a> {
     OutputView {
         key: &output.key,
@@ -271,12 +293,22 @@ fn output_view<'a>(app: &App, output: &'a OutputRow, expires_at: UnixMillis) -> 
     }
 }
 
-/// A link that opens the result without a key until it expires.
+/// What is done is done wholly, whatever was told on the way.
+pub fn whole(status: JobStatus) -> Option<Progress> {
+    (status == JobStatus::Succeeded).then(|| Progress::of_share(1.0))
+}
+
 fn result_url(app: &App, key: &str, expires_at: UnixMillis) -> String {
+    signed(app, key, expires_at).0
+}
+
+/// A link that opens the bytes without a key, and when it ends: at `expires_at` or before.
+pub fn signed(app: &App, key: &str, expires_at: UnixMillis) -> (String, UnixMillis) {
     let ends = app.now().plus_ms(LINK_MS).get();
     let window = UnixMillis::new(ends - ends.rem_euclid(LINK_WINDOW_MS) + LINK_WINDOW_MS);
-    let query = app.signer.link_query(key, window.min(expires_at));
-    format!("/api/result/{key}?{query}")
+    let ends_at = window.min(expires_at);
+    let query = app.signer.link_query(key, ends_at);
+    (format!("/api/result/{key}?{query}"), ends_at)
 }
 
 fn error_view(failure: &Failure) -> ErrorView<'_> {

@@ -42,6 +42,8 @@ pub struct Order {
     pub outputs: Vec<ExpectedOutput>,
     /// Where the provider reports the end. Carries a token: never logged.
     pub callback_url: String,
+    /// Where a worker may tell how far it is. Carries a token: never logged.
+    pub progress_url: String,
     pub execution_limit_ms: u64,
     /// From submission until the provider may forget the job.
     pub ttl_ms: u64,

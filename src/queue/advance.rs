@@ -11,10 +11,11 @@ use super::settle::{self, News, Settled};
 use super::{evidence, gate, QueueError};
 use crate::app::App;
 use crate::backoff::{first_look_delay_ms, look_delay_ms, Jitter};
-use crate::gate::{Told, ASK_AGAIN_MS};
+use crate::gate::{Fate, ASK_AGAIN_MS};
 use crate::id::{JobId, ProviderId};
 use crate::job::{
-    next_step, Cause, Ending, Failure, Job, Purpose, Report, Step, Times, NOT_FOUND_PATIENCE_MS,
+    next_step, Cause, Ending, Failure, Job, Progress, Purpose, Report, Step, Times, Told,
+    NOT_FOUND_PATIENCE_MS,
 };
 use crate::log;
 use crate::ports::{Watch, WatcherError};
@@ -86,7 +87,7 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
     let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
     let taken = turn.take(step).await;
     if matches!(taken, Ok(Next::Forget)) && record.job.attempts_begun > 0 {
-        gate::tell(app, &record, Told::Left).await;
+        gate::tell(app, &record, Fate::Left).await;
     }
     match taken {
         // The alarm of the next look is set: repeating sooner would hammer what failed.
@@ -208,6 +209,7 @@ impl Turn<'_> {
         }
         let goes_on = matches!(report, Report::Queued | Report::Running { .. });
         let has_begun = matches!(report, Report::Running { .. });
+        self.tell(n, &report);
         // Our own cancel took effect, and its answer was lost.
         if let (Some(ending), Report::Canceled { times }) = (&overdue, &report) {
             let ending = ending.clone().after_run(*times);
@@ -234,6 +236,22 @@ impl Turn<'_> {
             self.watch.arm(at).await?;
         }
         Ok(settled.into())
+    }
+
+    /// Listeners hear how far the work is, where the provider says.
+    fn tell(&self, n: u32, report: &Report) {
+        if let Report::Running {
+            progress_permille: Some(permille),
+        } = report
+        {
+            let share = f64::from((*permille).min(1000)) / 1000.0;
+            self.watch.tell(Told {
+                attempt: n,
+                has_begun: false,
+                progress: Some(Progress::of_share(share)),
+                preview: None,
+            });
+        }
     }
 
     /// `None`: nothing was learned.

@@ -5,6 +5,7 @@
 
 mod plan;
 mod raw;
+mod references;
 mod times;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
 
 use plan::Plan;
+pub use references::restore;
 use times::Times;
 
 /// A prompt up to this size lies in the database, a larger one in the object store: rows must stay
@@ -87,6 +89,8 @@ pub enum CreateError {
     Workflow(Box<Unfit>),
     #[error("the workflow is an editor graph, not an API-format prompt")]
     EditorGraph,
+    #[error("the workflow names files that are not the caller's")]
+    MissingAssets(Vec<Violation>),
     #[error("the job is larger than the provider takes")]
     TooLarge { path: String, message: String },
     #[error("the request key names another request")]

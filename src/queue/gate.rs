@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{best_effort, QueueError};
 use crate::app::App;
-use crate::gate::{Admission, Answer, Ask, Gatekeeper, Limits, Reason, Standing, Ticket, Told};
+use crate::gate::{Admission, Answer, Ask, Fate, Gatekeeper, Limits, Reason, Standing, Ticket};
 use crate::log;
 use crate::store::endpoints;
 use crate::store::jobs::{self, Record};
@@ -38,7 +38,7 @@ pub fn waits(record: &Record) -> bool {
 }
 
 /// Tells what became of a job that was let through. A loss costs a slot until the next refresh.
-pub async fn tell(app: &App, record: &Record, told: Told) {
+pub async fn tell(app: &App, record: &Record, told: Fate) {
     let job = record.job.id;
     ask(app, record, Ask::Tell { job, told }).await;
 }

@@ -22,6 +22,17 @@ pub async fn upload(app: &App, call: &Call, bytes: Bytes) -> Result<Uploaded, Qu
     let Some(media) = media::sniff(&bytes) else {
         return Ok(Uploaded::NoMedia);
     };
+    let stored = store(app, call, bytes, media).await?;
+    Ok(Uploaded::Stored(stored))
+}
+
+/// The same for bytes of which `media` is known.
+pub async fn store(
+    app: &App,
+    call: &Call,
+    bytes: Bytes,
+    media: Media,
+) -> Result<Asset, QueueError> {
     let asset = asset(app, &bytes, &media);
     let meta = BlobMeta {
         size_bytes: asset.size_bytes,
@@ -30,7 +41,7 @@ pub async fn upload(app: &App, call: &Call, bytes: Bytes) -> Result<Uploaded, Qu
         name: format!("input.{}", media.extension),
     };
     app.blobs.put(&asset.key, bytes, &meta).await?;
-    let standing = assets::put(&*app.db, &call.caller, &asset, app.now()).await?;
+    let standing = assets::put(&*app.db, &call.caller, &asset).await?;
     if standing.key != asset.key {
         best_effort::discard(app, vec![asset.key]).await;
     }
@@ -41,7 +52,7 @@ pub async fn upload(app: &App, call: &Call, bytes: Bytes) -> Result<Uploaded, Qu
             .with("kind", standing.kind.as_str())
             .with("size_bytes", standing.size_bytes),
     );
-    Ok(Uploaded::Stored(standing))
+    Ok(standing)
 }
 
 fn asset(app: &App, bytes: &Bytes, media: &Media) -> Asset {
@@ -53,5 +64,7 @@ fn asset(app: &App, bytes: &Bytes, media: &Media) -> Asset {
         size_bytes: bytes.len() as u64,
         width: media.width,
         height: media.height,
+        name: None,
+        created_at: app.now(),
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod advance;
 pub mod allow;
+pub mod assets;
 mod best_effort;
 pub mod cancel;
 pub mod create;
@@ -23,6 +24,7 @@ pub mod retry;
 pub mod session;
 pub mod settle;
 pub mod sweep;
+pub mod tell;
 
 use thiserror::Error;
 

@@ -1,11 +1,16 @@
 //! Read: what a caller may see of its jobs and results. Another caller's job does not exist.
 
+use serde_json::Value;
+
 use super::{Call, QueueError};
 use crate::app::App;
 use crate::id::{CallerId, JobId};
+use crate::job::{JobStatus, Progress};
 use crate::log;
-use crate::ports::{Blob, BlobBody, BlobMeta, ByteRange};
-use crate::store::jobs::{self, Filter, Full, Page};
+use crate::ports::{Blob, BlobMeta, ByteRange, Listen, Listening};
+use crate::queue::create::{prompt_key, restore};
+use crate::store::jobs::{self, Filter, Full, Page, Record};
+use crate::workflow::compile;
 
 /// The job, if it is the caller's.
 pub async fn job(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, QueueError> {
@@ -38,26 +43,65 @@ pub async fn job_after(
     job(app, call, id).await
 }
 
-/// The job's live events after event `last`. Only for a job that has not ended: a finished one is
-/// answered from its row, and its watcher stays asleep.
-pub async fn events(app: &App, id: JobId, last: Option<&str>) -> Result<BlobBody, QueueError> {
-    Ok(app.watchers.events(id, last).await?)
+/// The longest time a status waits for the job's watcher to say how far the work is.
+const PROGRESS_LIMIT_MS: u32 = 200;
+
+/// How far a running job is, as far as its watcher has heard.
+pub async fn progress(app: &App, full: &Full) -> Option<Progress> {
+    let job = &full.record.job;
+    if job.status != JobStatus::Running {
+        return None;
+    }
+    // Without it, the status is the same but for this.
+    let asked = app.watchers.progress(job.id, PROGRESS_LIMIT_MS).await;
+    asked.unwrap_or_default()
+}
+
+/// The job's live events. Only for a job that has not ended: a finished one is answered from its
+/// row, and its watcher stays asleep.
+pub async fn events(app: &App, id: JobId, listen: Listen<'_>) -> Result<Listening, QueueError> {
+    Ok(app.watchers.events(id, listen).await?)
+}
+
+/// What a job runs, as its caller would ask for it again: with the caller's own prefixes, and
+/// references where uploads go along. `None`: it is gone.
+pub async fn workflow(app: &App, record: &Record) -> Result<Option<Value>, QueueError> {
+    let accepted = &record.accepted;
+    let text = if accepted.prompt_in_blob {
+        let stored = app.blobs.read(&prompt_key(accepted.id)).await?;
+        stored.and_then(|bytes| String::from_utf8(bytes.into()).ok())
+    } else {
+        jobs::prompt(&*app.db, accepted.id).await?
+    };
+    let Some(mut prompt) = text.and_then(|text| serde_json::from_str(&text).ok()) else {
+        return Ok(None);
+    };
+    compile::restore_outputs(&mut prompt, &accepted.outputs);
+    restore(&mut prompt, &accepted.files);
+    Ok(Some(prompt))
 }
 
 pub async fn list(app: &App, call: &Call, filter: &Filter, limit: u32) -> Result<Page, QueueError> {
     Ok(jobs::list(&*app.db, &call.caller, filter, limit).await?)
 }
 
-/// A stored result, told by its key. The key names its job, and carries a nonce of its settle.
+/// Stored bytes that a link can open, told by their key: an output, whose key names its job and
+/// carries a nonce of its settle, or an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultKey {
-    pub job: JobId,
+    /// None for an upload: whose it is stands in a row that a key does not lead to.
+    pub job: Option<JobId>,
     pub key: String,
 }
 
 impl ResultKey {
-    /// `<job>/<attempt>/<nonce>/<i>.<ext>` and nothing else: no other object can be asked for.
+    /// `<job>/<attempt>/<nonce>/<i>.<ext>` or `assets/<uuid>` and nothing else: no other object can
+    /// be asked for.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(name) = text.strip_prefix("assets/") {
+            let key = JobId::parse(name).map(|_| text.to_owned())?;
+            return Some(Self { job: None, key });
+        }
         let mut parts = text.split('/');
         let job = JobId::parse(parts.next()?)?;
         let number = |part: &str| part.len() <= 10 && part.bytes().all(|b| b.is_ascii_digit());
@@ -72,7 +116,7 @@ impl ResultKey {
         };
         let ok = parts.next().is_none() && !i.is_empty() && number(i) && plain(extension);
         ok.then(|| Self {
-            job,
+            job: Some(job),
             key: format!("{job}/{attempt}/{nonce}/{i}.{extension}"),
         })
     }
@@ -80,7 +124,10 @@ impl ResultKey {
 
 /// Whether the caller owns the job that a result belongs to: the one read that a signed link saves.
 pub async fn may_read_result(app: &App, call: &Call, key: &ResultKey) -> Result<bool, QueueError> {
-    let found = jobs::find(&*app.db, key.job).await?;
+    let Some(job) = key.job else {
+        return Ok(false);
+    };
+    let found = jobs::find(&*app.db, job).await?;
     Ok(found.is_some_and(|record| record.accepted.caller == call.caller))
 }
 
@@ -107,9 +154,14 @@ mod tests {
     #[test]
     fn only_the_keys_of_results_are_results() {
         let key = "01931d2e-7c00-7000-8000-000000000001/1/0123456789abcdef/0.png";
-        assert_eq!(ResultKey::parse(key).map(|k| k.key).as_deref(), Some(key));
+        let upload = "assets/01931d2e-7c00-7000-8000-000000000001";
+        for key in [key, upload] {
+            assert_eq!(ResultKey::parse(key).map(|k| k.key).as_deref(), Some(key));
+        }
         for bad in [
             "nothing.png",
+            "assets/x",
+            "assets/../01931d2e-7c00-7000-8000-000000000001",
             "inputs/01931d2e-7c00-7000-8000-000000000001/a.png",
             "01931d2e-7c00-7000-8000-000000000001/1/0123456789abcdef/../0.png",
             "01931d2e-7c00-7000-8000-000000000001/1/0123456789abcdef/0.p/g",

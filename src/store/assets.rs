@@ -15,7 +15,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT DO NOTHING";
 
 pub const FIND: &str = "-- assets::find
-SELECT hash, key, content_type, kind, size_bytes, width, height FROM assets
+SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
 WHERE caller = ?1 AND hash IN (SELECT value FROM json_each(?2))";
 
 /// All uploads, in the order of their callers.
@@ -26,6 +26,21 @@ WHERE (caller, hash) > (?1, ?2) ORDER BY caller, hash LIMIT ?3";
 /// Only while it still points where it did: the same bytes may have come again.
 pub const FORGET: &str = "-- assets::forget
 DELETE FROM assets WHERE caller = ?1 AND hash = ?2 AND key = ?3";
+/// The hashes that begin as the caller's asset id says: one, or none.
+pub const FIND_BEGINNING: &str = "-- assets::find_beginning
+SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
+WHERE caller = ?1 AND hash >= ?2 AND hash < ?2 || 'g'";
+
+pub const RENAME: &str = "-- assets::rename
+UPDATE assets SET name = ?3 WHERE caller = ?1 AND hash = ?2 AND name IS NOT ?3";
+
+/// Not while a job that has not ended may still send it.
+pub const DELETE: &str = "-- assets::delete
+DELETE FROM assets WHERE caller = ?1 AND hash = ?2 AND NOT EXISTS (
+  SELECT 1 FROM jobs, json_each(jobs.files_json) AS file
+  WHERE jobs.due_at IS NOT NULL AND jobs.caller = ?1
+    AND jobs.status IN ('queued', 'running', 'canceling')
+    AND file.value ->> '$.key' = assets.key)";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
@@ -36,16 +51,14 @@ pub struct Asset {
     pub size_bytes: u64,
     pub width: Option<u32>,
     pub height: Option<u32>,
+    /// The name that its uploader gave it last.
+    pub name: Option<String>,
+    pub created_at: UnixMillis,
 }
 
 /// Records an upload and answers the asset that stands: its `key` is another one if the caller had
 /// uploaded the same bytes before.
-pub async fn put(
-    db: &dyn Db,
-    caller: &CallerId,
-    asset: &Asset,
-    now: UnixMillis,
-) -> Result<Asset, StoreError> {
+pub async fn put(db: &dyn Db, caller: &CallerId, asset: &Asset) -> Result<Asset, StoreError> {
     let put = Statement {
         sql: PUT,
         params: vec![
@@ -57,7 +70,7 @@ pub async fn put(
             asset.size_bytes.into(),
             asset.width.into(),
             asset.height.into(),
-            now.into(),
+            asset.created_at.into(),
         ],
     };
     let outcomes = batch(db, vec![put, select(caller, &[&asset.hash])]).await?;
@@ -73,6 +86,47 @@ pub async fn find(
 ) -> Result<Vec<Asset>, StoreError> {
     let outcomes = batch(db, vec![select(caller, hashes)]).await?;
     rows(FIND, &outcomes[0])
+}
+
+/// The caller's own assets whose hash begins so.
+pub async fn find_beginning(
+    db: &dyn Db,
+    caller: &CallerId,
+    begins: &str,
+) -> Result<Vec<Asset>, StoreError> {
+    let find = Statement {
+        sql: FIND_BEGINNING,
+        params: vec![caller.as_str().into(), begins.into()],
+    };
+    let outcomes = batch(db, vec![find]).await?;
+    rows(FIND_BEGINNING, &outcomes[0])
+}
+
+pub async fn rename(
+    db: &dyn Db,
+    caller: &CallerId,
+    hash: &str,
+    name: &str,
+) -> Result<(), StoreError> {
+    let rename = Statement {
+        sql: RENAME,
+        params: vec![caller.as_str().into(), hash.into(), name.into()],
+    };
+    batch(db, vec![rename]).await.map(drop)
+}
+
+/// Answers what is left: nothing, or the asset that a job still needs.
+pub async fn delete(
+    db: &dyn Db,
+    caller: &CallerId,
+    hash: &str,
+) -> Result<Option<Asset>, StoreError> {
+    let delete = Statement {
+        sql: DELETE,
+        params: vec![caller.as_str().into(), hash.into()],
+    };
+    let outcomes = batch(db, vec![delete, select(caller, &[hash])]).await?;
+    Ok(rows(FIND, &outcomes[1])?.into_iter().next())
 }
 
 fn select(caller: &CallerId, hashes: &[&str]) -> Statement {

@@ -12,9 +12,10 @@ use futures::{FutureExt, StreamExt};
 
 use super::memory::{lock, pause};
 use crate::app::App;
-use crate::http::event_of;
+use crate::http::RENDER;
 use crate::id::JobId;
-use crate::ports::{BlobBody, Clock, Watch, WatcherError, Watchers};
+use crate::job::{Progress, Told};
+use crate::ports::{BlobBody, Clock, Listen, Listening, Watch, WatcherError, Watchers};
 use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
 
@@ -88,9 +89,7 @@ impl MemoryWatchers {
         let app = self.app.get().and_then(Weak::upgrade);
         let app = app.ok_or_else(|| WatcherError("nobody's watchers".into()))?;
         let mut hubs = lock(&self.hubs);
-        let hub = hubs
-            .entry(id)
-            .or_insert_with(|| Arc::new(Hub::new(event_of)));
+        let hub = hubs.entry(id).or_insert_with(|| Arc::new(Hub::new(RENDER)));
         Ok((app, Arc::clone(hub)))
     }
 
@@ -199,13 +198,29 @@ impl Watchers for MemoryWatchers {
         Ok(())
     }
 
-    async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError> {
+    async fn events(&self, job: JobId, listen: Listen<'_>) -> Result<Listening, WatcherError> {
         self.hear("events")?;
         let (app, hub) = self.hub(job)?;
         let timers = Arc::clone(&self.timers);
         let sleep = move |time| timers.sleep(time);
-        let stream = hub.events(&app, job, after, sleep).await;
-        Ok(BlobBody::Stream(stream.boxed()))
+        let stream = hub.events(&app, job, listen, sleep).await;
+        Ok(match stream {
+            Some(stream) => Listening::Stream(BlobBody::Stream(stream.boxed())),
+            None => Listening::Full,
+        })
+    }
+
+    async fn tell(&self, job: JobId, told: &Told) -> Result<(), WatcherError> {
+        self.hear("tell")?;
+        let (app, hub) = self.hub(job)?;
+        hub.hear(&app, job, told.clone()).await;
+        Ok(())
+    }
+
+    async fn progress(&self, job: JobId, _limit_ms: u32) -> Result<Option<Progress>, WatcherError> {
+        self.hear("progress")?;
+        let (_, hub) = self.hub(job)?;
+        Ok(hub.progress())
     }
 }
 
@@ -259,6 +274,12 @@ impl Watch for MemoryWatch {
         lock(&self.watchers.writes).push("sending");
         pause().await;
         Ok(())
+    }
+
+    fn tell(&self, told: Told) {
+        if let Ok((app, hub)) = self.watchers.hub(self.id) {
+            hub.tell(&app, told);
+        }
     }
 
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError> {

@@ -176,6 +176,39 @@ fn every_route_has_a_section_and_no_other() {
     assert_eq!(described, routes());
 }
 
+/// `GET /api/v2/jobs`, as the router of the Comfy API has it.
+fn comfy_routes() -> BTreeSet<String> {
+    let source = read("src/http/v2/mod.rs");
+    let calls = source.split(".route(").skip(1);
+    set(calls.flat_map(|call| {
+        let (path, rest) = call.split_once('"').unwrap().1.split_once('"').unwrap();
+        let methods = ["get", "head", "post", "delete"].into_iter();
+        let methods = methods.filter(|method| rest.contains(&format!("{method}(")));
+        let shown = methods.map(|method| format!("{} {path}", method.to_uppercase()));
+        shown.collect::<Vec<_>>()
+    }))
+}
+
+#[test]
+fn every_operation_of_the_comfy_api_has_a_row_and_no_other() {
+    let page = read("docs/COMPAT.md");
+    let rows = first_cells(section(&page, "## Operations"));
+    assert_eq!(rows, comfy_routes());
+}
+
+#[test]
+fn every_route_is_an_operation_of_openapi_json_and_no_other() {
+    let spec: serde_json::Value = serde_json::from_str(&read("public/openapi.json")).unwrap();
+    let paths = spec["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, operations)| {
+        let methods = operations.as_object().unwrap().keys();
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    let mut all = routes();
+    all.extend(comfy_routes());
+    assert_eq!(set(operations), all);
+}
+
 #[test]
 fn every_error_code_has_a_row_and_no_other() {
     let page = read("docs/API.md");

@@ -75,6 +75,7 @@ impl From<CreateError> for ApiError {
                  cannot be converted here; in ComfyUI choose Workflow > Export (API), or run \
                  `ops convert`, and send that",
             ),
+            CreateError::MissingAssets(details) => Self::violations(Code::MissingAsset, details),
             CreateError::TooLarge { path, message } => {
                 Self::at(Code::PayloadTooLarge, &path, "too_large", &message)
             }

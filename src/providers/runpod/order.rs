@@ -59,6 +59,9 @@ pub(super) fn body(order: &Order) -> Result<String, OrderError> {
         Protocol::Comfyui => {
             body.push_str("{\"workflow\":");
             body.push_str(prompt);
+            // The stock worker ignores keys that it does not know; ours may tell how far it is.
+            body.push_str(",\"progress_url\":");
+            push_json(&mut body, &order.progress_url)?;
             push_files(&mut body, &order.files)?;
             body.push('}');
         }
@@ -119,7 +122,8 @@ fn estimate(order: &Order) -> usize {
         let base64 = file.bytes.len().div_ceil(3).saturating_mul(4);
         base64 + file.name.len() + FILE_FRAME_BYTES
     });
-    FRAME_BYTES + order.callback_url.len() + order.prompt.get().len() + files.sum::<usize>()
+    let urls = order.callback_url.len() + order.progress_url.len();
+    FRAME_BYTES + urls + order.prompt.get().len() + files.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -140,6 +144,7 @@ mod tests {
             files: Vec::new(),
             outputs: Vec::new(),
             callback_url: "https://q.example/api/webhooks/runpod/t0ken".into(),
+            progress_url: "https://q.example/api/progress/t0ken".into(),
             execution_limit_ms: 600_000,
             ttl_ms: 86_400_000,
             simulate: None,
@@ -165,6 +170,7 @@ mod tests {
             &json!({
                 "input": {
                     "workflow": {"3": {"class_type": "A", "inputs": {}}},
+                    "progress_url": "https://q.example/api/progress/t0ken",
                     "images": [{"name": "in \"1\".png", "image": "aGk="}],
                 },
                 "webhook": "https://q.example/api/webhooks/runpod/t0ken",

@@ -12,6 +12,9 @@ const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "set-cookie"];
 /// Our callback route; behind it stands a token, the only proof that a callback is RunPod's.
 const CALLBACK_PATH: &str = "/api/webhooks/runpod/";
 
+/// Where a worker tells how far it is; behind it stands a token, too.
+const PROGRESS_PATH: &str = "/api/progress/";
+
 /// The key of the Comfy account a workflow's paid API nodes run under: the name worker-comfyui
 /// takes, and the one ComfyUI itself uses.
 const KEY_NAMES: [&str; 2] = ["comfy_org_api_key", "api_key_comfy_org"];
@@ -93,10 +96,12 @@ fn replace<'t>(text: Cow<'t, str>, secret: &str, by: &str) -> Cow<'t, str> {
 
 /// Removes what is recognised as secret by where it stands: callback tokens and Comfy keys.
 pub(super) fn tokens(text: &str) -> String {
-    let mut text = after_each(text, CALLBACK_PATH, |rest| {
+    let token = |rest: &str| {
         let end = rest.find(|c: char| c.is_whitespace() || "\"'\\<>,)}".contains(c));
         (0, end.unwrap_or(rest.len()))
-    });
+    };
+    let mut text = after_each(text, CALLBACK_PATH, token);
+    text = after_each(&text, PROGRESS_PATH, token);
     for name in KEY_NAMES {
         text = after_each(&text, name, |rest| value_span(rest).unwrap_or((0, 0)));
     }

@@ -5,6 +5,7 @@
 //! and nothing is lost when the process is killed. Refused in production.
 
 mod paint;
+mod progress;
 
 use std::sync::Arc;
 
@@ -224,24 +225,33 @@ impl Simulated {
     fn schedule_callbacks(&self, order: &Order, plan: &Plan, id: &ProviderId) {
         let body = serde_json::json!({ "id": id.as_str() }).to_string();
         for time in 0..plan.behaviour.callbacks() {
-            let request = HttpRequest {
-                method: Method::Post,
-                url: order.callback_url.clone(),
-                headers: vec![("content-type".into(), "application/json".into())],
-                body: Bytes::from(body.clone()),
-                timeout_ms: 10_000,
-                answer_bytes_max: 64 << 10,
-            };
-            let http = Arc::clone(&self.http);
             let delay_ms = plan.ends_after_ms() + 20 + u64::from(time) * 200;
-            self.tasks.after(
-                delay_ms,
-                Box::pin(async move {
-                    // A callback that does not arrive is what the look is for.
-                    drop(http.send(request).await);
-                }),
-            );
+            // A callback that does not arrive is what the look is for.
+            self.post_later(delay_ms, &order.callback_url, body.clone());
         }
+    }
+
+    /// Tells how far it is as a worker of ours would: its nodes one after the other, and a picture.
+    fn schedule_progress(&self, order: &Order, plan: &Plan) {
+        let run_ms = plan.behaviour.run_ms();
+        for told in progress::told(plan, order.prompt.get()) {
+            let delay_ms = QUEUE_MS + run_ms * told.permille / 1000;
+            self.post_later(delay_ms, &order.progress_url, told.body);
+        }
+    }
+
+    fn post_later(&self, delay_ms: u64, url: &str, body: String) {
+        let request = HttpRequest {
+            method: Method::Post,
+            url: url.to_owned(),
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: Bytes::from(body),
+            timeout_ms: 10_000,
+            answer_bytes_max: 64 << 10,
+        };
+        let http = Arc::clone(&self.http);
+        let task = async move { drop(http.send(request).await) };
+        self.tasks.after(delay_ms, Box::pin(task));
     }
 }
 
@@ -274,6 +284,7 @@ impl Provider for Simulated {
             return Submitted::Refused { failure, evidence };
         };
         self.schedule_callbacks(order, &plan, &id);
+        self.schedule_progress(order, &plan);
         Submitted::Accepted(id)
     }
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{ended_by, evidence, first_look_ms, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
-use crate::gate::{Admission, Told};
+use crate::gate::{Admission, Fate};
 use crate::id::ProviderId;
 use crate::job::{Cause, Ending, Failure};
 use crate::log;
@@ -72,7 +72,7 @@ impl Turn<'_> {
             Submitted::Accepted(id) => {
                 let next = self.accepted(n, &id).await;
                 if tries {
-                    gate::tell(self.app, record, Told::Taken).await;
+                    gate::tell(self.app, record, Fate::Taken).await;
                 }
                 next
             }
@@ -94,7 +94,7 @@ impl Turn<'_> {
             }
             Submitted::Unknown { why, evidence } => {
                 self.keep(n, &evidence, &why).await;
-                gate::tell(self.app, record, Told::Unknown).await;
+                gate::tell(self.app, record, Fate::Unknown).await;
                 Ok(Next::Stay)
             }
         }
@@ -132,7 +132,7 @@ impl Turn<'_> {
         jobs::put_off(&*self.app.db, self.job().id, n, now, until, reason).await?;
         self.watch.arm(until).await?;
         let asked = retry_after_ms.map(|ms| now.plus_ms(ms));
-        gate::tell(self.app, record, Told::PutOff(asked)).await;
+        gate::tell(self.app, record, Fate::PutOff(asked)).await;
         Ok(Next::Stay)
     }
 
@@ -174,6 +174,11 @@ impl Turn<'_> {
                 self.app.config.public_url,
                 self.provider.name(),
                 self.app.signer.callback(claim)
+            ),
+            progress_url: format!(
+                "{}/api/progress/{}",
+                self.app.config.public_url,
+                self.app.signer.progress(claim)
             ),
             execution_limit_ms: begun.record.job.execution_limit_from(self.app.now()),
             ttl_ms: begun.record.job.ttl_ms(self.app.now()),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::value::{to_raw_value, RawValue};
 use serde_json::{Map, Value};
 
-use super::{raw, CreateError, Request, Upload, Work};
+use super::{raw, references, CreateError, Request, Upload, Work};
 use crate::app::App;
 use crate::media;
 use crate::queue::{Call, QueueError};
@@ -57,7 +57,12 @@ pub async fn plan(app: &App, call: &Call, request: &Request) -> Result<Plan, Cre
             inputs,
             shorthands,
         } => from_template(app, call, request, name, (inputs, shorthands)).await?,
-        Work::Raw { workflow, images } => raw::plan(app, request, workflow, images).await?,
+        Work::Raw { workflow, images } => {
+            let staged = references::stage(app, call, workflow).await?;
+            let mut plan = raw::plan(app, request, &staged, images).await?;
+            plan.files.extend(staged.files);
+            plan
+        }
     };
     fits(app, &plan)?;
     Ok(plan)

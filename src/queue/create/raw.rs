@@ -11,6 +11,7 @@ use serde_json::value::{to_raw_value, RawValue};
 use serde_json::Value;
 
 use super::plan::{fact_of, not_a_file, Plan, PlannedFile};
+use super::references::Staged;
 use super::{CreateError, Request, Unfit, Upload, RAW};
 use crate::app::App;
 use crate::queue::QueueError;
@@ -45,9 +46,10 @@ const ROOT: &str = "/workflow";
 pub async fn plan(
     app: &App,
     request: &Request,
-    workflow: &Value,
+    staged: &Staged,
     images: &[(String, Upload)],
 ) -> Result<Plan, CreateError> {
+    let workflow = &staged.prompt;
     if !request.violations.is_empty() {
         return Err(CreateError::Violations(request.violations.clone()));
     }
@@ -64,7 +66,7 @@ pub async fn plan(
         (None, Some(_)) => return Err(CreateError::EditorGraph),
         (None, None) => structure(workflow)?,
         (Some(loaded), graph) => {
-            let has = Has::read(loaded, images)?;
+            let has = Has::read(loaded, &uploads(staged, images))?;
             let prompt = match graph {
                 Some(graph) => has.convert(app, graph)?,
                 None => workflow.clone(),
@@ -77,6 +79,13 @@ pub async fn plan(
         }
     };
     planned(prompt, images, loaded.map(|loaded| loaded.hash))
+}
+
+/// The names that files loaders may ask for.
+fn uploads(staged: &Staged, images: &[(String, Upload)]) -> Vec<String> {
+    let inline = images.iter().map(|(name, _)| name.clone());
+    let stored = staged.files.iter().map(|file| file.name.clone());
+    inline.chain(stored).collect()
 }
 
 /// What must be loaded to convert and judge the workflow. What is no name of a class is not looked
@@ -122,12 +131,12 @@ enum Verdict {
 }
 
 impl Has {
-    fn read(loaded: &Loaded, images: &[(String, Upload)]) -> Result<Self, CreateError> {
+    /// `uploads` are the names of files that go along.
+    fn read(loaded: &Loaded, uploads: &[String]) -> Result<Self, CreateError> {
         let classes = loaded.classes.iter();
         let object_info = document(classes.map(|(name, entry)| (name.as_str(), entry.as_str())));
         let mut schema = Schema::read(object_info.as_bytes()).map_err(unreadable)?;
-        let uploads: Vec<String> = images.iter().map(|(name, _)| name.clone()).collect();
-        schema.add_uploads(&uploads);
+        schema.add_uploads(uploads);
         Ok(Self {
             object_info,
             schema,

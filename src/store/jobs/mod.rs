@@ -29,6 +29,8 @@ pub use finish::{
     FINISH_OUTPUTS, WINNER,
 };
 pub use list::{list, Filter, Page, LIST, LIST_EXAMINED};
-pub use read::{at_endpoint, find, full, AT_ENDPOINT, FIND, FULL};
+pub use read::{
+    at_endpoint, beginning, find, full, prompt, AT_ENDPOINT, BEGINNING, FIND, FULL, PROMPT_OF,
+};
 pub use row::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
 pub use turn::{cancel, retry, sweep, Round, CANCEL, RETRY, SWEEP};

@@ -1,8 +1,10 @@
 //! Reading one job.
 
+use serde::Deserialize;
+
 use super::row::{columns, Row};
 use super::{Full, Record};
-use crate::id::JobId;
+use crate::id::{CallerId, JobId};
 use crate::ports::{Db, Statement};
 use crate::store::{batch, rows, StoreError};
 
@@ -36,6 +38,11 @@ pub const AT_ENDPOINT: &str = concat!(
     " FROM jobs WHERE due_at > 0 AND endpoint = ?1 AND attempt > 0 AND attempt_ended_at IS NULL
 LIMIT ?2"
 );
+pub const BEGINNING: &str = "-- jobs::beginning
+SELECT id FROM jobs WHERE caller = ?1 AND id >= ?2 AND id < ?2 || 'g'";
+
+pub const PROMPT_OF: &str = "-- jobs::prompt_of
+SELECT body FROM prompts WHERE job_id = ?1";
 
 /// What decisions need of a job.
 pub async fn find(db: &dyn Db, id: JobId) -> Result<Option<Record>, StoreError> {
@@ -64,6 +71,36 @@ pub async fn at_endpoint(
     let outcomes = batch(db, vec![find]).await?;
     let found = rows::<Row>(AT_ENDPOINT, &outcomes[0])?;
     Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// The caller's jobs whose ids begin so: those of one millisecond.
+pub async fn beginning(
+    db: &dyn Db,
+    caller: &CallerId,
+    begins: &str,
+) -> Result<Vec<JobId>, StoreError> {
+    #[derive(Deserialize)]
+    struct Found {
+        id: JobId,
+    }
+    let find = Statement {
+        sql: BEGINNING,
+        params: vec![caller.as_str().into(), begins.into()],
+    };
+    let outcomes = batch(db, vec![find]).await?;
+    let found = rows::<Found>(BEGINNING, &outcomes[0])?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
+/// The stored prompt; `None` when it is an object.
+pub async fn prompt(db: &dyn Db, id: JobId) -> Result<Option<String>, StoreError> {
+    #[derive(Deserialize)]
+    struct Prompt {
+        body: String,
+    }
+    let outcomes = batch(db, vec![by_id(PROMPT_OF, id)]).await?;
+    let found = rows::<Prompt>(PROMPT_OF, &outcomes[0])?;
+    Ok(found.into_iter().next().map(|prompt| prompt.body))
 }
 
 pub(super) fn by_id(sql: &'static str, id: JobId) -> Statement {

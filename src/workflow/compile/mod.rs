@@ -14,7 +14,7 @@ use super::check::{extension, Checked};
 use super::contract::{Contract, MediaKind, Protocol};
 use super::template::Template;
 
-pub use outputs::{node_of, rename_outputs, shown_name, ExpectedOutput};
+pub use outputs::{node_of, rename_outputs, restore_outputs, shown_name, ExpectedOutput};
 
 /// What is sent to the provider and stored with the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

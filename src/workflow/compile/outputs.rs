@@ -75,6 +75,16 @@ pub fn rename_outputs(prompt: &mut Value) -> Vec<ExpectedOutput> {
     expected
 }
 
+/// Gives every output node its caller's prefix again.
+pub fn restore_outputs(prompt: &mut Value, outputs: &[ExpectedOutput]) {
+    for output in outputs {
+        let node = output.node_id.as_deref();
+        if let Some(place) = node.and_then(|node| prefix_place(prompt, node)) {
+            replace_text(place, &output.caller_prefix);
+        }
+    }
+}
+
 /// A task's outputs: their kinds and labels, in the order in which they come.
 pub fn unnamed_outputs(outputs: &[Output]) -> Vec<ExpectedOutput> {
     let unnamed = outputs.iter().map(|output| ExpectedOutput {

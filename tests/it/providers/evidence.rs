@@ -29,6 +29,7 @@ async fn a_failed_call_leaves_a_complete_record_without_secrets() {
         request_body: "{\"webhook\":\"https://q.example/api/webhooks/runpod/[redacted]\",\
             \"policy\":{\"executionTimeout\":600000,\"ttl\":7200000},\"input\":{\"workflow\":\
             {\"9\":{},\"comfy_org_api_key\":\"[redacted]\"},\
+            \"progress_url\":\"https://q.example/api/progress/[redacted]\",\
             \"images\":[{\"name\":\"in.png\",\"image\":\"iVBORw==\"}]}}"
             .into(),
         response_status: Some(500),

@@ -79,6 +79,7 @@ fn order() -> Order {
         }],
         outputs: Vec::new(),
         callback_url: format!("https://q.example/api/webhooks/runpod/{TOKEN}"),
+        progress_url: format!("https://q.example/api/progress/{TOKEN}"),
         execution_limit_ms: 600_000,
         ttl_ms: 7_200_000,
         simulate: None,

@@ -5,8 +5,9 @@ use std::pin::{pin, Pin};
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
-use edge_queue::http::event_of;
+use edge_queue::http::RENDER;
 use edge_queue::id::JobId;
+use edge_queue::ports::{Listen, Surface};
 use edge_queue::queue::listen::{Hub, LAG_MAX};
 use edge_queue::testing::queue::{request, TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::Plan;
@@ -47,7 +48,11 @@ where
         match stream.next().now_or_never() {
             None => return (frames, false),
             Some(None) => return (frames, true),
-            Some(Some(frame)) => frames.push(String::from_utf8(frame.unwrap().into()).unwrap()),
+            // What happens at once comes in one piece: the outputs and the status of a success.
+            Some(Some(piece)) => {
+                let piece = String::from_utf8(piece.unwrap().into()).unwrap();
+                frames.extend(piece.split_inclusive("\n\n").map(str::to_owned));
+            }
         }
     }
 }
@@ -161,22 +166,26 @@ async fn a_listener_that_does_not_read_is_let_go_and_hurts_nobody() {
 #[tokio::test]
 async fn a_change_before_or_while_a_listener_comes_is_not_missed() {
     let (queue, id) = waiting().await;
-    let hub = Hub::new(event_of);
+    let hub = Hub::new(RENDER);
     let never = |_| pending::<()>();
     // Read, changed and told to nobody, then registered.
     change(&queue, id, "wait_reason = 'a'");
     hub.publish(&queue.app, id).await;
     let mut waits = pin!(hub.wait(&queue.app, id, 1, pending()));
     assert!(polls(waits.as_mut()), "the version has passed");
-    let stream = hub.events(&queue.app, id, Some("1.0"), never).await;
-    let mut stream = pin!(stream.map(Ok::<_, ()>));
+    let after = |after| Listen {
+        surface: Surface::Queue,
+        after: Some(after),
+    };
+    let stream = hub.events(&queue.app, id, after("1.0"), never).await;
+    let mut stream = pin!(stream.unwrap().map(Ok::<_, ()>));
     assert_eq!(versions(&arrived(&mut stream).0), [2]);
     // Changed and told between registering and the answer.
-    let mut opening = pin!(hub.events(&queue.app, id, Some("2.0"), never));
+    let mut opening = pin!(hub.events(&queue.app, id, after("2.0"), never));
     assert!(opening.as_mut().now_or_never().is_none(), "reads the row");
     change(&queue, id, "wait_reason = 'b'");
     hub.publish(&queue.app, id).await;
-    let mut second = pin!(opening.await.map(Ok::<_, ()>));
+    let mut second = pin!(opening.await.unwrap().map(Ok::<_, ()>));
     assert_eq!(versions(&arrived(&mut second).0), [3]);
     assert_eq!(versions(&arrived(&mut stream).0), [3]);
 }

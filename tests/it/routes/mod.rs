@@ -2,12 +2,14 @@
 
 mod admin;
 mod cancel;
+mod comfy;
 mod cost;
 mod create;
 mod envelope;
 mod events;
 mod inventory;
 mod list;
+mod live;
 mod results;
 mod retry;
 mod templates;

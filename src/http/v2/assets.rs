@@ -1,0 +1,187 @@
+//! `/api/v2/assets/*`: the caller's files, by id and by content.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use super::{answer, view};
+use crate::app::App;
+use crate::http::auth::Caller;
+use crate::http::create_body::json_object;
+use crate::http::error::{ApiError, Code};
+use crate::http::path::Path;
+use crate::http::{form, limits, results};
+use crate::id::AssetId;
+use crate::queue::assets::{self, Deleted, Found};
+use crate::queue::read::ResultKey;
+use crate::queue::Call;
+
+/// A path of a file system is never longer.
+const NAME_LENGTH_MAX: usize = 1_024;
+/// A body that only names a hash.
+const FROM_HASH_BYTES_MAX: usize = 64 << 10;
+
+/// `POST /api/v2/assets`: one file as a form. What the bytes are is told by themselves.
+pub async fn upload(
+    State(app): State<Arc<App>>,
+    Caller(call): Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let held = limits::read(&headers, body, limits::INPUT_BYTES_MAX).await?;
+    let form = form::read(&headers, held.bytes.clone()).await?;
+    let file = form.uploads.iter().find(|file| file.path == "/file");
+    let Some(file) = file.filter(|file| !file.bytes.is_empty()) else {
+        return Err(wrong(
+            "/file",
+            "the part file with the bytes is wanted, with a file name",
+        ));
+    };
+    let name = name(&form.fields)?.ok_or_else(|| wrong("/file_path", "a file name is wanted"))?;
+    if !form.fields.contains_key("content_type") {
+        return Err(wrong("/content_type", "a media type is wanted"));
+    }
+    let expected = match form.fields.get("expected_hash") {
+        None => None,
+        Some(hash) => Some(hash_in(hash).ok_or_else(|| wrong("/expected_hash", HASH_WANTED))?),
+    };
+    if expected.is_some_and(|hash| hash != file.reference) {
+        let message = format!("the bytes received have the hash blake3:{}", file.reference);
+        return Err(ApiError::new(Code::HashMismatch, message));
+    }
+    let (asset, is_new) = assets::upload(&app, &call, file.bytes.clone(), name).await?;
+    let mut shown = view::upload(&app, &asset);
+    shown.created_new = Some(is_new);
+    answer(status(is_new), &shown)
+}
+
+/// `POST /api/v2/assets/from-hash`: the caller's asset of these bytes, without sending them.
+pub async fn from_hash(
+    State(app): State<Arc<App>>,
+    Caller(call): Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let held = limits::read(&headers, body, FROM_HASH_BYTES_MAX).await?;
+    let fields = json_object(&held.bytes)?;
+    let hash = fields.get("hash").and_then(hash_in);
+    let hash = hash.ok_or_else(|| wrong("/hash", HASH_WANTED))?;
+    let name = name(&fields)?;
+    let found = assets::find_hash(&app, &call, hash).await?;
+    let mut asset = found.ok_or_else(no_bytes)?;
+    if let Some(name) = name {
+        asset = assets::rename(&app, &call, asset, name).await?;
+    }
+    let mut shown = view::upload(&app, &asset);
+    shown.created_new = Some(false);
+    answer(status(false), &shown)
+}
+
+/// `HEAD /api/v2/assets/by-hash/{hash}`: whether the caller has uploaded these bytes.
+pub async fn by_hash(
+    State(app): State<Arc<App>>,
+    Caller(call): Caller,
+    Path(hash): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let found = match bare_hash(&hash) {
+        Some(hash) => assets::find_hash(&app, &call, hash).await?,
+        None => None,
+    };
+    found.map(|_| StatusCode::OK).ok_or_else(no_bytes)
+}
+
+/// `GET /api/v2/assets/{id}`: what is known of it, with a fresh link to its bytes.
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Caller(call): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let found = find(&app, &call, &id).await?;
+    answer(StatusCode::OK, &view::found(&app, &found))
+}
+
+/// `GET /api/v2/assets/{id}/content` and HEAD: the bytes, in whole or in part.
+pub async fn content(
+    State(app): State<Arc<App>>,
+    Caller(call): Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let found = find(&app, &call, &id).await?;
+    let key = ResultKey::parse(found.key()).ok_or_else(no_asset)?;
+    results::serve(&app, &key, request.method(), request.headers()).await
+}
+
+/// `DELETE /api/v2/assets/{id}`: an upload that no unfinished job needs.
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Caller(call): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = AssetId::parse(&id).ok_or_else(no_asset)?;
+    match assets::delete(&app, &call, id).await? {
+        Deleted::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
+        Deleted::NoAsset => Err(no_asset()),
+        Deleted::InUse => {
+            let message = "a job depends on this asset";
+            Err(ApiError::new(Code::AssetInUse, message))
+        }
+    }
+}
+
+async fn find(app: &App, call: &Call, id: &str) -> Result<Found, ApiError> {
+    let id = AssetId::parse(id).ok_or_else(no_asset)?;
+    assets::find(app, call, id).await?.ok_or_else(no_asset)
+}
+
+fn status(is_new: bool) -> StatusCode {
+    if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    }
+}
+
+const HASH_WANTED: &str = "a hash is blake3: and 64 hexadecimal characters, in lower case";
+
+fn hash_in(value: &Value) -> Option<&str> {
+    bare_hash(value.as_str()?)
+}
+
+fn bare_hash(text: &str) -> Option<&str> {
+    let bare = text.strip_prefix("blake3:")?;
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (bare.len() == 64 && bare.bytes().all(is_hex)).then_some(bare)
+}
+
+fn name(fields: &Map<String, Value>) -> Result<Option<&str>, ApiError> {
+    match fields.get("file_path") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name))
+            if (1..=NAME_LENGTH_MAX).contains(&name.len())
+                && !name.chars().any(char::is_control) =>
+        {
+            Ok(Some(name))
+        }
+        Some(_) => Err(wrong(
+            "/file_path",
+            "a file name is 1 to 1,024 bytes without control characters",
+        )),
+    }
+}
+
+fn wrong(path: &str, message: &str) -> ApiError {
+    ApiError::at(Code::ContractViolation, path, "wrong_type", message)
+}
+
+fn no_asset() -> ApiError {
+    ApiError::new(Code::NotFound, "there is no such asset")
+}
+
+fn no_bytes() -> ApiError {
+    ApiError::new(Code::BlobNotFound, "there are no such bytes of yours")
+}

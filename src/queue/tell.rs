@@ -1,0 +1,67 @@
+//! Tell: what a GPU's worker says of its attempt while it works. Never truth: it changes nothing of
+//! the job but that work has begun, and is shown to whoever listens.
+
+use super::QueueError;
+use crate::app::App;
+use crate::job::{JobStatus, Preview, Progress, Told};
+use crate::log;
+use crate::store::jobs;
+use crate::token::CallbackClaim;
+
+/// What the worker is told in return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Not a token of ours, or of a job we no longer know.
+    Unknown,
+    /// Somebody still wants the result.
+    GoOn,
+    /// The job has ended, was canceled, or is another attempt's by now: nobody waits for this.
+    Stop,
+}
+
+/// What a worker's token speaks for, if it is one of ours. Touches nothing but the token.
+pub fn claim(app: &App, token: &str) -> Option<CallbackClaim> {
+    app.signer.verify_progress(token)
+}
+
+/// Passes it on to the job's watcher. Twice, late or out of order does no harm.
+pub async fn tell(
+    app: &App,
+    claim: CallbackClaim,
+    progress: Option<Progress>,
+    preview: Option<Preview>,
+) -> Result<Answer, QueueError> {
+    let Some(record) = jobs::find(&*app.db, claim.job).await? else {
+        return Ok(Answer::Unknown);
+    };
+    let job = &record.job;
+    let live = job
+        .live
+        .as_ref()
+        .is_some_and(|live| live.n == claim.attempt);
+    let has_begun = match job.status {
+        JobStatus::Queued if live => {
+            jobs::note_started(&*app.db, job.id, claim.attempt, app.now()).await?
+        }
+        JobStatus::Running if live => false,
+        JobStatus::Queued
+        | JobStatus::Running
+        | JobStatus::Canceling
+        | JobStatus::Succeeded
+        | JobStatus::Failed
+        | JobStatus::Canceled
+        | JobStatus::Expired => return Ok(Answer::Stop),
+    };
+    let told = Told {
+        attempt: claim.attempt,
+        has_begun,
+        progress,
+        preview,
+    };
+    // The next one comes in a moment.
+    if let Err(error) = app.watchers.tell(job.id, &told).await {
+        let report = log::warn("tell.failed").job(job.id);
+        app.log(report.with("error", error.to_string()));
+    }
+    Ok(Answer::GoOn)
+}

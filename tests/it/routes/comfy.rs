@@ -1,0 +1,346 @@
+//! `/api/v2/*`: the Comfy API's operations, statuses, codes and shapes.
+
+use axum::body::Body;
+use edge_queue::testing::queue::{request, Answered, TestQueue, ADMIN_KEY};
+use edge_queue::testing::runpod::Plan;
+use serde_json::{json, Value};
+
+/// A PNG that decodes, of 8 by 8 pixels of one shade.
+fn picture(shade: u8) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, 8, 8);
+    encoder.set_color(png::ColorType::Grayscale);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[shade; 64]).unwrap();
+    drop(writer);
+    file
+}
+
+fn hash(bytes: &[u8]) -> String {
+    format!("blake3:{}", blake3::hash(bytes).to_hex())
+}
+
+/// Uploads as the official clients do: a form with the file and what it is.
+async fn upload(queue: &TestQueue, bytes: &[u8], fields: &[(&str, &str)]) -> Answered {
+    let mut body = Vec::new();
+    for (name, text) in fields {
+        let head = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        body.extend([head.as_bytes(), text.as_bytes(), b"\r\n"].concat());
+    }
+    body.extend(b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n");
+    body.extend(b"Content-Type: image/png\r\n\r\n");
+    body.extend(bytes);
+    body.extend(b"\r\n--b--\r\n");
+    let headers = [("content-type", "multipart/form-data; boundary=b")];
+    let request = request("POST", "/api/v2/assets", &headers, Body::from(body));
+    queue.send(request).await
+}
+
+const PHOTO: [(&str, &str); 2] = [("content_type", "image/png"), ("file_path", "photo.png")];
+
+fn workflow(image: &Value) -> Value {
+    json!({"workflow": {
+        "1": {"class_type": "LoadImage", "inputs": {"image": image}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "fox"}},
+    }})
+}
+
+fn reference(id: &Value) -> Value {
+    json!({"__type": "core/ASSET", "info": {"id": id, "file_path": "photo.png"}})
+}
+
+async fn send(queue: &TestQueue, method: &str, path: &str) -> Answered {
+    queue.send(request(method, path, &[], Body::empty())).await
+}
+
+fn error(answer: &Answered) -> (u16, String) {
+    let code = answer.json()["error"]["code"].as_str().map(str::to_owned);
+    let code = code.unwrap_or_else(|| panic!("no envelope: {}", answer.json()));
+    assert!(answer.json()["error"]["message"].is_string());
+    (answer.status.as_u16(), code)
+}
+
+#[tokio::test]
+async fn a_workflow_with_an_uploaded_photo_runs_and_its_result_is_an_asset() {
+    let queue = TestQueue::live(Plan::default());
+    let photo = upload(&queue, &picture(1), &PHOTO).await.json();
+    let body = workflow(&reference(&photo["id"]));
+    let created = queue.post("/api/v2/jobs", &body).await;
+    assert_eq!(created.status, 201, "{}", created.json());
+    let job = created.json();
+    assert_eq!(
+        (&job["status"], &job["outputs"]),
+        (&json!("queued"), &json!([]))
+    );
+    assert!(job.get("ok").is_none(), "no envelope of ours");
+    queue.pass(10_000).await;
+
+    let job = queue
+        .get(job["urls"]["self"].as_str().unwrap())
+        .await
+        .json();
+    assert_eq!(job["status"], "succeeded", "{job:#}");
+    let output = &job["outputs"][0];
+    assert_eq!(
+        (&output["node_id"], &output["name"], &output["type"]),
+        (&json!("9"), &json!("fox_00001_.png"), &json!("image"))
+    );
+    let path = format!("/api/v2/assets/{}", output["id"].as_str().unwrap());
+    let asset = queue.get(&path).await.json();
+    for same in ["id", "hash", "size_bytes", "content_type", "job_id"] {
+        assert_eq!(asset[same], output[same], "{same}");
+    }
+    let content = queue.get(&format!("{path}/content")).await;
+    assert_eq!(hash(&content.bytes), output["hash"]);
+    let part = [("range", "bytes=2-5")];
+    let part = request("GET", &format!("{path}/content"), &part, Body::empty());
+    let part = queue.send(part).await;
+    assert_eq!(
+        (part.status.as_u16(), &part.bytes[..]),
+        (206, &content.bytes[2..6])
+    );
+    let link = output["url"].as_str().unwrap();
+    let path_of_link = &link[link.find("/api/").unwrap()..];
+    assert_eq!(queue.get(path_of_link).await.bytes, content.bytes);
+}
+
+#[tokio::test]
+async fn a_result_is_the_next_jobs_input_and_the_workflow_comes_back_as_it_was_sent() {
+    let queue = TestQueue::live(Plan::default());
+    let photo = upload(&queue, &picture(1), &PHOTO).await.json();
+    let mut image = reference(&photo["id"]);
+    image["info"].as_object_mut().unwrap().remove("file_path");
+    let first = workflow(&image);
+    let job = queue.post("/api/v2/jobs", &first).await.json();
+    queue.pass(10_000).await;
+    let path = job["urls"]["self"].as_str().unwrap();
+    let output = queue.get(path).await.json()["outputs"][0]["id"].clone();
+    let again = queue
+        .post("/api/v2/jobs", &workflow(&reference(&output)))
+        .await;
+    assert_eq!(again.status, 201, "{}", again.json());
+    let shown = queue.get(&format!("{path}/workflow")).await.json();
+    assert_eq!(
+        shown,
+        json!({"workflow": first["workflow"], "format": "api"})
+    );
+}
+
+#[tokio::test]
+async fn the_same_key_answers_the_same_job_and_another_body_is_refused() {
+    let queue = TestQueue::live(Plan::default());
+    let key = [("idempotency-key", "k-1")];
+    let body = json!({"template": "text-to-image", "inputs": {"prompt": "x"}});
+    let first = queue.post_with("/api/v2/jobs", &body, &key).await;
+    assert_eq!(first.status, 201, "{}", first.json());
+    queue.pass(10_000).await;
+    let again = queue.post_with("/api/v2/jobs", &body, &key).await;
+    assert_eq!(
+        (again.status.as_u16(), again.header("idempotent-replayed")),
+        (201, "true")
+    );
+    assert_eq!(first.json(), again.json());
+    let other = json!({"template": "text-to-image", "inputs": {"prompt": "y"}});
+    let other = queue.post_with("/api/v2/jobs", &other, &key).await;
+    assert_eq!(error(&other), (422, "idempotency_key_reuse".into()));
+    assert_eq!(
+        other.json()["error"]["details"]["job_id"],
+        first.json()["id"]
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_run_is_refused_in_the_contracts_words() {
+    let queue = TestQueue::live(Plan::default());
+    let broken = json!({"9": {"class_type": "SaveImage", "inputs": {"images": ["4", 0]}}});
+    let editor = json!({"nodes": [], "links": [], "last_node_id": 0});
+    let stranger = reference(&json!("01234567-89ab-8def-8123-456789abcdef"));
+    for (body, code) in [
+        (json!({"workflow": broken}), "invalid_workflow"),
+        (json!({"workflow": editor}), "workflow_format_ui"),
+        (workflow(&stranger), "missing_asset"),
+        (workflow(&reference(&json!(7))), "missing_asset"),
+        (json!({"workflow": 7}), "invalid_workflow"),
+        (
+            json!({"workflow": {}, "metadata": {"a b": "x"}}),
+            "metadata_invalid",
+        ),
+        (json!({}), "invalid_workflow"),
+    ] {
+        let answer = queue.post("/api/v2/jobs", &body).await;
+        assert_eq!(error(&answer), (422, code.into()), "{body}");
+    }
+    let answer = queue
+        .post("/api/v2/jobs", &workflow(&stranger))
+        .await
+        .json();
+    let node = &answer["error"]["details"]["node_errors"]["1"][0];
+    assert_eq!(
+        (&node["field"], &node["reason"]),
+        (&json!("image"), &json!("missing_asset"))
+    );
+    let secret = json!({"workflow": {}, "extra_data": {"api_key_comfy_org": "s3cret"}});
+    let answer = queue.post("/api/v2/jobs", &secret).await;
+    assert_eq!(answer.status, 422);
+    assert!(!answer.json().to_string().contains("s3cret"));
+    let nothing = queue.get("/api/v2/nothing").await;
+    assert_eq!(error(&nothing), (404, "not_found".into()));
+    assert_eq!(
+        nothing.header("x-comfy-request-id"),
+        nothing.header("x-request-id")
+    );
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_one_asset_found_by_their_hash() {
+    let queue = TestQueue::live(Plan::default());
+    let bytes = picture(3);
+    let by_hash = format!("/api/v2/assets/by-hash/{}", hash(&bytes));
+    assert_eq!(send(&queue, "HEAD", &by_hash).await.status, 404);
+    let from_hash = json!({"hash": hash(&bytes), "file_path": "again.png"});
+    let missing = queue.post("/api/v2/assets/from-hash", &from_hash).await;
+    assert_eq!(error(&missing), (404, "blob_not_found".into()));
+
+    let first = upload(&queue, &bytes, &PHOTO).await;
+    assert_eq!(
+        (first.status.as_u16(), &first.json()["created_new"]),
+        (201, &true.into())
+    );
+    assert_eq!(first.json()["file_path"], "photo.png");
+    assert_eq!(send(&queue, "HEAD", &by_hash).await.status, 200);
+    let second = upload(&queue, &bytes, &PHOTO).await;
+    assert_eq!(
+        (second.status.as_u16(), &second.json()["created_new"]),
+        (200, &false.into())
+    );
+    let minted = queue
+        .post("/api/v2/assets/from-hash", &from_hash)
+        .await
+        .json();
+    assert_eq!(
+        (&minted["id"], &minted["file_path"]),
+        (&first.json()["id"], &json!("again.png"))
+    );
+    assert_eq!(queue.blobs.keys().len(), 1, "one object");
+
+    let announced = [PHOTO[0], PHOTO[1], ("expected_hash", &hash(b"other"))];
+    let other = upload(&queue, &picture(4), &announced).await;
+    assert_eq!(error(&other), (409, "hash_mismatch".into()));
+    assert_eq!(queue.blobs.keys().len(), 1, "nothing is stored");
+}
+
+#[tokio::test]
+async fn an_asset_is_deleted_once_no_job_needs_it() {
+    let queue = TestQueue::live(Plan::default());
+    let photo = upload(&queue, &picture(1), &PHOTO).await.json();
+    let path = format!("/api/v2/assets/{}", photo["id"].as_str().unwrap());
+    let job = queue
+        .post("/api/v2/jobs", &workflow(&reference(&photo["id"])))
+        .await;
+    assert_eq!(job.status, 201);
+    let refused = send(&queue, "DELETE", &path).await;
+    assert_eq!(error(&refused), (409, "asset_in_use".into()));
+    queue.pass(10_000).await;
+    let before = queue.blobs.keys().len();
+    assert_eq!(send(&queue, "DELETE", &path).await.status, 204);
+    assert_eq!(queue.blobs.keys().len(), before - 1);
+    for gone in [send(&queue, "DELETE", &path).await, queue.get(&path).await] {
+        assert_eq!(error(&gone), (404, "not_found".into()));
+    }
+    let job = queue
+        .get(job.json()["urls"]["self"].as_str().unwrap())
+        .await
+        .json();
+    let output = format!(
+        "/api/v2/assets/{}",
+        job["outputs"][0]["id"].as_str().unwrap()
+    );
+    let kept = send(&queue, "DELETE", &output).await;
+    assert_eq!(
+        error(&kept),
+        (409, "asset_in_use".into()),
+        "as long as its job"
+    );
+}
+
+#[tokio::test]
+async fn another_callers_jobs_and_assets_do_not_exist() {
+    let queue = TestQueue::live(Plan::default());
+    let photo = upload(&queue, &picture(1), &PHOTO).await.json();
+    let job = queue
+        .post("/api/v2/jobs", &workflow(&reference(&photo["id"])))
+        .await
+        .json();
+    queue.pass(10_000).await;
+    let job_path = job["urls"]["self"].as_str().unwrap();
+    let output = queue.get(job_path).await.json()["outputs"][0]["id"].clone();
+    let bearer = format!("Bearer {ADMIN_KEY}");
+    let other = [("authorization", bearer.as_str())];
+    for path in [
+        job_path.to_owned(),
+        format!("{job_path}/workflow"),
+        format!("{job_path}/events"),
+        format!("/api/v2/assets/{}", output.as_str().unwrap()),
+        format!("/api/v2/assets/{}/content", photo["id"].as_str().unwrap()),
+        "/api/v2/assets/nonsense".into(),
+    ] {
+        let answer = queue
+            .send(request("GET", &path, &other, Body::empty()))
+            .await;
+        assert_eq!(error(&answer), (404, "not_found".into()), "{path}");
+    }
+    let listed = request("GET", "/api/v2/jobs", &other, Body::empty());
+    assert_eq!(queue.send(listed).await.json(), json!({"jobs": []}));
+}
+
+#[tokio::test]
+async fn jobs_are_listed_by_their_labels_page_by_page() {
+    let queue = TestQueue::live(Plan::default());
+    let mut ids = Vec::new();
+    for run in ["a", "b", "a"] {
+        queue.clock.advance_ms(1);
+        let body = json!({"template": "text-to-image", "inputs": {"prompt": run},
+            "metadata": {"run": run}});
+        ids.insert(
+            0,
+            queue.post("/api/v2/jobs", &body).await.json()["id"].clone(),
+        );
+    }
+    let page = queue.get("/api/v2/jobs?limit=2").await.json();
+    assert_eq!(
+        [&page["jobs"][0]["id"], &page["jobs"][1]["id"]],
+        [&ids[0], &ids[1]]
+    );
+    let next = page["next_cursor"].as_str().unwrap();
+    let page = queue
+        .get(&format!("/api/v2/jobs?limit=2&cursor={next}"))
+        .await
+        .json();
+    assert_eq!(page["jobs"][0]["id"], ids[2]);
+    assert!(page.get("next_cursor").is_none(), "the last page");
+    let page = queue.get("/api/v2/jobs?metadata%5Brun%5D=b").await.json();
+    assert_eq!(page["jobs"].as_array().unwrap().len(), 1);
+    assert_eq!(page["jobs"][0]["metadata"], json!({"run": "b"}));
+    let bad = queue.get("/api/v2/jobs?cursor=x").await;
+    assert_eq!(error(&bad), (400, "invalid_cursor".into()));
+    let bad = queue.get("/api/v2/jobs?metadata%5Ba%20b%5D=x").await;
+    assert_eq!(error(&bad), (400, "invalid_metadata_filter".into()));
+}
+
+#[tokio::test]
+async fn a_canceled_job_says_so_twice_over() {
+    let queue = TestQueue::live(Plan::default());
+    let body = json!({"template": "text-to-image", "inputs": {"prompt": "x"}});
+    let job = queue.post("/api/v2/jobs", &body).await.json();
+    let path = job["urls"]["cancel"].as_str().unwrap();
+    for _ in 0..2 {
+        let canceled = send(&queue, "POST", path).await;
+        assert_eq!(canceled.json()["status"], "canceled", "{}", canceled.json());
+    }
+    let events = queue.get(job["urls"]["events"].as_str().unwrap()).await;
+    let told = String::from_utf8(events.bytes.into()).unwrap();
+    assert!(
+        told.contains("event: status\ndata: {\"status\":\"canceled\""),
+        "{told}"
+    );
+}
