@@ -5,10 +5,12 @@ use std::sync::Arc;
 use crate::config::{Config, Mode, Problem};
 use crate::id::JobId;
 use crate::log::Line;
+use crate::outgoing::Outgoing;
 use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, Tasks, Watchers};
 use crate::providers::runpod::{self, Runpod};
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
+use crate::room::Room;
 use crate::time::UnixMillis;
 use crate::token::Signer;
 
@@ -35,7 +37,10 @@ pub struct App {
     pub gate: Arc<dyn Gate>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub tasks: Arc<dyn Tasks>,
     pub log: Arc<dyn Log>,
+    /// Of the isolate that this application lives in.
+    pub room: Room,
     pub providers: Providers,
 }
 
@@ -57,7 +62,12 @@ impl Providers {
 impl App {
     /// Fails only for settings that a provider refuses.
     pub fn new(config: Config, ports: Ports) -> Result<Self, Vec<Problem>> {
-        let providers = providers(&config, &ports)?;
+        let room = Room::default();
+        let outgoing = Outgoing {
+            http: Arc::clone(&ports.http),
+            room: room.clone(),
+        };
+        let providers = providers(&config, &ports, &outgoing)?;
         Ok(Self {
             signer: Signer::new(&config.token_secrets),
             config,
@@ -68,7 +78,9 @@ impl App {
             gate: ports.gate,
             clock: ports.clock,
             entropy: ports.entropy,
+            tasks: ports.tasks,
             log: ports.log,
+            room,
             providers,
         })
     }
@@ -97,15 +109,19 @@ impl App {
     }
 }
 
-fn providers(config: &Config, ports: &Ports) -> Result<Providers, Vec<Problem>> {
+fn providers(
+    config: &Config,
+    ports: &Ports,
+    outgoing: &Outgoing,
+) -> Result<Providers, Vec<Problem>> {
     let simulated = || -> Arc<dyn Provider> {
         Arc::new(Simulated {
             clock: Arc::clone(&ports.clock),
-            http: Arc::clone(&ports.http),
+            outgoing: outgoing.clone(),
             tasks: Arc::clone(&ports.tasks),
         })
     };
-    let live = live(config, ports)?;
+    let live = live(config, ports, outgoing)?;
     Ok(match (config.mode, live) {
         // A configuration without an endpoint is never live.
         (Mode::Simulated, live) => Providers {
@@ -119,7 +135,11 @@ fn providers(config: &Config, ports: &Ports) -> Result<Providers, Vec<Problem>> 
     })
 }
 
-fn live(config: &Config, ports: &Ports) -> Result<Option<Arc<dyn Provider>>, Vec<Problem>> {
+fn live(
+    config: &Config,
+    ports: &Ports,
+    outgoing: &Outgoing,
+) -> Result<Option<Arc<dyn Provider>>, Vec<Problem>> {
     let Some(settings) = config.runpod.clone() else {
         return Ok(None);
     };
@@ -128,7 +148,7 @@ fn live(config: &Config, ports: &Ports) -> Result<Option<Arc<dyn Provider>>, Vec
         endpoint_id: settings.endpoint_id,
         api_key: settings.api_key,
     };
-    match Runpod::new(settings, Arc::clone(&ports.http), Arc::clone(&ports.clock)) {
+    match Runpod::new(settings, outgoing.clone(), Arc::clone(&ports.clock)) {
         Ok(runpod) => Ok(Some(Arc::new(runpod))),
         Err(error) => Err(vec![Problem {
             setting: error.setting(),

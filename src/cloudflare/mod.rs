@@ -5,6 +5,7 @@
 
 mod d1;
 mod fetch;
+mod parts;
 mod pieces;
 mod platform;
 mod r2;

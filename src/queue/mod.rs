@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod health;
 pub mod hear;
 pub mod inputs;
+pub mod intake;
 pub mod listen;
 pub mod read;
 pub mod recover;
@@ -38,6 +39,9 @@ pub enum QueueError {
     Blob(#[from] BlobError),
     #[error(transparent)]
     Watcher(#[from] WatcherError),
+    /// This isolate holds too many large bodies at once.
+    #[error("too many large bodies at once")]
+    NoRoom,
     #[error("{0}")]
     Broken(String),
 }
@@ -48,7 +52,8 @@ impl QueueError {
         match self {
             Self::Store(StoreError::Db(DbError::Unknown(_) | DbError::Overloaded(_)))
             | Self::Blob(_)
-            | Self::Watcher(_) => true,
+            | Self::Watcher(_)
+            | Self::NoRoom => true,
             Self::Store(_) | Self::Broken(_) => false,
         }
     }

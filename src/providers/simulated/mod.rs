@@ -19,7 +19,8 @@ use super::{
 use crate::id::ProviderId;
 use crate::job::{Failure, FailureCode};
 use crate::media;
-use crate::ports::{Clock, Http, HttpRequest, Method, Tasks};
+use crate::outgoing::Outgoing;
+use crate::ports::{Clock, HttpRequest, Method, Tasks};
 use crate::time::UnixMillis;
 use crate::workflow;
 
@@ -34,9 +35,12 @@ const FIRST_LOOK_MS: u64 = 5_000;
 /// As large as the largest order that RunPod takes, so that a laptop refuses what it would refuse.
 const ORDER_BYTES_MAX: usize = super::runpod::ORDER_BYTES_MAX;
 
+/// What the queue says to a callback.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
 pub struct Simulated {
     pub clock: Arc<dyn Clock>,
-    pub http: Arc<dyn Http>,
+    pub outgoing: Outgoing,
     pub tasks: Arc<dyn Tasks>,
 }
 
@@ -224,15 +228,14 @@ impl Simulated {
                 headers: vec![("content-type".into(), "application/json".into())],
                 body: Bytes::from(body.clone()),
                 timeout_ms: 10_000,
-                answer_bytes_max: 64 << 10,
             };
-            let http = Arc::clone(&self.http);
+            let outgoing = self.outgoing.clone();
             let delay_ms = plan.ends_after_ms() + 20 + u64::from(time) * 200;
             self.tasks.after(
                 delay_ms,
                 Box::pin(async move {
                     // A callback that does not arrive is what the look is for.
-                    drop(http.send(request).await);
+                    drop(outgoing.send(request, ANSWER_BYTES_MAX).await);
                 }),
             );
         }
@@ -294,13 +297,17 @@ impl Provider for Simulated {
         }
     }
 
-    fn read_callback(&self, body: &[u8]) -> Option<Callback> {
+    fn read_callback_id(&self, beginning: &[u8]) -> Option<ProviderId> {
         #[derive(Deserialize)]
         struct Body {
             id: String,
         }
-        let body: Body = serde_json::from_slice(body).ok()?;
-        let provider_id = ProviderId::parse(&body.id)?;
+        let body: Body = serde_json::from_slice(beginning).ok()?;
+        ProviderId::parse(&body.id)
+    }
+
+    fn read_callback(&self, body: &Bytes) -> Option<Callback> {
+        let provider_id = self.read_callback_id(body)?;
         let report = Plan::read(&provider_id)?.report(self.clock.now());
         Some(Callback {
             provider_id,
