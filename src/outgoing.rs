@@ -58,7 +58,7 @@ impl Outgoing {
         count(&mut share, &mut counted, declared)?;
         let mut bytes = Vec::with_capacity(declared);
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(unknown)?;
+            let piece = piece.map_err(|broken| unknown(&broken))?;
             let length = bytes.len() + piece.len();
             if length > most {
                 return Err(HttpError::TooLarge(most));
@@ -91,6 +91,6 @@ pub fn declared_length(headers: &BTreeMap<String, String>) -> Option<usize> {
     headers.get("content-length")?.parse().ok()
 }
 
-fn unknown(broken: Broken) -> HttpError {
+fn unknown(broken: &Broken) -> HttpError {
     HttpError::Unknown(broken.to_string())
 }

@@ -93,8 +93,8 @@ async fn take(
     let live = record.job.live.as_ref().filter(|a| a.n == claim.attempt);
     let bound = live.and_then(|attempt| attempt.provider_id.as_ref());
     if bound.is_some_and(|bound| *bound != id) {
-        let line = log::warn("callback.other_id").job(claim.job);
-        app.log(line.with("runpod_id", id.as_str()));
+        let warning = log::warn("callback.other_id").job(claim.job);
+        app.log(warning.with("runpod_id", id.as_str()));
         return Ok(None);
     }
     let Some(report) = report.filter(is_inline) else {

@@ -104,7 +104,7 @@ fn is_public_name(name: &str) -> bool {
         let above = name.strip_suffix(*suffix);
         above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
     };
-    name.contains('.') && !PRIVATE_SUFFIXES.iter().any(|suffix| is_below(suffix))
+    name.contains('.') && !PRIVATE_SUFFIXES.iter().any(is_below)
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {

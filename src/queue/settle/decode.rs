@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_text_of_any_length_is_decoded_with_lines_and_without_padding() {
         for length in [1, 2, 3, 49_151, 49_152, 49_153, 200_000] {
-            let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
             let text = STANDARD.encode(&bytes);
             check(text.trim_end_matches('=').to_owned(), Some(&bytes));
             let lines = text.as_bytes().chunks(76).collect::<Vec<_>>().join(&b'\n');
@@ -84,12 +84,12 @@ mod tests {
 
     #[test]
     fn what_is_not_base64_is_refused_wherever_it_stands() {
-        let good = STANDARD.encode([7; 49_152]);
+        let good = STANDARD.encode(vec![7; 49_152]);
         check("A".into(), None);
         check("AA-A".into(), None);
         check(format!("{good}{good}*AAA"), None);
         // One text ends where another begins.
-        let padded = STANDARD.encode([7; 49_151]);
+        let padded = STANDARD.encode(vec![7; 49_151]);
         check(format!("{padded}{good}"), None);
         check(format!("AA=={good}"), None);
     }

@@ -1,5 +1,7 @@
 //! What the fake answers, byte for byte.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use serde_json::json;
 
@@ -186,6 +188,7 @@ impl FakeRunpod {
             purged_at: None,
             past_runs: Vec::new(),
             announced: false,
+            made: OnceLock::new(),
         });
         FakeResponse::json(200, answer)
     }

@@ -1,5 +1,7 @@
 //! One job of the fake: what happened to it is a pure function of its plan and the time.
 
+use std::sync::OnceLock;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::Value;
@@ -36,6 +38,8 @@ pub(super) struct FakeJob {
     pub(super) past_runs: Vec<Run>,
     /// Its webhooks have been made.
     pub(super) announced: bool,
+    /// What its worker made, made once: it may be tens of megabytes.
+    pub(super) made: OnceLock<Ending>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +178,8 @@ impl FakeJob {
         if self.plan.run_ms > self.execution_timeout_ms {
             return Ending::execution_timeout();
         }
-        work::ending(&self.plan.outcome, self.input.get(), &self.files_url)
+        let make = || work::ending(&self.plan.outcome, self.input.get(), &self.files_url);
+        self.made.get_or_init(make).clone()
     }
 
     /// What `/status` shows. `None`: nobody knows the job.
