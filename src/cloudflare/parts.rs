@@ -134,12 +134,11 @@ impl Parts {
         if self.upload.is_some() && self.filled > 0 {
             self.flush().await?;
         }
-        let stored = match &self.upload {
-            Some(upload) => upload.complete(&self.uploaded)?,
-            None => {
-                let bytes = self.buffer.subarray(0, self.filled);
-                self.store.put(&self.key, &bytes, &self.options)?
-            }
+        let stored = if let Some(upload) = &self.upload {
+            upload.complete(&self.uploaded)?
+        } else {
+            let bytes = self.buffer.subarray(0, self.filled);
+            self.store.put(&self.key, &bytes, &self.options)?
         };
         let stored: Stored = JsFuture::from(stored).await?.unchecked_into();
         // A count of bytes: whole, and far below 2^53.
