@@ -2,7 +2,7 @@
 
 SHELL := bash
 
-.PHONY: help setup dev dev-runpod build check test test-panic bench e2e fmt deploy deploy-dry-run clean
+.PHONY: help setup dev dev-runpod build check test test-panic simulate bench chaos e2e fmt deploy deploy-dry-run clean
 
 help:
 	@echo "make dev             the product on this machine, with a simulated GPU (PORT=8787)"
@@ -10,10 +10,12 @@ help:
 	@echo "make check           format, lints and native tests: fast, for while you work"
 	@echo "make test            everything that CI runs"
 	@echo "make bench           sizes, rows, round trips and processor time, beside a Worker in JavaScript"
+	@echo "make chaos           hundreds of jobs, a lying provider, and a Worker that is killed (JOBS=300)"
 	@echo "make build           the Worker into build/"
 	@echo "make setup           install what is missing, and only that"
 	@echo "make e2e             the black-box tests alone"
 	@echo "make test-panic      that a panic ends one request only; needs a second build"
+	@echo "make simulate        the simulation at length (JOBS=1000000), or from a seed (SEEDS=13..14)"
 	@echo "make fmt             format the sources"
 	@echo "make deploy          migrate and upload (ENV=staging|production); first see wrangler.toml"
 	@echo "make deploy-dry-run  what a deploy would upload (ENV=production); needs no account"
@@ -40,11 +42,17 @@ test:
 bench: setup
 	@scripts/bench.sh
 
+chaos: setup
+	@scripts/check.sh chaos
+
 e2e: setup
 	@scripts/check.sh e2e
 
 test-panic: setup
 	@scripts/check.sh panic
+
+simulate:
+	@scripts/simulate.sh "$(or $(JOBS),1000000)"
 
 fmt:
 	@. scripts/env.sh && cargo fmt --all

@@ -30,11 +30,14 @@ CREATE TABLE jobs (
   created_at         INTEGER NOT NULL,                   -- the moment in its id, too
   execution_limit_ms INTEGER NOT NULL CHECK (execution_limit_ms > 0), -- how long a worker may work on it
   start_by_ms        INTEGER NOT NULL CHECK (start_by_ms > 0), -- a round not started this long after it was asked for expires
+  deadline_ms        INTEGER CHECK (deadline_ms > 0),    -- a round not ended this long after it was asked for is stopped; null: no such limit
   usual_ms           INTEGER NOT NULL,                   -- how long such a job usually takes: when to look first
 
   -- The round: 1, and one more for every retry by the caller.
   round              INTEGER NOT NULL DEFAULT 1 CHECK (round >= 1), -- never restarts
   opened_at          INTEGER NOT NULL,                   -- when this round was asked for
+  failures           INTEGER NOT NULL DEFAULT 0,         -- attempts of this round that failed and are followed by another
+  canceled_through   INTEGER NOT NULL DEFAULT 0,         -- attempts up to this one were canceled with their round: no success of theirs counts
 
   -- Where it stands.
   status             TEXT    NOT NULL DEFAULT 'queued'   -- as callers see it; see src/job/mod.rs
@@ -42,7 +45,7 @@ CREATE TABLE jobs (
   phase              TEXT    NOT NULL DEFAULT 'accepted' -- what an unfinished job is doing
     CHECK (phase IN ('accepted', 'submitting', 'provider_queued', 'executing')),
   version            INTEGER NOT NULL DEFAULT 1,         -- one more with every change; never restarts
-  started_at         INTEGER,                            -- a worker was first seen working on it, this round
+  started_at         INTEGER,                            -- a worker was first seen working on this round's newest attempt
   completed_at       INTEGER,                            -- the end of this round
   error_json         TEXT,                               -- why it failed: {code, message, node_id?, class_type?}
   settle_nonce       TEXT,                               -- names the settle that won; part of its outputs' keys
@@ -56,7 +59,7 @@ CREATE TABLE jobs (
   attempt_begun_at   INTEGER,                            -- its time to live counts from here
   attempt_ended_at   INTEGER,                            -- null while it is live
   provider_id        TEXT,                               -- the provider's name for it; null: not known
-  retry_at           INTEGER,                            -- no dispatch before then
+  retry_at           INTEGER,                            -- no dispatch before then; while an attempt is live, no look
   refusals           INTEGER NOT NULL DEFAULT 0,         -- submits in a row that the provider put off
   wait_reason        TEXT,                               -- why a queued job is not dispatched yet
 
@@ -69,6 +72,9 @@ CREATE TABLE jobs (
   cfg                REAL    GENERATED ALWAYS AS (inputs_json ->> '$.cfg') VIRTUAL, -- the input cfg
   input_key          TEXT    GENERATED ALWAYS AS (files_json ->> '$[0].key') VIRTUAL, -- its first input file
 
+  -- Later additions stand behind the others.
+  inventory_hash     TEXT,                               -- the inventory that a caller's own workflow was checked against; null: none
+
   CHECK ((status IN ('succeeded', 'failed', 'canceled', 'expired')) = (completed_at IS NOT NULL)),
   CHECK ((status = 'failed') = (error_json IS NOT NULL)),
   CHECK (status <> 'succeeded' OR settle_nonce IS NOT NULL),
@@ -79,8 +85,8 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_caller ON jobs (caller, id);
 -- A repeated create finds its job.
 CREATE UNIQUE INDEX jobs_by_request_key ON jobs (caller, request_key) WHERE request_key IS NOT NULL;
--- The sweep finds what was forgotten.
-CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
+-- The sweep finds what was forgotten. Also counts the live jobs of a caller, without a look at the rows.
+CREATE INDEX jobs_due ON jobs (due_at, caller) WHERE due_at IS NOT NULL;
 
 -- The compiled prompt, written once at create and sent as it is by every attempt.
 CREATE TABLE prompts (
@@ -133,4 +139,60 @@ CREATE TABLE assets (
   height       INTEGER,                                  -- pixels, for images
   created_at   INTEGER NOT NULL,                         -- the first upload
   PRIMARY KEY (caller, hash)
+) STRICT, WITHOUT ROWID;
+
+-- A caller's key. Only hashes of its secret are here.
+CREATE TABLE api_keys (
+  id              TEXT    NOT NULL PRIMARY KEY,          -- 12 hexadecimal characters; part of the key's text
+  owner           TEXT    NOT NULL,                      -- the caller of its jobs; several keys may have one owner
+  name            TEXT    NOT NULL,                      -- what people call it
+  hash            TEXT    NOT NULL,                      -- blake3 of its secret
+  old_hash        TEXT,                                  -- of the secret before the last rotation
+  old_until       INTEGER,                               -- until when that one is good
+  scopes          TEXT    NOT NULL,                      -- comma-separated: jobs:write, jobs:read, workflows:raw, admin
+  jobs_per_minute INTEGER CHECK (jobs_per_minute > 0),   -- null: not limited
+  jobs_per_day    INTEGER CHECK (jobs_per_day > 0),      -- null: not limited
+  live_jobs       INTEGER CHECK (live_jobs > 0),         -- jobs of the owner that have not ended; null: not limited
+  expires_at      INTEGER,                               -- null: never
+  created_at      INTEGER NOT NULL,                      -- the first secret
+  rotated_at      INTEGER,                               -- the newest secret, if it is not the first
+  revoked_at      INTEGER,                               -- good for nothing since
+  CHECK ((old_hash IS NULL) = (old_until IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- What an account has been charged in the current day and minute. One row, overwritten: nothing piles up.
+CREATE TABLE spending (
+  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, or 'sessions'
+  day         INTEGER NOT NULL,                          -- days since 1970 UTC
+  day_jobs    INTEGER NOT NULL,                          -- jobs and retries charged in it
+  minute      INTEGER NOT NULL,                          -- minutes since 1970 UTC
+  minute_jobs INTEGER NOT NULL,                          -- jobs and retries charged in it
+  charge      TEXT    NOT NULL                           -- what was charged last: <job>:<round>; lets that one happen
+) STRICT, WITHOUT ROWID;
+
+-- What is known of the providers' endpoints beside their jobs.
+CREATE TABLE endpoints (
+  endpoint        TEXT NOT NULL PRIMARY KEY,             -- the provider's name for it
+  paused_at       INTEGER,                               -- the operator stopped submission; null: it goes on
+  no_worker_since INTEGER                                -- it shows no worker although jobs wait; null: it has some
+) STRICT, WITHOUT ROWID;
+
+-- Which inventory of an endpoint counts.
+CREATE TABLE inventories (
+  endpoint            TEXT    NOT NULL PRIMARY KEY,      -- as in jobs.endpoint
+  hash                TEXT    NOT NULL,                  -- blake3 of its classes; the rows of node_classes with it count
+  classes             INTEGER NOT NULL CHECK (classes > 0), -- how many
+  lists               INTEGER NOT NULL,                  -- lists of choices that are kept
+  lists_left_out_json TEXT    NOT NULL,                  -- ["<class>.<input>"]: lists too long to keep, whose values are not checked
+  size_bytes          INTEGER NOT NULL,                  -- of all entries
+  put_at              INTEGER NOT NULL                   -- when it was adopted
+) STRICT, WITHOUT ROWID;
+
+-- One node class of an inventory, so that a create reads only those it uses.
+CREATE TABLE node_classes (
+  endpoint TEXT NOT NULL,                                -- inventories.endpoint
+  hash     TEXT NOT NULL,                                -- of the whole inventory
+  class    TEXT NOT NULL,                                -- the name that a prompt uses
+  entry    TEXT NOT NULL,                                -- its entry in object_info, cut to what is judged; at most 512 KiB
+  PRIMARY KEY (endpoint, hash, class)
 ) STRICT, WITHOUT ROWID;

@@ -13,11 +13,13 @@ CORE=(-p edge-queue --no-default-features --features testing)
 main() {
   mkdir -p "$OUT"
   scripts/build.sh
+  scripts/build.sh debug-routes
   empty_worker
   step "the native benches, compiled" cargo bench --quiet "${CORE[@]}" --no-run
   cargo bench --quiet "${CORE[@]}" --bench statements > "$OUT/statements.json"
-  node scripts/bench/start.mjs "$OUT/statements.json"
-  printf '\n5. Native benches\n\n' | tee -a "$OUT/report.txt"
+  cargo bench --quiet "${CORE[@]}" --bench judging > "$OUT/judging.json"
+  node scripts/bench/start.mjs "$OUT/statements.json" "$OUT/judging.json"
+  printf '\n6. Native benches\n\n' | tee -a "$OUT/report.txt"
   cargo bench --quiet "${CORE[@]}" --bench template --bench workflow | tee -a "$OUT/report.txt"
   say "== the report is in $OUT/report.txt, after $SECONDS s"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e, panic. Runs those named.
+# The checks, by name: native (fast, no Cloudflare), wasm, deploy, e2e, panic,
+# chaos. Runs those named.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -7,7 +8,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/step.sh
 
 main() {
-  [ $# -gt 0 ] || die "usage: check.sh native|wasm|deploy|e2e|panic..."
+  [ $# -gt 0 ] || die "usage: check.sh native|wasm|deploy|e2e|panic|chaos..."
   local what
   for what in "$@"; do
     case $what in
@@ -16,6 +17,7 @@ main() {
       deploy) deploy ;;
       e2e) e2e ;;
       panic) panic ;;
+      chaos) chaos ;;
       *) die "no such check: $what" ;;
     esac
   done
@@ -53,6 +55,12 @@ e2e() {
   step "the operator's command line" cargo build --quiet -p ops
   step "black-box tests" \
     node --test --test-concurrency=2 --test-timeout=600000 "tests/e2e/*.test.mjs"
+}
+
+# The long form; a short one is among the black-box tests.
+chaos() {
+  step "the operator's command line" cargo build --quiet -p ops
+  step "chaos on real workerd" node tests/e2e/chaos/main.mjs
 }
 
 # Apart from the others because it needs a second build, with a route that panics.

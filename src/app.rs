@@ -2,17 +2,30 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, Mode, Problem};
+use crate::access::{Memory, Window};
+use crate::config::{Config, Gpu, RunpodSettings};
 use crate::id::JobId;
 use crate::log::Line;
 use crate::outgoing::Outgoing;
-use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, Tasks, Watchers};
-use crate::providers::runpod::{self, Runpod};
+use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, RateLimiter, Tasks, Watchers};
+use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
 use crate::room::Room;
+use crate::store::keys::StoredKey;
+use crate::store::spending::Standing;
 use crate::time::UnixMillis;
 use crate::token::Signer;
+
+/// How long an isolate believes what it read of an API key.
+pub const KEY_KEEP_MS: u64 = 30_000;
+/// Keys remembered by one isolate, a kilobyte each.
+const KEYS_KEPT_MAX: usize = 1_000;
+/// How long it turns away by itself who has used up a minute or a day: a flood of refused creates
+/// then costs neither objects nor batches.
+const SPENT_KEEP_MS: u64 = 60_000;
+/// How long it believes a count of the jobs that have not ended.
+const BACKLOG_KEEP_MS: u64 = 5_000;
 
 /// The outside world.
 pub struct Ports {
@@ -21,6 +34,7 @@ pub struct Ports {
     pub http: Arc<dyn Http>,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
+    pub limiter: Arc<dyn RateLimiter>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -33,8 +47,11 @@ pub struct App {
     pub db: Arc<dyn Db>,
     pub blobs: Arc<dyn Blobs>,
     pub http: Arc<dyn Http>,
+    /// The same for answers that are wanted whole.
+    pub outgoing: Outgoing,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
+    pub limiter: Arc<dyn RateLimiter>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -42,6 +59,12 @@ pub struct App {
     /// Of the isolate that this application lives in.
     pub room: Room,
     pub providers: Providers,
+    /// Keys that were read a moment ago, by id.
+    pub known_keys: Memory<StoredKey>,
+    /// Accounts that were found to have used up a window, with what was counted and when.
+    pub known_spent: Memory<(Window, Standing, UnixMillis)>,
+    /// How many jobs had not ended a moment ago, under the empty name.
+    pub known_backlog: Memory<u32>,
 }
 
 /// The providers that can be spoken to. New jobs go to `current`; a job of another one is still
@@ -60,15 +83,15 @@ impl Providers {
 }
 
 impl App {
-    /// Fails only for settings that a provider refuses.
-    pub fn new(config: Config, ports: Ports) -> Result<Self, Vec<Problem>> {
+    pub fn new(config: Config, ports: Ports) -> Self {
         let room = Room::default();
         let outgoing = Outgoing {
             http: Arc::clone(&ports.http),
             room: room.clone(),
         };
-        let providers = providers(&config, &ports, &outgoing)?;
-        Ok(Self {
+        Self {
+            providers: providers(&config.gpu, &ports, &outgoing),
+            outgoing,
             signer: Signer::new(&config.token_secrets),
             config,
             db: ports.db,
@@ -76,13 +99,16 @@ impl App {
             http: ports.http,
             watchers: ports.watchers,
             gate: ports.gate,
+            limiter: ports.limiter,
+            known_keys: Memory::new(KEY_KEEP_MS, KEYS_KEPT_MAX),
+            known_spent: Memory::new(SPENT_KEEP_MS, KEYS_KEPT_MAX),
+            known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,
             tasks: ports.tasks,
             log: ports.log,
             room,
-            providers,
-        })
+        }
     }
 
     pub fn now(&self) -> UnixMillis {
@@ -109,50 +135,23 @@ impl App {
     }
 }
 
-fn providers(
-    config: &Config,
-    ports: &Ports,
-    outgoing: &Outgoing,
-) -> Result<Providers, Vec<Problem>> {
-    let simulated = || -> Arc<dyn Provider> {
-        Arc::new(Simulated {
-            clock: Arc::clone(&ports.clock),
-            outgoing: outgoing.clone(),
-            tasks: Arc::clone(&ports.tasks),
-        })
+fn providers(gpu: &Gpu, ports: &Ports, outgoing: &Outgoing) -> Providers {
+    let runpod = |settings: &RunpodSettings| -> Arc<dyn Provider> {
+        let clock = Arc::clone(&ports.clock);
+        Arc::new(Runpod::new(settings.clone(), outgoing.clone(), clock))
     };
-    let live = live(config, ports, outgoing)?;
-    Ok(match (config.mode, live) {
-        // A configuration without an endpoint is never live.
-        (Mode::Simulated, live) => Providers {
-            current: simulated(),
-            others: live.into_iter().collect(),
-        },
-        (Mode::Live, live) => Providers {
-            current: live.unwrap_or_else(simulated),
+    match gpu {
+        Gpu::Runpod(settings) => Providers {
+            current: runpod(settings),
             others: Vec::new(),
         },
-    })
-}
-
-fn live(
-    config: &Config,
-    ports: &Ports,
-    outgoing: &Outgoing,
-) -> Result<Option<Arc<dyn Provider>>, Vec<Problem>> {
-    let Some(settings) = config.runpod.clone() else {
-        return Ok(None);
-    };
-    let settings = runpod::Settings {
-        base_url: settings.base_url.unwrap_or_else(|| runpod::BASE_URL.into()),
-        endpoint_id: settings.endpoint_id,
-        api_key: settings.api_key,
-    };
-    match Runpod::new(settings, outgoing.clone(), Arc::clone(&ports.clock)) {
-        Ok(runpod) => Ok(Some(Arc::new(runpod))),
-        Err(error) => Err(vec![Problem {
-            setting: error.setting(),
-            problem: error.to_string(),
-        }]),
+        Gpu::Simulated { beside } => Providers {
+            current: Arc::new(Simulated {
+                clock: Arc::clone(&ports.clock),
+                outgoing: outgoing.clone(),
+                tasks: Arc::clone(&ports.tasks),
+            }),
+            others: beside.iter().map(runpod).collect(),
+        },
     }
 }

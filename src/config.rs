@@ -1,6 +1,14 @@
 //! Settings, typed, read in one place. Every mistake is reported at once, by name, never by value.
 
+mod access;
+mod reach;
+mod runpod;
+
 use std::fmt;
+
+pub use self::access::AccessSettings;
+use self::reach::is_private;
+pub use self::runpod::{RunpodSettings, BASE_URL};
 
 /// Where the product runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,27 +45,42 @@ impl Mode {
     }
 }
 
-/// A RunPod endpoint and the key that opens it.
+/// What jobs are given to.
 #[derive(Clone)]
-pub struct RunpodSettings {
-    /// Another job API than RunPod's own: a mock. Refused in production.
-    pub base_url: Option<String>,
-    pub endpoint_id: String,
-    pub api_key: String,
+pub enum Gpu {
+    /// New jobs are simulated; those of an endpoint that is still configured are looked after.
+    Simulated {
+        beside: Option<RunpodSettings>,
+    },
+    Runpod(RunpodSettings),
+}
+
+impl Gpu {
+    const fn mode(&self) -> Mode {
+        match self {
+            Self::Simulated { .. } => Mode::Simulated,
+            Self::Runpod(_) => Mode::Live,
+        }
+    }
 }
 
 #[derive(Clone)]
 pub struct Config {
     pub environment: Environment,
-    pub mode: Mode,
+    pub gpu: Gpu,
     /// Origin of callback URLs and absolute links, without a trailing slash. Never taken from
     /// `Host`.
     pub public_url: String,
-    pub runpod: Option<RunpodSettings>,
+    /// Whether a provider's callbacks can arrive. RunPod's cloud reaches no address of this machine
+    /// or its network; a mock and the simulated GPU do.
+    pub hears_callbacks: bool,
     /// Secrets of tokens and links, newest first.
     pub token_secrets: Vec<String>,
-    /// The operator's key. `None`: nobody is the operator.
+    /// The operator's key, with which the first API key is made. `None`: nobody is the operator.
     pub admin_key: Option<String>,
+    /// Jobs that are at an endpoint at once; the others wait here, in fair order.
+    pub jobs_at_endpoint_max: u32,
+    pub access: AccessSettings,
 }
 
 /// A setting that is missing or wrong.
@@ -76,11 +99,11 @@ impl fmt::Display for Problem {
 /// The endpoint id of a configuration that nobody has filled in yet.
 const PLACEHOLDER: &str = "replace-me";
 
-/// A shorter secret could be guessed off line from one link.
-const SECRET_LENGTH_MIN: usize = 32;
-
-/// Local work needs no secret of its own; nothing outside loopback ever sees what it signs.
-const LOCAL_SECRET: &str = "local development only, refused everywhere else";
+/// An endpoint may always hold so many waiting jobs (docs.runpod.io, Serverless, Job states: it
+/// refuses above 50 and above 500 for each of its workers).
+const ENDPOINT_JOBS_DEFAULT: u32 = 50;
+/// The gate reads them all from the database when it starts.
+const ENDPOINT_JOBS_MOST: u32 = 1_000;
 
 impl Config {
     /// Reads every setting through `var`, which answers `None` for what is not set.
@@ -96,6 +119,10 @@ impl Config {
             Err(reader.problems)
         }
     }
+
+    pub const fn mode(&self) -> Mode {
+        self.gpu.mode()
+    }
 }
 
 struct Reader<'a> {
@@ -106,15 +133,18 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn config(&mut self) -> Config {
         let environment = self.environment();
-        let runpod = self.runpod(environment);
-        let mode = self.mode(environment, runpod.is_some());
+        let gpu = self.gpu(environment);
+        let public_url = self.public_url(environment);
+        let in_the_cloud = matches!(&gpu, Gpu::Runpod(runpod) if runpod.base_url == BASE_URL);
         Config {
             environment,
-            mode,
-            public_url: self.public_url(environment),
-            runpod,
+            hears_callbacks: !(in_the_cloud && is_private(&public_url)),
+            public_url,
             token_secrets: self.token_secrets(environment),
             admin_key: self.admin_key(environment),
+            jobs_at_endpoint_max: self.jobs_at_endpoint_max(),
+            access: self.access(environment, gpu.mode()),
+            gpu,
         }
     }
 
@@ -154,35 +184,35 @@ impl Reader<'_> {
         if base_url.is_some() && environment == Environment::Production {
             self.problem("RUNPOD_BASE_URL", "must not be set in production");
         }
-        Some(RunpodSettings {
-            base_url,
+        let base_url = base_url.unwrap_or_else(|| BASE_URL.into());
+        let settings = RunpodSettings {
+            base_url: base_url.trim_end_matches('/').to_owned(),
             endpoint_id,
             api_key,
-        })
+        };
+        self.problems.extend(settings.problems());
+        Some(settings)
     }
 
     /// `PROVIDER` decides; else a real endpoint and key mean live; else simulated.
-    fn mode(&mut self, environment: Environment, has_runpod: bool) -> Mode {
-        let mode = match self.get("PROVIDER").as_deref() {
-            Some("simulated") => Mode::Simulated,
-            Some("runpod") => Mode::Live,
-            Some(_) => {
-                self.problem("PROVIDER", "must be simulated or runpod");
-                Mode::Live
+    fn gpu(&mut self, environment: Environment) -> Gpu {
+        let runpod = self.runpod(environment);
+        match (self.get("PROVIDER").as_deref(), runpod) {
+            (None | Some("runpod"), Some(settings)) => return Gpu::Runpod(settings),
+            (Some("runpod"), None) => self.missing_runpod(),
+            (None | Some("simulated"), beside) => {
+                if environment != Environment::Production {
+                    return Gpu::Simulated { beside };
+                }
+                self.problem("PROVIDER", "production must not run on the simulated GPU");
+                if beside.is_none() {
+                    self.missing_runpod();
+                }
             }
-            None if has_runpod => Mode::Live,
-            None => Mode::Simulated,
-        };
-        if mode == Mode::Live && !has_runpod {
-            self.missing_runpod();
+            (Some(_), _) => self.problem("PROVIDER", "must be simulated or runpod"),
         }
-        if mode == Mode::Simulated && environment == Environment::Production {
-            self.problem("PROVIDER", "production must not run on the simulated GPU");
-            if !has_runpod {
-                self.missing_runpod();
-            }
-        }
-        mode
+        // Never used: what brought us here was reported as a problem.
+        Gpu::Simulated { beside: None }
     }
 
     fn missing_runpod(&mut self) {
@@ -216,146 +246,19 @@ impl Reader<'_> {
         }
         url
     }
-
-    fn token_secrets(&mut self, environment: Environment) -> Vec<String> {
-        let Some(list) = self.get("TOKEN_SECRETS") else {
-            if environment != Environment::Local {
-                self.problem(
-                    "TOKEN_SECRETS",
-                    "is not set: one secret, or two during a change",
-                );
-            }
-            return vec![LOCAL_SECRET.into()];
+    fn jobs_at_endpoint_max(&mut self) -> u32 {
+        let Some(text) = self.get("ENDPOINT_JOBS_MAX") else {
+            return ENDPOINT_JOBS_DEFAULT;
         };
-        let secrets: Vec<String> = list.split(',').map(|s| s.trim().to_owned()).collect();
-        if secrets
-            .iter()
-            .any(|secret| secret.len() < SECRET_LENGTH_MIN)
-        {
-            let problem = format!("every secret needs at least {SECRET_LENGTH_MIN} characters");
-            self.problem("TOKEN_SECRETS", problem);
+        let number = text.trim().parse().ok();
+        let fits = number.filter(|number| (1..=ENDPOINT_JOBS_MOST).contains(number));
+        if fits.is_none() {
+            let problem = format!("must be a whole number from 1 to {ENDPOINT_JOBS_MOST}");
+            self.problem("ENDPOINT_JOBS_MAX", problem);
         }
-        secrets
-    }
-
-    fn admin_key(&mut self, environment: Environment) -> Option<String> {
-        let key = self.get("ADMIN_KEY");
-        match &key {
-            Some(key) if key.len() < SECRET_LENGTH_MIN && environment != Environment::Local => {
-                let problem = format!("needs at least {SECRET_LENGTH_MIN} characters");
-                self.problem("ADMIN_KEY", problem);
-            }
-            None if environment == Environment::Production => {
-                self.problem("ADMIN_KEY", "is not set: nobody could call");
-            }
-            _ => {}
-        }
-        key
+        fits.unwrap_or(ENDPOINT_JOBS_DEFAULT)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
-    const PRODUCTION: &[(&str, &str)] = &[
-        ("ENVIRONMENT", "production"),
-        ("PUBLIC_URL", "https://queue.example.com/"),
-        ("RUNPOD_ENDPOINT_ID", "abc123"),
-        ("RUNPOD_API_KEY", "key"),
-        ("TOKEN_SECRETS", SECRET),
-        ("ADMIN_KEY", SECRET),
-    ];
-
-    fn read(base: &[(&str, &str)], change: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
-        Config::from_vars(|name| {
-            let find = |vars: &[(&str, &str)]| {
-                vars.iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_owned())
-            };
-            find(change).or_else(|| find(base))
-        })
-    }
-
-    fn check(base: &[(&str, &str)], change: &[(&str, &str)], expected: &[&str]) {
-        let problems = read(base, change).err().unwrap_or_default();
-        let settings: Vec<&str> = problems.iter().map(|problem| problem.setting).collect();
-        assert_eq!(settings, expected, "{change:?}");
-    }
-
-    #[test]
-    fn a_complete_production_is_live() {
-        let config = read(PRODUCTION, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(config.mode, Mode::Live);
-        assert_eq!(config.public_url, "https://queue.example.com");
-    }
-
-    #[test]
-    fn production_refuses_everything_that_is_missing_at_once() {
-        let expected = [
-            "PROVIDER",
-            "RUNPOD_ENDPOINT_ID",
-            "RUNPOD_API_KEY",
-            "PUBLIC_URL",
-            "TOKEN_SECRETS",
-            "ADMIN_KEY",
-        ];
-        check(&[("ENVIRONMENT", "production")], &[], &expected);
-        check(
-            &[],
-            &[],
-            &[
-                "ENVIRONMENT",
-                "PROVIDER",
-                "RUNPOD_ENDPOINT_ID",
-                "RUNPOD_API_KEY",
-                "PUBLIC_URL",
-                "TOKEN_SECRETS",
-                "ADMIN_KEY",
-            ],
-        );
-    }
-
-    #[test]
-    fn production_refuses_the_simulation_and_another_runpod() {
-        check(PRODUCTION, &[("PROVIDER", "simulated")], &["PROVIDER"]);
-        check(
-            PRODUCTION,
-            &[("RUNPOD_ENDPOINT_ID", "replace-me")],
-            &["PROVIDER", "RUNPOD_ENDPOINT_ID"],
-        );
-        check(
-            PRODUCTION,
-            &[("RUNPOD_BASE_URL", "http://127.0.0.1:1")],
-            &["RUNPOD_BASE_URL"],
-        );
-        check(
-            PRODUCTION,
-            &[("PUBLIC_URL", "http://a.example")],
-            &["PUBLIC_URL"],
-        );
-        check(
-            PRODUCTION,
-            &[("TOKEN_SECRETS", "short")],
-            &["TOKEN_SECRETS"],
-        );
-        check(PRODUCTION, &[("PROVIDER", "vast")], &["PROVIDER"]);
-    }
-
-    #[test]
-    fn a_laptop_needs_nothing() {
-        let local = &[
-            ("ENVIRONMENT", "local"),
-            ("RUNPOD_ENDPOINT_ID", "replace-me"),
-        ];
-        let config = read(local, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(config.mode, Mode::Simulated);
-        check(
-            local,
-            &[("PROVIDER", "runpod")],
-            &["RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY"],
-        );
-    }
-}
+mod tests;

@@ -13,7 +13,10 @@ pub mod room;
 
 pub mod media;
 
+pub mod access;
 pub mod token;
+
+pub mod gate;
 
 pub mod job;
 

@@ -1,6 +1,6 @@
 //! One JSON line per event, readable alone. Never bodies, tokens, prompts or keys.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use crate::id::JobId;
 use crate::ports::{Clock, Level, Log};
@@ -9,14 +9,15 @@ use crate::ports::{Clock, Level, Log};
 #[must_use = "a line is written by `write`"]
 pub struct Line {
     level: Level,
-    fields: Map<String, Value>,
+    /// An object that is not closed yet.
+    text: Vec<u8>,
 }
 
 pub fn event(level: Level, event: &'static str) -> Line {
-    let mut fields = Map::new();
-    fields.insert("event".into(), event.into());
-    fields.insert("level".into(), level_name(level).into());
-    Line { level, fields }
+    let mut text = Vec::with_capacity(LINE_BYTES);
+    text.extend(b"{\"event\":");
+    let line = Line { level, text };
+    line.value(event).with("level", level_name(level))
 }
 
 pub fn info(name: &'static str) -> Line {
@@ -31,6 +32,9 @@ pub fn error(name: &'static str) -> Line {
     event(Level::Error, name)
 }
 
+/// Most lines are shorter.
+const LINE_BYTES: usize = 256;
+
 const fn level_name(level: Level) -> &'static str {
     match level {
         Level::Debug => "debug",
@@ -41,13 +45,26 @@ const fn level_name(level: Level) -> &'static str {
 }
 
 impl Line {
-    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.fields.insert(name.into(), value.into());
+    /// A field. Each name is given once.
+    pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        self.text.extend(b",\"");
+        self.text.extend(name.as_bytes());
+        self.text.extend(b"\":");
+        self.value(value)
+    }
+
+    fn value(mut self, value: impl Serialize) -> Self {
+        let begin = self.text.len();
+        if serde_json::to_writer(&mut self.text, &value).is_err() {
+            // A value that is no JSON must not take the line with it.
+            self.text.truncate(begin);
+            self.text.extend(b"null");
+        }
         self
     }
 
     /// A field that is left out when there is nothing to say.
-    pub fn maybe(self, name: &'static str, value: Option<impl Into<Value>>) -> Self {
+    pub fn maybe(self, name: &'static str, value: Option<impl Serialize>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -58,9 +75,10 @@ impl Line {
         self.with("job_id", id.to_string())
     }
 
-    pub fn write(mut self, log: &dyn Log, clock: &dyn Clock) {
-        self.fields
-            .insert("ts".into(), clock.now().iso8601().into());
-        log.write(self.level, &Value::Object(self.fields).to_string());
+    pub fn write(self, log: &dyn Log, clock: &dyn Clock) {
+        let level = self.level;
+        let mut text = self.with("ts", clock.now().iso8601()).text;
+        text.push(b'}');
+        log.write(level, &String::from_utf8_lossy(&text));
     }
 }

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use thiserror::Error;
 
+use crate::gate::{Answer, Ask};
 use crate::id::JobId;
 use crate::time::UnixMillis;
 
@@ -85,6 +86,8 @@ pub struct BlobLabel {
     pub content_type: String,
     /// The name a download gets.
     pub name: String,
+    /// blake3 in lower-case hex, where it is known before the first byte is stored.
+    pub hash: Option<String>,
 }
 
 /// What is known of stored bytes without reading them.
@@ -114,6 +117,20 @@ pub struct Blob {
 pub struct ByteRange {
     pub offset: u64,
     pub length: u64,
+}
+
+/// An object as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub uploaded_at: UnixMillis,
+}
+
+/// Some objects, and where to go on; `None`: there are no more.
+#[derive(Clone, Debug, Default)]
+pub struct BlobPage {
+    pub objects: Vec<Listed>,
+    pub next: Option<String>,
 }
 
 #[derive(Debug, Error)]
@@ -150,6 +167,8 @@ pub trait Blobs: Send + Sync {
     async fn delete(&self, keys: &[String]) -> Result<(), BlobError>;
     /// Up to `limit` keys that start with `prefix`, in order.
     async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError>;
+    /// Objects in order, a page at a time; `cursor` is the `next` of the page before.
+    async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<BlobPage, BlobError>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +230,8 @@ pub trait Watchers: Send + Sync {
     async fn wake(&self, job: JobId) -> Result<(), WatcherError>;
     /// Returns when the job's version passes `version`, or after `limit_ms`.
     async fn wait(&self, job: JobId, version: u64, limit_ms: u32) -> Result<(), WatcherError>;
+    /// When the job's watcher wakes by itself; `None`: never, or it works at this moment.
+    async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError>;
     /// A live `text/event-stream` that goes on after event `after`; `None`: from the beginning.
     async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError>;
 }
@@ -226,20 +247,34 @@ pub trait Watch: Send + Sync {
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError>;
 }
 
-/// The Gate's answer to a job that wants to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    Granted,
-    Wait {
-        until: UnixMillis,
-        reason: &'static str,
-    },
-}
+#[derive(Debug, Error)]
+#[error("the gate did not answer: {0}")]
+pub struct GateError(pub String);
 
-/// Admission to one endpoint: asked before every dispatch.
+/// The gates of all endpoints, one each.
 #[async_trait]
 pub trait Gate: Send + Sync {
-    async fn admit(&self, endpoint: &str, job: JobId) -> Admission;
+    async fn ask(&self, endpoint: &str, ask: Ask) -> Result<Answer, GateError>;
+}
+
+/// What is damped, and by what it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// Calls of an API key, by its id.
+    Key,
+    /// Calls of a browser's session, by its subject.
+    Session,
+    /// Calls without a key, and with a key that is not known yet, by address.
+    Address,
+    /// New sessions, by address.
+    Mint,
+}
+
+/// Damps floods, roughly: what must be exact is counted in the database.
+#[async_trait]
+pub trait RateLimiter: Send + Sync {
+    /// Counts a call. False: it is one too many.
+    async fn allow(&self, rate: Rate, who: &str) -> bool;
 }
 
 pub trait Clock: Send + Sync {

@@ -1,7 +1,8 @@
-//! Proofs that we wrote something ourselves: callback URLs and result links carry an HMAC.
+//! Proofs that we wrote something ourselves: callback URLs, result links and browser sessions carry
+//! an HMAC.
 //!
 //! A token is made for one purpose and is worthless for another. Two secrets are valid at once, so
-//! that they can be changed while links and callbacks are still out.
+//! that they can be changed while links, callbacks and sessions are still out.
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
@@ -16,6 +17,12 @@ use crate::time::UnixMillis;
 const MAC_BYTES: usize = 16;
 /// Key number, job id, attempt number, MAC.
 const CALLBACK_BYTES: usize = 1 + 16 + 4 + MAC_BYTES;
+
+/// Key number, subject, moment of its end, MAC.
+const SESSION_BYTES: usize = 1 + SUBJECT_BYTES + 8 + MAC_BYTES;
+const SUBJECT_BYTES: usize = 16;
+/// Lets a scanner tell a token that leaked.
+const SESSION_PREFIX: &str = "eqs_";
 
 /// A secret with the number that tells tokens made with it.
 #[derive(Clone)]
@@ -35,6 +42,19 @@ pub struct Signer {
 pub struct CallbackClaim {
     pub job: JobId,
     pub attempt: u32,
+}
+
+/// What a browser's token speaks for: somebody of whom nothing is known but that it is the same
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionClaim {
+    pub subject: [u8; SUBJECT_BYTES],
+    pub expires_at: UnixMillis,
+}
+
+/// Whether a text wants to be a session's token.
+pub fn is_session(text: &str) -> bool {
+    text.starts_with(SESSION_PREFIX)
 }
 
 impl Signer {
@@ -87,6 +107,30 @@ impl Signer {
         };
         let body = link_body(key, link.exp);
         now.get() / 1000 < link.exp && self.verify(link.kid, b"link", &body, &signature)
+    }
+
+    /// The token of a browser's session.
+    pub fn session(&self, claim: SessionClaim) -> String {
+        let mut body = Vec::with_capacity(SESSION_BYTES);
+        body.push(self.kid());
+        body.extend_from_slice(&claim.subject);
+        body.extend_from_slice(&claim.expires_at.get().to_be_bytes());
+        let mac = self.mac(b"session", &body);
+        body.extend_from_slice(&mac.unwrap_or_default());
+        format!("{SESSION_PREFIX}{}", URL_SAFE_NO_PAD.encode(body))
+    }
+
+    /// `None`: not made by us. Whether it has ended is for the caller to ask.
+    pub fn verify_session(&self, token: &str) -> Option<SessionClaim> {
+        let encoded = token.strip_prefix(SESSION_PREFIX)?;
+        let bytes: [u8; SESSION_BYTES] = URL_SAFE_NO_PAD.decode(encoded).ok()?.try_into().ok()?;
+        let (body, mac) = bytes.split_at(SESSION_BYTES - MAC_BYTES);
+        self.verify(body[0], b"session", body, mac).then_some(())?;
+        let (subject, expires_at) = body[1..].split_at(SUBJECT_BYTES);
+        Some(SessionClaim {
+            subject: subject.try_into().ok()?,
+            expires_at: UnixMillis::new(i64::from_be_bytes(expires_at.try_into().ok()?)),
+        })
     }
 
     fn kid(&self) -> u8 {
@@ -167,12 +211,59 @@ mod tests {
         }
     }
 
+    fn session() -> SessionClaim {
+        SessionClaim {
+            subject: [9; SUBJECT_BYTES],
+            expires_at: UnixMillis::new(60_000),
+        }
+    }
+
     #[test]
     fn tokens_made_before_a_change_of_secret_are_still_ours() {
-        let token = Signer::new(["old"]).callback(claim());
-        let changed = Signer::new(["new", "old"]);
-        assert_eq!(changed.verify_callback(&token), Some(claim()));
-        assert_eq!(Signer::new(["new"]).verify_callback(&token), None);
+        let old = Signer::new(["old"]);
+        let (callback, token) = (old.callback(claim()), old.session(session()));
+        let link = proof(&old.link_query("a", UnixMillis::new(60_000)));
+        let told = |secrets: &[&str]| {
+            let signer = Signer::new(secrets);
+            [
+                signer.verify_callback(&callback).is_some(),
+                signer.verify_session(&token).is_some(),
+                signer.verify_link("a", &link, UnixMillis::new(0)),
+            ]
+        };
+        assert_eq!(told(&["old"]), [true; 3]);
+        assert_eq!(told(&["new", "old"]), [true; 3], "during the change");
+        assert_eq!(told(&["new"]), [false; 3], "after it");
+    }
+
+    #[test]
+    fn a_session_says_its_subject_and_its_end_and_nothing_else_does() {
+        let signer = Signer::new(["secret"]);
+        let token = signer.session(session());
+        assert!(is_session(&token));
+        assert_eq!(signer.verify_session(&token), Some(session()));
+        assert_eq!(Signer::new(["other"]).verify_session(&token), None);
+        for at in 0..token.len() {
+            let mut forged = token.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            let forged = String::from_utf8(forged).unwrap();
+            assert_eq!(signer.verify_session(&forged), None, "changed at {at}");
+        }
+    }
+
+    /// Each purpose has its own MAC, so that no token can be cut into one of another purpose.
+    #[test]
+    fn a_token_of_one_purpose_is_worthless_for_another() {
+        let signer = Signer::new(["secret"]);
+        let (callback, token) = (signer.callback(claim()), signer.session(session()));
+        assert_eq!(signer.verify_session(&format!("eqs_{callback}")), None);
+        assert_eq!(signer.verify_callback(&token[4..]), None);
+        let mac = signer.mac(b"session", b"x");
+        let body = &link_body("x", 0);
+        for purpose in [&b"callback"[..], b"link"] {
+            assert_ne!(signer.mac(purpose, b"x"), mac);
+            assert_ne!(signer.mac(purpose, body), signer.mac(b"session", body));
+        }
     }
 
     #[test]

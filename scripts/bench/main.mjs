@@ -1,11 +1,12 @@
 // `make bench` without the native benches: sizes, rows per job, round trips and processor time per request.
-// Expects the statements of the store as JSON in the file named by its argument.
+// Expects the statements of the store and the case to be judged as JSON in the files named by its arguments.
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { measure } from "./cost.mjs";
+import { JUDGE_MS_MAX, judge } from "./judge.mjs";
 import { begin, say, table } from "./report.mjs";
 import { countJobs } from "./rows.mjs";
 import { startSink } from "./sink.mjs";
@@ -20,7 +21,7 @@ const FOLDER = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 async function main() {
   if (!existsSync("/proc/self/schedstat")) throw new Error("make bench needs Linux: it reads processor time from /proc");
-  const statements = JSON.parse(readFileSync(process.argv[2], "utf8"));
+  const [statements, judging] = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, "utf8")));
   const folder = mkdtempSync(join(FOLDER, "edge-queue-bench-"));
   const sink = await startSink();
   try {
@@ -29,8 +30,10 @@ async function main() {
     const counted = await countJobs(join(folder, "seeded"), sink);
     showRows(counted);
     showRequests(counted.requests);
+    showWhole(counted.whole);
     const found = await measure({ seeded: join(folder, "seeded"), statements, sink, ...counted });
     showCost(found);
+    showJudging(await judge({ state: join(folder, "judging"), judging }));
   } finally {
     sink.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -83,6 +86,11 @@ function showRequests(requests) {
   table("3. Round trips of one request", ["request", "D1 batches", "statements", "rows read", "rows written", "watcher calls", "R2"], rows);
 }
 
+function showWhole({ cpu_ms, object_busy_ms }) {
+  say(`one whole job (create, callback, status, result, its watcher): ${cpu_ms} ms of workerd's processor time with its`);
+  say(`simulators and this bench's questions, and ${object_busy_ms} ms in which its object is busy, beside a provider that answers at once`);
+}
+
 function showCost(found) {
   const of = (route, side) => found.find((row) => row.route === route && row.side === side);
   const rows = [...new Set(found.map((row) => row.route))].map((route) => {
@@ -96,6 +104,11 @@ function showCost(found) {
     rows,
   );
   say("the simulators of D1, R2 and Durable Objects are in every figure; a create wakes its watcher, whose alarm does nothing on both sides");
+}
+
+function showJudging(ms) {
+  say(`\n5. A template of 201 nodes checked, compiled and validated in Wasm: ${ms.toFixed(2)} ms, at most ${JUDGE_MS_MAX}`);
+  say("the prompt has the same hash as natively");
 }
 
 await main();

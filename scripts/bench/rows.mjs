@@ -2,6 +2,7 @@
 // callback is lost, with counters around its bindings (inside/counted.mjs). Returns what was counted.
 
 import { until } from "../lib/process.mjs";
+import { cpuMs, rested } from "./cpu.mjs";
 import { send } from "./load.mjs";
 import { done } from "./sink.mjs";
 import { SECRET, migrate, ourModules, startWorker } from "./workers.mjs";
@@ -9,6 +10,8 @@ import { SECRET, migrate, ourModules, startWorker } from "./workers.mjs";
 /** The first look at a job comes after its usual time, 15 s for this template. */
 const LOOK_LIMIT_MS = 60_000;
 const STEP_LIMIT_MS = 20_000;
+/** Jobs from create to result of which the processor time is the mean. */
+const WHOLE_JOBS = 60;
 
 const BODY = { prompt: "a red fox in the snow" };
 
@@ -35,8 +38,9 @@ export async function countJobs(state, sink) {
     requests["webhook, repeated"] = await bench.counted(() => bench.callback(arrived));
     sink.finish(lost.order.id);
     await bench.ended(lost.job, LOOK_LIMIT_MS);
+    const whole = await bench.wholeJobs(worker.pid);
     const { jobs } = await bench.counts();
-    return { arrived: jobs[arrived.job], lost: jobs[lost.job], requests, job: arrived.job, link: job.result_url };
+    return { arrived: jobs[arrived.job], lost: jobs[lost.job], whole, requests, job: arrived.job, link: job.result_url };
   } finally {
     await worker.stop();
   }
@@ -55,8 +59,29 @@ class Bench {
     requests.create = await this.counted(async () => (created = await this.create(key)));
     const job = JSON.parse(created.body).job_id;
     await this.until("the order", () => this.sink.orders.length > before);
-    await this.until("the provider's id", async () => (await this.counts()).jobs[job]["written by jobs::note_provider_id"]);
+    await this.until("the provider's id", async () => (await this.countsOf(job))["written by jobs::note_provider_id"]);
     return { job, order: this.sink.orders.at(-1) };
+  }
+
+  /** The mean processor time of workerd and the mean busy time of the object, of one job each. */
+  async wholeJobs(pid) {
+    const one = async (key) => {
+      const started = await this.submit(key);
+      await this.callback(started);
+      const { job } = JSON.parse((await this.get(`/api/queue/status/${started.job}`)).body);
+      await this.get(job.result_url);
+      await this.until("the watcher's end", async () => (await this.countsOf(job.id))["storage deleteAll"]);
+      return job.id;
+    };
+    for (let i = 0; i < WHOLE_JOBS; i++) await one(`bench-warm-${i}`);
+    await rested(pid);
+    const before = cpuMs(pid);
+    const done = [];
+    for (let i = 0; i < WHOLE_JOBS; i++) done.push(await one(`bench-whole-${i}`));
+    const cpu_ms = (cpuMs(pid) - before) / WHOLE_JOBS;
+    const { jobs } = await this.counts();
+    const busy = done.reduce((sum, job) => sum + (jobs[job]["object busy ms"] ?? 0), 0);
+    return { cpu_ms: cpu_ms.toFixed(1), object_busy_ms: (busy / WHOLE_JOBS).toFixed(1) };
   }
 
   create(key) {
@@ -78,7 +103,7 @@ class Bench {
     const status = async () => JSON.parse((await this.get(`/api/queue/status/${job}`)).body).job.status;
     await this.until("the job's end", async () => (await status()) === "succeeded", limitMs);
     // The watcher forgets the job after the row says that it has ended.
-    await this.until("the watcher's end", async () => (await this.counts()).jobs[job]["storage deleteAll"]);
+    await this.until("the watcher's end", async () => (await this.countsOf(job))["storage deleteAll"]);
   }
 
   /** What one request asked of the bindings, with the watchers' alarms held back. */
@@ -94,6 +119,10 @@ class Bench {
 
   async counts() {
     return JSON.parse((await this.get("/bench/counts")).body);
+  }
+
+  async countsOf(job) {
+    return JSON.parse((await this.get(`/bench/counts?job=${job}`)).body);
   }
 
   async ok(asked) {

@@ -15,18 +15,21 @@ const COMPATIBILITY_DATE = "2026-11-01";
 const BINDINGS = {
   d1Databases: { DB: "bench" },
   r2Buckets: { BLOBS: "bench" },
-  durableObjects: { WATCHERS: { className: "Watcher", useSQLite: true } },
+  durableObjects: {
+    WATCHERS: { className: "Watcher", useSQLite: true },
+    GATES: { className: "EndpointGate", useSQLite: true },
+  },
 };
 
 /** Links of one Worker must open on the other. */
 export const SECRET = "bench secret of thirty-two characters or more";
 
-/** The built Worker behind `entry`, a module of scripts/bench/inside/. */
-export function ourModules(entry) {
+/** The Worker built into `build` behind `entry`, a module of scripts/bench/inside/. */
+export function ourModules(entry, build = "build") {
   return [
     { type: "ESModule", path: "entry.mjs", contents: source(`scripts/bench/inside/${entry}`) },
-    { type: "ESModule", path: "index.js", contents: source("build/index.js") },
-    { type: "CompiledWasm", path: "index_bg.wasm", contents: readFileSync(join(ROOT, "build/index_bg.wasm")) },
+    { type: "ESModule", path: "index.js", contents: source(`${build}/index.js`) },
+    { type: "CompiledWasm", path: "index_bg.wasm", contents: readFileSync(join(ROOT, `${build}/index_bg.wasm`)) },
   ];
 }
 

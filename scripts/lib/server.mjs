@@ -1,7 +1,7 @@
 // The product on this machine: built, migrated, served by `wrangler dev`. `make dev` and the
 // black-box tests use the same functions.
 
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -45,13 +45,13 @@ export async function serve(options) {
     onLine,
   });
   onStart(handle);
-  const wanted = refusing ? 503 : 200;
-  const answered = async () => handle.ended || (await health(url)) === wanted;
-  const ready = await until(answered, READY_LIMIT_MS, 100);
-  if (handle.ended || !ready) {
-    const why = handle.ended ? `wrangler ended (${handle.status})` : "it does not answer";
+  let found = null;
+  const answered = async () => handle.ended || (found = await health(url)).isReady || found.problems;
+  await until(answered, READY_LIMIT_MS, 100);
+  if (handle.ended || !(found.isReady || (refusing && found.problems))) {
+    const why = handle.ended ? `wrangler ended (${handle.status})` : (found.problems ?? "it does not answer");
     await stop(handle);
-    throw new Error(`the server did not start: ${why}\n${handle.last.join("\n")}`);
+    throw new Error(`the server did not start: ${why}\n${found?.problems ? "" : handle.last.join("\n")}`);
   }
   return { url, port, handle, stop: () => stop(handle), kill: () => kill(handle) };
 }
@@ -81,15 +81,34 @@ async function emptyFile(state) {
   return path;
 }
 
-/** The status of `/api/health`, or null where nobody answers. */
+/** Whether it serves, or the settings that keep it from serving. */
 async function health(url) {
   try {
     const response = await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(5000) });
-    await response.body?.cancel();
-    return response.status;
+    const { checks } = await response.json();
+    const wrong = Array.isArray(checks?.configuration) ? checks.configuration : null;
+    const problems = wrong?.map(({ setting, problem }) => `${setting} ${problem}`).join("; ");
+    return { isReady: response.status === 200, problems };
   } catch {
-    return null;
+    return { isReady: false };
   }
+}
+
+/**
+ * Gives an endpoint the node classes of ComfyUI itself and the model files of our templates, by the
+ * route that every operator uses. Does nothing when it has them already.
+ */
+export async function stock(url, key, endpoint = "simulated") {
+  const body = await readFile(join(ROOT, "inventory/core.json"));
+  const response = await fetch(`${url}/api/admin/inventory?endpoint=${endpoint}`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body,
+    signal: AbortSignal.timeout(30_000),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`the inventory was refused: ${answer.message}`);
+  return answer;
 }
 
 /** Runs the Worker's cron handler: in `wrangler dev` nothing else does. */

@@ -1,10 +1,22 @@
 //! `ops`: the operator's command line. One file per verb, its help at its `Arguments`.
 
+mod admin;
+mod compile;
+mod contract;
 mod convert;
+mod deployment;
+mod exit;
 mod files;
+mod folder;
+mod inventory;
+mod keys;
 mod mock_runpod;
+mod reconcile;
+mod recover;
 mod statements;
 mod validate;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -21,20 +33,44 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Compile(compile::Arguments),
+    Contract(contract::Arguments),
     Convert(convert::Arguments),
+    Inventory(inventory::Arguments),
+    Keys(keys::Arguments),
     MockRunpod(mock_runpod::Arguments),
+    Reconcile(reconcile::Arguments),
+    Recover(recover::Arguments),
     #[command(hide = true)]
     Statements(statements::Arguments),
     Validate(validate::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {
-        Verb::Convert(arguments) => convert::run(&arguments),
-        Verb::MockRunpod(arguments) => mock_runpod::run(arguments),
-        Verb::Statements(arguments) => statements::run(&arguments),
-        Verb::Validate(arguments) => validate::run(&arguments),
+fn main() -> ExitCode {
+    run(Cli::parse().verb).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        if error.is::<deployment::Refused>() {
+            exit::FOUND
+        } else {
+            exit::failed()
+        }
+    })
+}
+
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Compile(arguments) => return compile::run(&arguments),
+        Verb::Contract(arguments) => return contract::run(&arguments),
+        Verb::Reconcile(arguments) => return reconcile::run(&arguments),
+        Verb::Recover(arguments) => return recover::run(&arguments),
+        Verb::Convert(arguments) => convert::run(&arguments)?,
+        Verb::Inventory(arguments) => inventory::run(&arguments)?,
+        Verb::Keys(arguments) => keys::run(&arguments)?,
+        Verb::MockRunpod(arguments) => mock_runpod::run(arguments)?,
+        Verb::Statements(arguments) => statements::run(&arguments)?,
+        Verb::Validate(arguments) => validate::run(&arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -43,18 +79,27 @@ mod tests {
 
     use super::*;
 
+    /// Every verb with the words that call it, those of `ops contract` among them.
+    fn verbs(of: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let shown = of.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let all = shown.flat_map(|verb| {
+            let words = format!("{words} {}", verb.get_name());
+            let inner = verbs(verb, &words);
+            std::iter::once((words, verb.clone())).chain(inner)
+        });
+        all.collect()
+    }
+
     #[test]
     fn every_verb_says_what_it_does_and_shows_an_example() {
-        let cli = Cli::command();
-        for verb in cli.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-            let name = verb.get_name();
-            assert!(verb.get_about().is_some(), "{name}");
+        for (words, verb) in verbs(&Cli::command(), "ops") {
+            assert!(verb.get_about().is_some(), "{words}");
             let help = verb.get_after_help().map(ToString::to_string);
             let (_, example) = help
                 .as_deref()
-                .and_then(|help| help.split_once("\n\nExample:\n"))
-                .unwrap_or_else(|| panic!("{name} shows no example"));
-            assert!(example.contains(&format!("  ops {name} ")), "{name}");
+                .and_then(|help| help.split_once("Example:\n"))
+                .unwrap_or_else(|| panic!("{words} shows no example"));
+            assert!(example.contains(&format!("  {words} ")), "{words}");
         }
     }
 }

@@ -1,95 +1,112 @@
 //! D1 behind the port [`Db`].
 //!
-//! Speaks to the binding itself rather than through `worker::d1`: rows travel as one JSON text per
-//! statement, which the runtime writes and serde reads, instead of being picked apart member by
-//! member across the border of Wasm.
+//! Speaks to the binding itself rather than through `worker::d1`: a batch crosses the border of
+//! Wasm as one JSON text and its results come back as one, and the runtime keeps each statement's
+//! text from its first use on.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::js_sys::{Array, Error, Promise, Reflect, JSON};
+use worker::js_sys::{Error, JsString, Promise};
 use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::Env;
 
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
 
-#[wasm_bindgen]
+#[wasm_bindgen(module = "/src/cloudflare/border.js")]
 extern "C" {
-    #[derive(Clone)]
     type Database;
+    #[wasm_bindgen(constructor)]
+    fn new(binding: &JsValue) -> Database;
     #[wasm_bindgen(method, catch)]
-    fn prepare(this: &Database, sql: &str) -> Result<Prepared, JsValue>;
+    fn prepare(this: &Database, number: u32, sql: &str) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn batch(this: &Database, statements: &Array) -> Result<Promise, JsValue>;
-
-    type Prepared;
-    #[wasm_bindgen(method, catch, variadic)]
-    fn bind(this: &Prepared, values: &Array) -> Result<Prepared, JsValue>;
+    fn batch(this: &Database, statements: &str) -> Result<Promise, JsValue>;
 }
 
-pub struct D1(SendWrapper<Database>);
+pub struct D1(SendWrapper<Known>);
+
+/// The database, and the numbers under which it was told its statements. They are constants of the
+/// program: the place of the text names it.
+struct Known {
+    database: Database,
+    numbers: RefCell<HashMap<*const str, u32>>,
+}
 
 impl D1 {
-    pub fn new(env: &Env, binding: &str) -> worker::Result<Self> {
-        let database = Reflect::get(env.as_ref(), &binding.into())?;
-        if database.is_undefined() {
-            return Err(format!("the binding {binding} is missing").into());
-        }
-        Ok(Self(SendWrapper(database.unchecked_into())))
+    pub fn new(binding: &JsValue) -> Self {
+        Self(SendWrapper(Known {
+            database: Database::new(binding),
+            numbers: RefCell::default(),
+        }))
     }
 }
 
 #[async_trait]
 impl Db for D1 {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DbError> {
-        let database = self.0 .0.clone();
-        SendFuture::new(async move { run(&database, &statements).await.map_err(|e| failure(&e)) })
-            .await
+        let known = &self.0 .0;
+        let work = async move { known.run(&statements).await.map_err(|e| failure(&e)) };
+        outcomes(&SendFuture::new(work).await?)
     }
 }
 
-async fn run(database: &Database, statements: &[Statement]) -> Result<Vec<Outcome>, JsValue> {
-    let batch = Array::new();
-    for statement in statements {
-        let values: Array = statement.params.iter().map(bound).collect();
-        batch.push(&database.prepare(statement.sql)?.bind(&values)?.into());
+impl Known {
+    async fn run(&self, statements: &[Statement]) -> Result<String, JsValue> {
+        let mut bound = Vec::with_capacity(statements.len());
+        for statement in statements {
+            bound.push((self.number(statement.sql)?, values(&statement.params)));
+        }
+        let text = serde_json::to_string(&bound).map_err(|error| error.to_string())?;
+        let results = JsFuture::from(self.database.batch(&text)?).await?;
+        Ok(results.unchecked_into::<JsString>().into())
     }
-    let results = JsFuture::from(database.batch(&batch)?).await?;
-    let results: Array = results.unchecked_into();
-    results.iter().map(|result| outcome(&result)).collect()
+
+    fn number(&self, sql: &'static str) -> Result<u32, JsValue> {
+        let mut numbers = self.numbers.borrow_mut();
+        if let Some(number) = numbers.get(&std::ptr::from_ref(sql)) {
+            return Ok(*number);
+        }
+        let number = u32::try_from(numbers.len()).map_err(|error| error.to_string())?;
+        self.database.prepare(number, sql)?;
+        numbers.insert(sql, number);
+        Ok(number)
+    }
 }
 
-fn outcome(result: &JsValue) -> Result<Outcome, JsValue> {
-    let rows = Reflect::get(result, &"results".into())?;
-    let rows = if rows.is_undefined() {
-        "[]".to_owned()
-    } else {
-        String::from(JSON::stringify(&rows)?)
+/// D1 takes JavaScript numbers, exact up to 2^53: as JSON an integer becomes one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Bound<'a> {
+    Null,
+    Integer(i64),
+    Text(&'a str),
+}
+
+fn values(params: &[Param]) -> Vec<Bound<'_>> {
+    let one = |param| match param {
+        &Param::Null => Bound::Null,
+        &Param::Integer(number) => Bound::Integer(number),
+        Param::Text(text) => Bound::Text(text),
     };
-    let meta = Reflect::get(result, &"meta".into())?;
-    let count = |name: &str| {
-        let value = Reflect::get(&meta, &name.into())
-            .ok()
-            .and_then(|v| v.as_f64());
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Counts of rows.
-        value.map_or(0, |count| count as u64)
-    };
-    Ok(Outcome {
-        rows,
-        changes: count("changes"),
-        rows_written: count("rows_written"),
-    })
+    params.iter().map(one).collect()
 }
 
-/// D1 takes JavaScript numbers: exact up to 2^53, and a `BigInt` is refused.
-#[allow(clippy::cast_precision_loss)]
-fn bound(param: &Param) -> JsValue {
-    match param {
-        Param::Null => JsValue::NULL,
-        Param::Integer(number) => JsValue::from_f64(*number as f64),
-        Param::Text(text) => JsValue::from_str(text),
-    }
+/// The batch was committed: that its answer cannot be read does not undo it.
+fn outcomes(text: &str) -> Result<Vec<Outcome>, DbError> {
+    let read: Vec<(&RawValue, u64, u64)> =
+        serde_json::from_str(text).map_err(|error| DbError::Unknown(error.to_string()))?;
+    let one = |(rows, changes, rows_written): (&RawValue, u64, u64)| Outcome {
+        rows: rows.get().to_owned(),
+        changes,
+        rows_written,
+    };
+    Ok(read.into_iter().map(one).collect())
 }
 
 /// Refusals of the statement itself: nothing was committed

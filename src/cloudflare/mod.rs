@@ -4,7 +4,11 @@
 //! belongs to one request may enter them.
 
 mod d1;
+#[cfg(feature = "debug-routes")]
+mod debug;
 mod fetch;
+mod gate;
+mod limiter;
 mod parts;
 mod pieces;
 mod platform;
@@ -16,19 +20,18 @@ mod watchers;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
 use tower_service::Service;
+use wasm_bindgen::JsValue;
+use worker::js_sys::Reflect;
 use worker::send::SendWrapper;
 use worker::{event, web_sys, Context, Env, Result, ScheduleContext, ScheduledEvent};
 
 use crate::app::{App, Ports};
 use crate::config::{Config, Problem};
 use crate::http;
-use crate::id::JobId;
 use crate::log;
-use crate::ports::{Admission, Gate};
-use crate::queue::sweep;
+use crate::queue::{endpoints, sweep};
 
 thread_local! {
     static APP: OnceCell<std::result::Result<Arc<App>, Vec<Problem>>> = const { OnceCell::new() };
@@ -42,7 +45,7 @@ fn app(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
 
 fn build(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
     let config = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
-    App::new(config, ports(env)?).map(Arc::new)
+    Ok(Arc::new(App::new(config, ports(env)?)))
 }
 
 fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
@@ -53,15 +56,20 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
         }
     };
     let bucket = env.bucket("BLOBS").map_err(missing("BLOBS"))?;
-    let watchers = env
-        .durable_object("WATCHERS")
-        .map_err(missing("WATCHERS"))?;
+    let database = binding(env, "DB").map_err(missing("DB"))?;
+    let watchers = binding(env, "WATCHERS").map_err(missing("WATCHERS"))?;
+    let gates = binding(env, "GATES").map_err(missing("GATES"))?;
+    let limiter = limiter::Bindings::new(env).map_err(|setting| {
+        let problem = "the rate limiting binding is missing in wrangler.toml".to_owned();
+        vec![Problem { setting, problem }]
+    })?;
     Ok(Ports {
-        db: Arc::new(d1::D1::new(env, "DB").map_err(missing("DB"))?),
+        db: Arc::new(d1::D1::new(&database)),
         blobs: Arc::new(r2::R2(SendWrapper(bucket))),
         http: Arc::new(fetch::RuntimeFetch),
         watchers: Arc::new(watchers::DurableWatchers(SendWrapper(watchers))),
-        gate: Arc::new(OpenGate),
+        gate: Arc::new(gate::DurableGates(SendWrapper(gates))),
+        limiter: Arc::new(limiter),
         clock: Arc::new(platform::RuntimeClock),
         entropy: Arc::new(platform::RuntimeEntropy),
         tasks: Arc::new(platform::RuntimeTasks),
@@ -69,14 +77,13 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
     })
 }
 
-/// Admits every job: the first version of the Gate.
-struct OpenGate;
-
-#[async_trait]
-impl Gate for OpenGate {
-    async fn admit(&self, _endpoint: &str, _job: JobId) -> Admission {
-        Admission::Granted
+/// A binding as the runtime gives it, for adapters that speak to it themselves.
+fn binding(env: &Env, name: &str) -> Result<JsValue> {
+    let found = Reflect::get(env.as_ref(), &name.into())?;
+    if found.is_undefined() {
+        return Err(format!("the binding {name} is missing").into());
     }
+    Ok(found)
 }
 
 fn router(env: &Env) -> Router {
@@ -95,11 +102,13 @@ async fn fetch(
     env: Env,
     _context: Context,
 ) -> Result<web_sys::Response> {
-    #[cfg(feature = "debug-routes")]
-    if request.url().ends_with("/api/debug/panic") {
-        panic!("asked to");
-    }
     let question = respond::question(&request).await?;
+    #[cfg(feature = "debug-routes")]
+    match question.uri().path() {
+        debug::PANIC => panic!("asked to"),
+        debug::JUDGE => return respond::answer(debug::judge(question).await).await,
+        _ => {}
+    }
     let Ok(response) = router(&env).call(question).await;
     respond::answer(response).await
 }
@@ -111,5 +120,8 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     };
     if let Err(error) = sweep::sweep(&app).await {
         app.log(log::error("sweep.failed").with("error", error.to_string()));
+    }
+    if let Err(error) = endpoints::check_workers(&app).await {
+        app.log(log::error("workers.unchecked").with("error", error.to_string()));
     }
 }

@@ -11,7 +11,10 @@ use worker::{Bucket, HttpMetadata, Object, ObjectBody, Range, ResponseBody, Resu
 
 use super::parts::R2Writer;
 use super::respond::Handle;
-use crate::ports::{Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobWriter, Blobs, ByteRange};
+use crate::ports::{
+    Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobPage, BlobWriter, Blobs, ByteRange, Listed,
+};
+use crate::time::UnixMillis;
 
 /// R2 deletes at most so many objects in one call.
 const DELETE_MAX: usize = 1_000;
@@ -74,6 +77,33 @@ impl Blobs for R2 {
         .await
     }
 
+    async fn page(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> std::result::Result<BlobPage, BlobError> {
+        ours(async {
+            let list = self.0 .0.list().limit(limit);
+            let list = match cursor {
+                Some(cursor) => list.cursor(cursor),
+                None => list,
+            };
+            let found = list.execute().await?;
+            let listed = |object: &Object| {
+                let at = i64::try_from(object.uploaded().as_millis()).unwrap_or(i64::MAX);
+                Listed {
+                    key: object.key(),
+                    uploaded_at: UnixMillis::new(at),
+                }
+            };
+            Ok(BlobPage {
+                objects: found.objects().iter().map(listed).collect(),
+                next: found.cursor(),
+            })
+        })
+        .await
+    }
+
     async fn list(&self, prefix: &str, limit: u32) -> std::result::Result<Vec<String>, BlobError> {
         ours(async {
             let found = self
@@ -98,14 +128,21 @@ fn ours<'a, T: 'a>(
 }
 
 async fn put(bucket: &Bucket, key: &str, bytes: Bytes, label: &BlobLabel) -> Result<u64> {
-    let own = [("name".to_owned(), label.name.clone())];
+    let hash = label
+        .hash
+        .iter()
+        .map(|hash| ("blake3".to_owned(), hash.clone()));
+    let own = hash.chain([("name".to_owned(), label.name.clone())]);
     let put = bucket
         .put(key, Vec::from(bytes))
         .http_metadata(HttpMetadata {
             content_type: Some(label.content_type.clone()),
             ..HttpMetadata::default()
         });
-    let stored = put.custom_metadata(HashMap::from(own)).execute().await?;
+    let stored = put
+        .custom_metadata(own.collect::<HashMap<_, _>>())
+        .execute()
+        .await?;
     Ok(stored.map_or(0, |object| object.size()))
 }
 
@@ -136,6 +173,7 @@ fn meta_of(object: &Object) -> Result<BlobMeta> {
         label: BlobLabel {
             content_type: object.http_metadata().content_type.unwrap_or_default(),
             name: own.get("name").cloned().unwrap_or_default(),
+            hash: own.get("blake3").cloned(),
         },
     })
 }

@@ -4,14 +4,30 @@
 use axum::body::Body;
 use axum::http::{self, Method, Response, Uri};
 use http_body_util::BodyExt;
-use wasm_bindgen::JsCast;
-use worker::js_sys::{self, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::JsValue;
+use worker::js_sys::Uint8Array;
 use worker::send::SendWrapper;
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{web_sys, Headers, ResponseBody, Result};
+use worker::web_sys;
 
 use super::pieces;
 use crate::http::PlatformBody;
+
+#[wasm_bindgen(module = "/src/cloudflare/border.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn described(request: &web_sys::Request) -> Result<String, JsValue>;
+    #[wasm_bindgen(catch, js_name = response)]
+    fn whole(status: u16, headers: &str, body: Option<&[u8]>)
+        -> Result<web_sys::Response, JsValue>;
+    #[wasm_bindgen(catch, js_name = response)]
+    fn streamed(
+        status: u16,
+        headers: &str,
+        body: &web_sys::ReadableStream,
+    ) -> Result<web_sys::Response, JsValue>;
+}
 
 /// Up to here a request's body is taken in one piece.
 const WHOLE_BYTES_MAX: usize = 1 << 20;
@@ -20,20 +36,22 @@ const WHOLE_BYTES_MAX: usize = 1 << 20;
 pub struct Handle(pub SendWrapper<web_sys::ReadableStream>);
 
 /// A request of the platform as one of ours.
-pub async fn question(request: &web_sys::Request) -> Result<http::Request<Body>> {
+pub async fn question(request: &web_sys::Request) -> worker::Result<http::Request<Body>> {
+    let (method, url, headers): (String, String, Vec<(String, String)>) =
+        serde_json::from_str(&described(request)?)?;
+    let declared = headers.iter().find(|(name, _)| name == "content-length");
+    let length = declared.and_then(|(_, text)| text.parse::<usize>().ok());
     let mut builder = http::Request::builder()
-        .method(Method::from_bytes(request.method().as_bytes()).map_err(|e| e.to_string())?)
-        .uri(path_and_query(&request.url())?);
-    for pair in js_sys::try_iter(&request.headers())?.into_iter().flatten() {
-        let pair: js_sys::Array = pair?.unchecked_into();
-        let text = |at| pair.get(at).as_string().unwrap_or_default();
-        builder = builder.header(text(0), text(1));
+        .method(Method::from_bytes(method.as_bytes()).map_err(|e| e.to_string())?)
+        .uri(path_and_query(&url)?);
+    for (name, value) in headers {
+        builder = builder.header(name, value);
     }
-    let body = body(request).await?;
+    let body = body(request, length).await?;
     Ok(builder.body(body).map_err(|error| error.to_string())?)
 }
 
-fn path_and_query(url: &str) -> Result<Uri> {
+fn path_and_query(url: &str) -> worker::Result<Uri> {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
     let path = url[after_scheme..]
         .find('/')
@@ -44,12 +62,10 @@ fn path_and_query(url: &str) -> Result<Uri> {
         .map_err(|error: http::uri::InvalidUri| error.to_string())?)
 }
 
-async fn body(request: &web_sys::Request) -> Result<Body> {
+async fn body(request: &web_sys::Request, length: Option<usize>) -> worker::Result<Body> {
     let Some(stream) = request.body() else {
         return Ok(Body::empty());
     };
-    let declared = request.headers().get("content-length")?;
-    let length = declared.and_then(|text| text.parse::<usize>().ok());
     if length.is_some_and(|length| length <= WHOLE_BYTES_MAX) {
         let buffer = JsFuture::from(request.array_buffer()?).await?;
         return Ok(Uint8Array::new(&buffer).to_vec().into());
@@ -58,33 +74,24 @@ async fn body(request: &web_sys::Request) -> Result<Body> {
 }
 
 /// One of our responses as the platform's.
-pub async fn answer(mut response: Response<Body>) -> Result<web_sys::Response> {
-    let handle = response.extensions_mut().remove::<PlatformBody>();
-    let (parts, body) = response.into_parts();
-    let headers = web_sys::Headers::new()?;
-    for (name, value) in &parts.headers {
-        headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
-    }
+pub async fn answer(mut answered: Response<Body>) -> worker::Result<web_sys::Response> {
+    let handle = answered.extensions_mut().remove::<PlatformBody>();
+    let (parts, body) = answered.into_parts();
+    let headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
+        .collect();
+    let headers = serde_json::to_string(&headers)?;
+    let status = parts.status.as_u16();
     let handle = handle
         .as_ref()
         .and_then(|body| body.0.downcast_ref::<Handle>());
-    let body = if let Some(handle) = handle {
-        ResponseBody::Stream(handle.0 .0.clone())
-    } else {
-        let bytes = body
-            .collect()
-            .await
-            .map_err(|error| error.to_string())?
-            .to_bytes();
-        if bytes.is_empty() {
-            ResponseBody::Empty
-        } else {
-            ResponseBody::Body(bytes.into())
-        }
-    };
-    let response = worker::Response::builder()
-        .with_status(parts.status.as_u16())
-        .with_headers(Headers(headers))
-        .body(body);
-    Ok(response.into())
+    if let Some(handle) = handle {
+        return Ok(streamed(status, &headers, &handle.0 .0)?);
+    }
+    let bytes = body.collect().await.map_err(|error| error.to_string())?;
+    let bytes = bytes.to_bytes();
+    let bytes = (!bytes.is_empty()).then_some(&*bytes);
+    Ok(whole(status, &headers, bytes)?)
 }

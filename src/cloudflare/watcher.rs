@@ -66,6 +66,10 @@ impl DurableObject for Watcher {
                 armed?;
                 Response::empty()
             }
+            "/alarm" => {
+                let at = self.state.storage().get_alarm().await?;
+                Response::ok(at.map_or_else(String::new, |at| at.to_string()))
+            }
             "/wait" => {
                 let number = |name: &str| {
                     let url = request.url().ok()?;

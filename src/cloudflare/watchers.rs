@@ -3,14 +3,32 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::js_sys::Promise;
 use worker::send::{SendFuture, SendWrapper};
-use worker::{Headers, ObjectNamespace, Request, RequestInit, Response, ResponseBody};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys;
 
 use super::respond::Handle;
 use crate::id::JobId;
 use crate::ports::{BlobBody, WatcherError, Watchers};
+use crate::time::UnixMillis;
 
-pub struct DurableWatchers(pub SendWrapper<ObjectNamespace>);
+#[wasm_bindgen(module = "/src/cloudflare/border.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    pub(super) fn call(
+        namespace: &JsValue,
+        name: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&str>,
+    ) -> Result<Promise, JsValue>;
+}
+
+/// The namespace's binding.
+pub struct DurableWatchers(pub SendWrapper<JsValue>);
 
 impl DurableWatchers {
     async fn call(
@@ -18,25 +36,24 @@ impl DurableWatchers {
         job: JobId,
         path: &str,
         last_event_id: Option<&str>,
-    ) -> Result<SendWrapper<Response>, WatcherError> {
-        let namespace = SendWrapper(&self.0 .0);
+    ) -> Result<SendWrapper<web_sys::Response>, WatcherError> {
+        let namespace = &self.0 .0;
+        let headers: Vec<_> = last_event_id
+            .map(|id| ("last-event-id", id))
+            .into_iter()
+            .collect();
+        let headers = serde_json::to_string(&headers).map_err(|e| WatcherError(e.to_string()))?;
         let called = SendFuture::new(async move {
-            let headers = Headers::new();
-            if let Some(id) = last_event_id {
-                headers.set("last-event-id", id)?;
-            }
-            let mut init = RequestInit::new();
-            init.with_headers(headers);
-            // The host is not looked up: the stub decides who answers.
-            let request = Request::new_with_init(&format!("https://watcher{path}"), &init)?;
-            let stub = namespace.0.get_by_name(&job.to_string())?;
-            stub.fetch_with_request(request).await
+            let promise = call(namespace, &job.to_string(), path, &headers, None)?;
+            JsFuture::from(promise)
+                .await
+                .map(JsCast::unchecked_into::<web_sys::Response>)
         });
         let response = called
             .await
-            .map_err(|error| WatcherError(error.to_string()))?;
-        if response.status_code() >= 400 {
-            let message = format!("{path} answered {}", response.status_code());
+            .map_err(|error| WatcherError(format!("{error:?}")))?;
+        if response.status() >= 400 {
+            let message = format!("{path} answered {}", response.status());
             return Err(WatcherError(message));
         }
         Ok(SendWrapper(response))
@@ -54,14 +71,21 @@ impl Watchers for DurableWatchers {
         self.call(job, &path, None).await.map(drop)
     }
 
+    async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError> {
+        let response = self.call(job, "/alarm", None).await?;
+        let read = async move { JsFuture::from(response.0.text()?).await };
+        let text = SendFuture::new(read).await;
+        let text = text.map_err(|error| WatcherError(format!("{error:?}")))?;
+        let text = text.as_string().unwrap_or_default();
+        Ok(text.parse().map(UnixMillis::new).ok())
+    }
+
     async fn events(&self, job: JobId, after: Option<&str>) -> Result<BlobBody, WatcherError> {
         let response = self.call(job, "/events", after).await?;
-        match response.0.body() {
-            ResponseBody::Stream(stream) => Ok(BlobBody::Platform(Arc::new(Handle(SendWrapper(
-                stream.clone(),
-            ))))),
-            ResponseBody::Body(bytes) => Ok(BlobBody::Bytes(bytes.clone().into())),
-            ResponseBody::Empty => Err(WatcherError("no stream".into())),
-        }
+        let stream = response
+            .0
+            .body()
+            .ok_or_else(|| WatcherError("no stream".into()))?;
+        Ok(BlobBody::Platform(Arc::new(Handle(SendWrapper(stream)))))
     }
 }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde::Serialize;
 
+use super::cors::Cors;
 use super::error::{ApiError, Code};
 use super::request_id::RequestId;
 use crate::app::App;
@@ -57,6 +58,12 @@ impl Answer {
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         self.headers
             .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    #[must_use]
+    pub fn headers(mut self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        self.headers.extend(headers);
         self
     }
 
@@ -132,7 +139,12 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
     let method = request.method().to_string();
     request.extensions_mut().insert(request_id.clone());
     let began_at = app.now();
-    let response = next.run(request).await;
+    let cors = Cors::of(&app, &request);
+    let response = if cors.is_answered() {
+        Cors::preflight()
+    } else {
+        next.run(request).await
+    };
     let cause = match response.extensions().get::<Unrendered>() {
         Some(Unrendered::Error(error)) => error.cause().map(str::to_owned),
         Some(Unrendered::Answer(_)) | None => None,
@@ -154,19 +166,8 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
             .with("duration_ms", app.now().since_ms(began_at))
             .maybe("cause", cause),
     );
-    let headers = response.headers_mut();
-    headers.extend(
-        HeaderValue::from_str(&request_id.0)
-            .ok()
-            .map(|value| (HeaderName::from_static("x-request-id"), value)),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    request_id.mark(response.headers_mut());
+    cors.tell(response.headers_mut());
     response
 }
 

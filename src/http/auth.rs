@@ -1,42 +1,54 @@
 //! Who calls, and what the caller may do.
 //!
-//! The operator's key opens everything. On a laptop, and wherever the GPU is simulated, callers
-//! without a key have every right but the operator's; elsewhere they have none.
+//! Reading needs `jobs:read`, everything else `jobs:write`; the operator's routes need `admin`.
+//! On a laptop, and wherever the GPU is simulated, callers without a key have every right but the
+//! operator's; elsewhere they have none. A key stands in `Authorization` and nowhere else.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{header, HeaderMap};
-use subtle::ConstantTimeEq;
 
 use super::error::{ApiError, Code};
 use super::request_id::RequestId;
+use crate::access::Scope;
 use crate::app::App;
 use crate::config::{Environment, Mode};
-use crate::id::CallerId;
+use crate::queue::allow::Denied;
+use crate::queue::identify::{self, Identity};
 use crate::queue::Call;
 
-/// A call by somebody who may use the queue.
+/// A call by somebody who may use the queue as this route does.
 pub struct Caller(pub Call);
 
-/// A call by the operator.
-pub struct Operator;
+/// A call by the operator, or with a key that may do what the operator may.
+pub struct Operator(pub Call);
+
+/// Names of parameters that people put keys into.
+const KEY_PARAMETERS: [&str; 5] = ["key", "api_key", "apikey", "access_token", "token"];
 
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let caller = match bearer(&parts.headers) {
-            Some(key) if is_operator(app, key) => CallerId::new("operator"),
-            Some(_) => return Err(refused()),
-            None if is_open(app, &parts.headers) => CallerId::anonymous(),
+        no_key_in_url(parts)?;
+        let address = address(&parts.headers);
+        let identity = match bearer(&parts.headers) {
+            Some(shown) => identify::bearer(app, shown, &address).await?,
+            None if is_open(app, &parts.headers) => identify::anonymous(app, &address).await?,
             None => {
                 let message = "this deployment asks for a key: Authorization: Bearer <key>";
                 return Err(ApiError::new(Code::Unauthorized, message));
             }
         };
-        Ok(Self(call(parts, caller)))
+        let scope = if parts.method.is_safe() {
+            Scope::JobsRead
+        } else {
+            Scope::JobsWrite
+        };
+        allowed(parts, identity, scope).map(Self)
     }
 }
 
@@ -44,35 +56,67 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        match bearer(&parts.headers) {
-            Some(key) if is_operator(app, key) => Ok(Self),
-            Some(_) => Err(refused()),
-            None => {
-                let message = "this route asks for the operator's key";
-                Err(ApiError::new(Code::Unauthorized, message))
-            }
-        }
+        no_key_in_url(parts)?;
+        let Some(shown) = bearer(&parts.headers) else {
+            let message = "this route asks for the operator's key, or one with the scope admin";
+            return Err(ApiError::new(Code::Unauthorized, message));
+        };
+        let identity = identify::bearer(app, shown, &address(&parts.headers)).await?;
+        allowed(parts, identity, Scope::Admin).map(Self)
     }
 }
 
-fn call(parts: &Parts, caller: CallerId) -> Call {
+fn allowed(parts: &Parts, identity: Identity, scope: Scope) -> Result<Call, ApiError> {
+    if !identity.rights.scopes.has(scope) {
+        return Err(Denied::Scope(scope).into());
+    }
     let request_id = parts.extensions.get::<RequestId>();
-    Call {
+    Ok(Call {
         request_id: request_id.map(|id| id.0.clone()).unwrap_or_default(),
-        caller,
-    }
+        caller: identity.caller,
+        rights: identity.rights,
+    })
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// What is shown in `Authorization: Bearer`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ').unwrap_or(("", value));
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
+/// Where a call comes from, as Cloudflare says; a client cannot set this header. Who has one IPv6
+/// address has a whole network of them, so that is what counts.
+pub fn address(headers: &HeaderMap) -> String {
+    let text = headers.get("cf-connecting-ip");
+    let text = text.and_then(|value| value.to_str().ok());
+    match text.and_then(|text| text.parse::<IpAddr>().ok()) {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        None => "unknown".to_owned(),
+    }
+}
+
+/// A URL is kept by logs, proxies and histories: a key in one has leaked, and says nothing here.
+fn no_key_in_url(parts: &Parts) -> Result<(), ApiError> {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut pairs = query.split('&').map(|pair| pair.split('=').next());
+    let is_named = pairs.any(|name| name.is_some_and(|name| KEY_PARAMETERS.contains(&name)));
+    if is_named || query.contains("eqk_") || query.contains("eqs_") {
+        let message = "a key in a URL has leaked to logs and histories: send it as \
+             Authorization: Bearer <key>, and rotate this one";
+        return Err(ApiError::new(Code::InvalidRequest, message));
+    }
+    Ok(())
+}
+
 /// Open without a key: wherever the GPU is simulated; and on this machine, to what runs on it. A
 /// page of somebody else's in the developer's browser names itself in `Origin`, and is not let in.
 fn is_open(app: &App, headers: &HeaderMap) -> bool {
-    if app.config.mode == Mode::Simulated {
+    if app.config.mode() == Mode::Simulated {
         return true;
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -87,16 +131,24 @@ fn is_loopback(host: &str) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].contains(&name)
 }
 
-fn is_operator(app: &App, key: &str) -> bool {
-    let expected = app.config.admin_key.as_deref();
-    // Hashes have one length, so the comparison does not tell how long the key is.
-    let same = |known: &str| {
-        let (known, given) = (blake3::hash(known.as_bytes()), blake3::hash(key.as_bytes()));
-        known.as_bytes().ct_eq(given.as_bytes()).into()
-    };
-    expected.is_some_and(same)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn refused() -> ApiError {
-    ApiError::new(Code::Unauthorized, "the key is not known here")
+    fn from(address: &'static str) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "cf-connecting-ip",
+            header::HeaderValue::from_static(address),
+        );
+        super::address(&headers)
+    }
+
+    #[test]
+    fn a_network_of_addresses_is_one_caller() {
+        assert_eq!(from("203.0.113.7"), "203.0.113.7");
+        assert_eq!(from("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(from("2001:db8:1:2:ffff::1"), "2001:db8:1:2::/64");
+        assert_eq!(from("who?"), "unknown");
+    }
 }

@@ -12,11 +12,13 @@ use base64::Engine;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code};
+use super::fingerprint::fingerprint;
 use super::form;
 use super::limits;
 use crate::id::RequestKey;
 use crate::queue::create::{Request, Upload, Work};
 use crate::room::Room;
+use crate::time::UnixMillis;
 use crate::workflow::contract::Input;
 use crate::workflow::template;
 use crate::workflow::violation::Violation;
@@ -30,6 +32,7 @@ const LABEL_VALUE_BYTES_MAX: usize = 256;
 const VALUES_MAX: usize = 300_000;
 /// Either way from normal.
 const PRIORITY_MAX: i64 = 10;
+pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
@@ -103,8 +106,10 @@ impl Reader {
         let key = request_key(headers, fields.remove("request_id"))?;
         let labels = self.labels(fields.remove("labels"));
         let priority = self.priority(fields.remove("priority"));
+        let start_by = self.moment("/start_by", fields.remove("start_by"));
+        let deadline = self.moment("/deadline", fields.remove("deadline"));
         let work = self.work(fields);
-        let fingerprint = fingerprint(&work, &labels, priority);
+        let fingerprint = fingerprint(&work, &labels, priority, (start_by, deadline));
         Ok(Request {
             key,
             fingerprint,
@@ -114,7 +119,8 @@ impl Reader {
             priority,
             webhook_url: None,
             webhook_events: None,
-            start_by_ms: None,
+            start_by,
+            deadline,
             violations: self.violations,
         })
     }
@@ -125,14 +131,14 @@ impl Reader {
 
     fn work(&mut self, mut fields: Map<String, Value>) -> Work {
         let images = self.images(fields.remove("images"));
-        if let Some(prompt) = fields.remove("workflow").filter(|v| !v.is_null()) {
+        if let Some(workflow) = fields.remove("workflow").filter(|v| !v.is_null()) {
             for name in fields.keys() {
                 let message = "cannot be given beside workflow, which is sent as it is";
                 let path = format!("/{name}");
                 self.violations
                     .push(Violation::new(path, "unknown_input", message));
             }
-            return Work::Raw { prompt, images };
+            return Work::Raw { workflow, images };
         }
         let name = match fields.remove("template") {
             None | Some(Value::Null) => template::DEFAULT.to_owned(),
@@ -255,14 +261,17 @@ impl Reader {
             }
         };
         if given.len() > LABELS_MAX {
-            self.wrong("/labels", "too_long", "at most 16 labels");
+            let message = format!("at most {LABELS_MAX} labels");
+            self.wrong("/labels", "too_long", &message);
         }
         let mut labels = BTreeMap::new();
         for (key, value) in given.into_iter().take(LABELS_MAX) {
             let path = format!("/labels/{}", crate::workflow::violation::pointer_step(&key));
             if !label_key_fits(&key) {
-                let message = "a label's name is 1 to 40 of A-Z, a-z, 0-9, _, . and -";
-                self.wrong(path, "bad_label", message);
+                let message = format!(
+                    "a label's name is 1 to {LABEL_KEY_LENGTH_MAX} of A-Z, a-z, 0-9, _, . and -"
+                );
+                self.wrong(path, "bad_label", &message);
                 continue;
             }
             match value {
@@ -270,13 +279,25 @@ impl Reader {
                     labels.insert(key, text);
                 }
                 Value::String(_) => {
-                    let message = "a label's value is at most 256 bytes without control characters";
-                    self.wrong(path, "bad_label", message);
+                    let message = format!(
+                        "a label's value is at most {LABEL_VALUE_BYTES_MAX} bytes without control \
+                         characters"
+                    );
+                    self.wrong(path, "bad_label", &message);
                 }
                 _ => self.wrong(path, "wrong_type", "a label's value is a text"),
             }
         }
         labels
+    }
+
+    fn moment(&mut self, path: &str, value: Option<Value>) -> Option<UnixMillis> {
+        let value = value.filter(|value| !value.is_null() && value != "")?;
+        let at = value.as_str().and_then(moment);
+        if at.is_none() {
+            self.wrong(path, "wrong_type", MOMENT_WANTED);
+        }
+        at
     }
 
     fn priority(&mut self, value: Option<Value>) -> i32 {
@@ -287,10 +308,17 @@ impl Reader {
             .as_i64()
             .filter(|n| (-PRIORITY_MAX..=PRIORITY_MAX).contains(n));
         if number.is_none() {
-            self.wrong("/priority", "wrong_type", "a whole number from -10 to 10");
+            let message = format!("a whole number from -{PRIORITY_MAX} to {PRIORITY_MAX}");
+            self.wrong("/priority", "wrong_type", &message);
         }
         number.and_then(|n| i32::try_from(n).ok()).unwrap_or(0)
     }
+}
+
+/// A moment as every answer of the API writes them.
+pub fn moment(text: &str) -> Option<UnixMillis> {
+    let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    Some(UnixMillis::new(at.timestamp_millis()))
 }
 
 pub fn label_key_fits(key: &str) -> bool {
@@ -366,24 +394,4 @@ pub fn upload(path: String, bytes: Bytes) -> Upload {
         reference: blake3::hash(&bytes).to_hex().to_string(),
         bytes,
     }
-}
-
-/// The same for bodies that mean the same: members in any order, files by their content.
-fn fingerprint(work: &Work, labels: &BTreeMap<String, String>, priority: i32) -> String {
-    let work = match work {
-        Work::Template {
-            name,
-            inputs,
-            shorthands,
-        } => serde_json::json!({"template": name, "inputs": inputs, "shorthands": shorthands}),
-        Work::Raw { prompt, images } => {
-            let images: Vec<_> = images.iter().map(|(n, u)| (n, &u.reference)).collect();
-            serde_json::json!({"workflow": prompt, "images": images})
-        }
-    };
-    let mut whole = serde_json::json!({"work": work, "labels": labels, "priority": priority});
-    whole.sort_all_objects();
-    blake3::hash(whole.to_string().as_bytes())
-        .to_hex()
-        .to_string()
 }

@@ -1,12 +1,16 @@
 //! Errors as callers see them. What is ours never explains itself; the log has the rest.
 
-use axum::http::{header, HeaderValue, StatusCode};
+mod refusals;
+
+use axum::http::{header, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::rate;
+use crate::config::Problem;
 use crate::id::JobId;
-use crate::queue::create::CreateError;
-use crate::queue::QueueError;
+use crate::queue::allow::Meter;
 use crate::workflow::violation::Violation;
 
 /// Seconds after which a passing failure of ours is worth another try.
@@ -22,12 +26,16 @@ pub enum Code {
     WorkflowFormatUi,
     IdempotencyMismatch,
     Unauthorized,
+    BudgetExhausted,
+    Forbidden,
     NotFound,
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
     MethodNotAllowed,
     RangeNotSatisfiable,
+    RateLimited,
+    QueueFull,
     Unavailable,
     Internal,
 }
@@ -49,12 +57,16 @@ impl Code {
                 "The key was used for another request",
             ),
             Self::Unauthorized => ("unauthorized", 401, "A key is needed"),
+            Self::BudgetExhausted => ("budget_exhausted", 402, "The budget is used up"),
+            Self::Forbidden => ("forbidden", 403, "Not allowed with this key"),
             Self::NotFound => ("not_found", 404, "There is no such thing"),
             Self::Conflict => ("conflict", 409, "Not in this state"),
             Self::PayloadTooLarge => ("payload_too_large", 413, "Too large"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "Not in this format"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Not with this method"),
             Self::RangeNotSatisfiable => ("range_not_satisfiable", 416, "Nothing in this range"),
+            Self::RateLimited => ("rate_limited", 429, "Too many at once"),
+            Self::QueueFull => ("queue_full", 429, "The queue is full"),
             Self::Unavailable => ("unavailable", 503, "Not possible right now"),
             Self::Internal => ("internal", 500, "An error of ours"),
         }
@@ -70,11 +82,14 @@ struct Fault {
     code: Code,
     message: String,
     details: Vec<Violation>,
+    node_errors: Option<Box<RawValue>>,
     retry_after_s: Option<u32>,
     job_id: Option<JobId>,
     /// For the log only.
     cause: Option<String>,
-    content_range: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Settings that are missing or wrong: the reason why nothing is served.
+    problems: Vec<Problem>,
 }
 
 /// The body: the envelope's own members, and RFC 9457's beside them.
@@ -86,9 +101,14 @@ struct Shown<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Violation]>::is_empty")]
     details: &'a [Violation],
+    /// Where ComfyUI has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_errors: Option<&'a RawValue>,
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Checks<'a>>,
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
@@ -97,16 +117,24 @@ struct Shown<'a> {
     instance: &'a str,
 }
 
+/// As in `GET /api/health`.
+#[derive(Serialize)]
+struct Checks<'a> {
+    configuration: &'a [Problem],
+}
+
 impl ApiError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self(Box::new(Fault {
             code,
             message: message.into(),
             details: Vec::new(),
+            node_errors: None,
             retry_after_s: None,
             job_id: None,
             cause: None,
-            content_range: None,
+            headers: Vec::new(),
+            problems: Vec::new(),
         }))
     }
 
@@ -134,13 +162,29 @@ impl ApiError {
     }
 
     pub fn unavailable(message: &str) -> Self {
-        let error = Self::new(Code::Unavailable, message);
-        error.with(|fault| fault.retry_after_s = Some(RETRY_AFTER_S))
+        Self::later(Code::Unavailable, message, RETRY_AFTER_S)
+    }
+
+    /// Worth another try after `seconds`.
+    pub fn later(code: Code, message: impl Into<String>, seconds: u32) -> Self {
+        Self::new(code, message).with(|fault| fault.retry_after_s = Some(seconds))
+    }
+
+    /// Not passing: an operator has to act.
+    pub fn unconfigured(problems: Vec<Problem>) -> Self {
+        let message = "the service is not configured; checks.configuration names what is missing";
+        Self::new(Code::Unavailable, message).with(|fault| fault.problems = problems)
     }
 
     pub fn range(size_bytes: u64) -> Self {
         let error = Self::new(Code::RangeNotSatisfiable, "the result has no bytes there");
-        error.with(|fault| fault.content_range = Some(format!("bytes */{size_bytes}")))
+        let range = HeaderValue::from_str(&format!("bytes */{size_bytes}")).ok();
+        let range = range.map(|range| (header::CONTENT_RANGE, range));
+        error.with(|fault| fault.headers.extend(range))
+    }
+
+    fn metered(self, meter: &Meter) -> Self {
+        self.with(|fault| fault.headers.extend(rate::headers(meter)))
     }
 
     pub fn no_job() -> Self {
@@ -165,8 +209,12 @@ impl ApiError {
             message: &fault.message,
             request_id,
             details: &fault.details,
+            node_errors: fault.node_errors.as_deref(),
             retryable: fault.retry_after_s.is_some(),
             job_id: fault.job_id,
+            checks: (!fault.problems.is_empty()).then_some(Checks {
+                configuration: &fault.problems,
+            }),
             kind: format!("urn:edge-queue:error:{error}"),
             title,
             status,
@@ -187,57 +235,11 @@ impl ApiError {
                 .retry_after_s
                 .map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))),
         );
-        let range = fault.content_range.as_deref();
-        headers.extend(
-            range
-                .and_then(|range| HeaderValue::from_str(range).ok())
-                .map(|range| (header::CONTENT_RANGE, range)),
-        );
+        headers.extend(fault.headers.iter().cloned());
         if error == "unauthorized" {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
-    }
-}
-
-impl From<QueueError> for ApiError {
-    fn from(error: QueueError) -> Self {
-        let shown = if error.is_passing() {
-            Self::unavailable("the service is briefly unavailable; try again")
-        } else {
-            Self::internal(&error)
-        };
-        shown.with(|fault| fault.cause = Some(error.to_string()))
-    }
-}
-
-impl From<CreateError> for ApiError {
-    fn from(error: CreateError) -> Self {
-        match error {
-            CreateError::Violations(details) => Self::violations(Code::ContractViolation, details),
-            CreateError::Workflow(details) => Self::violations(Code::WorkflowInvalid, details),
-            CreateError::EditorGraph => Self::at(
-                Code::WorkflowFormatUi,
-                "/workflow",
-                "workflow_format_ui",
-                "this is what the editor saves; in ComfyUI choose Workflow > Export (API), or run \
-                 `ops convert`, and send that",
-            ),
-            CreateError::TooLarge { path, message } => {
-                Self::at(Code::PayloadTooLarge, &path, "too_large", &message)
-            }
-            CreateError::Mismatch { job } => {
-                let message = "this idempotency key belongs to a job with another body";
-                let error = Self::new(Code::IdempotencyMismatch, message);
-                error.with(|fault| fault.job_id = Some(job))
-            }
-            CreateError::Unsure { job } => {
-                let message = "it is not known whether the job was recorded; repeat the request \
-                     with the same idempotency key, or ask for the status of job_id";
-                Self::unavailable(message).with(|fault| fault.job_id = Some(job))
-            }
-            CreateError::Queue(error) => error.into(),
-        }
     }
 }
 

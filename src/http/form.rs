@@ -51,7 +51,7 @@ pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
             texts.push((name, text.map_err(|_| broken("a field is not UTF-8"))?));
         }
     }
-    Err(broken("the form has more than 128 parts"))
+    Err(broken(&format!("the form has more than {PARTS_MAX} parts")))
 }
 
 /// The only file of a form, as it comes. A second one breaks the stream at its end.

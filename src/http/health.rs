@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{header, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::Router;
 use serde_json::json;
 
 use super::answer::Answer;
 use super::error::ApiError;
+use super::request_id::RequestId;
 use crate::app::App;
 use crate::config::Problem;
 use crate::queue::health as verb;
@@ -26,7 +27,7 @@ pub async fn health(State(app): State<Arc<App>>) -> Result<Answer, ApiError> {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let body = json!({
-        "mode": app.config.mode.as_str(),
+        "mode": app.config.mode().as_str(),
         "environment": app.config.environment.as_str(),
         "version": VERSION,
         "checks": {
@@ -49,36 +50,10 @@ pub fn refusing(problems: Vec<Problem>) -> Router {
 }
 
 fn refusal(request: &Request, problems: &[Problem]) -> Response {
-    let given = request
-        .headers()
-        .get("x-request-id")
-        .or(request.headers().get("cf-ray"));
-    let request_id = given
-        .and_then(|value| value.to_str().ok())
-        .filter(|text| text.len() <= 128)
-        .unwrap_or("unknown");
-    let message = "the service is not configured; checks.configuration names what is missing";
-    let body = json!({
-        "ok": false,
-        "error": "unavailable",
-        "message": message,
-        "request_id": request_id,
-        "retryable": false,
-        "version": VERSION,
-        "checks": { "configuration": problems },
-        "type": "urn:edge-queue:error:unavailable",
-        "title": "Not possible right now",
-        "status": 503,
-        "detail": message,
-        "instance": request.uri().path(),
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-        (
-            header::HeaderName::from_static("x-request-id"),
-            request_id.to_owned(),
-        ),
-    ];
-    (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
+    let id = RequestId::given(request.headers());
+    let id = id.unwrap_or_else(|| RequestId("unconfigured".into()));
+    let error = ApiError::unconfigured(problems.to_vec());
+    let mut response = error.render(&id.0, request.uri().path(), false);
+    id.mark(response.headers_mut());
+    response
 }

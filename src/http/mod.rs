@@ -6,24 +6,30 @@
 mod admin;
 mod answer;
 mod auth;
+mod cors;
 mod create_body;
 mod error;
+mod fingerprint;
 mod form;
 mod gpu;
 mod health;
 mod inputs;
+mod inventory;
+mod keys;
 mod limits;
 mod path;
 mod queue;
+mod rate;
 mod request_id;
 mod results;
+mod session;
 mod templates;
 pub mod view;
 mod webhooks;
 
 use std::sync::Arc;
 
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{middleware, Router};
 
 use crate::app::App;
@@ -45,12 +51,24 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/inputs", post(inputs::upload))
         .route("/api/templates", get(templates::list))
         .route("/api/templates/{name}", get(templates::one))
+        .route("/api/session", post(session::mint))
         .route("/api/webhooks/{provider}/{token}", post(webhooks::callback))
         .route("/api/health", get(health::health))
         .route("/api/gpu/health", get(gpu::health))
         .route("/api/admin/jobs/{id}/evidence", get(admin::evidence))
+        .route("/api/admin/jobs/{id}/recover", get(admin::recoverable))
         .route("/api/admin/jobs/{id}/recover", post(admin::recover))
+        .route("/api/admin/overdue", get(admin::overdue))
+        .route("/api/admin/reconcile", post(admin::reconcile))
         .route("/api/admin/sweep", post(admin::sweep))
+        .route("/api/admin/pause", post(admin::pause))
+        .route("/api/admin/resume", post(admin::resume))
+        .route("/api/admin/keys", get(keys::list))
+        .route("/api/admin/keys", post(keys::create))
+        .route("/api/admin/keys/{id}/revoke", post(keys::revoke))
+        .route("/api/admin/keys/{id}/rotate", post(keys::rotate))
+        .route("/api/admin/inventory", get(inventory::show))
+        .route("/api/admin/inventory", put(inventory::put))
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(

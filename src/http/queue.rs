@@ -13,14 +13,13 @@ use super::answer::{blob_response, Answer};
 use super::auth::Caller;
 use super::error::{ApiError, Code};
 use super::path::Path;
-use super::{create_body, view};
+use super::{create_body, rate, view};
 use crate::app::App;
 use crate::id::JobId;
 use crate::job::JobStatus;
 use crate::queue::retry::Retried;
-use crate::queue::{cancel as cancel_verb, create as create_verb, read, retry as retry_verb};
+use crate::queue::{cancel as cancel_verb, create as create_verb, gate, read, retry as retry_verb};
 use crate::store::jobs::{Filter, Full};
-use crate::time::UnixMillis;
 
 /// The longest held status request; holding costs the job's object its time.
 const WAIT_S_MAX: u32 = 30;
@@ -55,6 +54,7 @@ pub async fn create(
         job_id: Some(created.record.job.id),
         job: view::job(&app, &full),
     })?;
+    let answer = answer.headers(created.meter.iter().flat_map(rate::headers).collect());
     Ok(if created.replayed {
         answer.header(HeaderName::from_static("idempotent-replayed"), "true")
     } else {
@@ -74,14 +74,18 @@ pub async fn status(
     let wait_s = match query.get("wait") {
         None => 0,
         Some(text) => text.parse::<u32>().map_err(|_| {
-            let message = "wait is a whole number of seconds, at most 30";
-            ApiError::at(Code::InvalidRequest, "/wait", "wrong_type", message)
+            let message = format!("wait is a whole number of seconds, at most {WAIT_S_MAX}");
+            ApiError::at(Code::InvalidRequest, "/wait", "wrong_type", &message)
         })?,
     };
     let limit_ms = wait_s.min(WAIT_S_MAX) * 1000;
     let found = read::job_after(&app, &call, id, limit_ms).await?;
     let full = found.ok_or_else(ApiError::no_job)?;
-    let answer = one_job(&app, &full)?;
+    let position = gate::position(&app, &full.record).await;
+    let answer = Answer::ok(&OneJob {
+        job_id: None,
+        job: view::job(&app, &full).at_position(position),
+    })?;
     let etag = answer.etag();
     if if_none_match(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
@@ -138,6 +142,7 @@ pub async fn retry(
     match retry_verb::retry(&app, &call, job_id(&id)?).await? {
         Retried::Job(full) => one_job(&app, &full),
         Retried::NoJob => Err(ApiError::no_job()),
+        Retried::Denied(denied) => Err(denied.into()),
         Retried::Succeeded => {
             let message = "the job has succeeded; create another one to run it again";
             Err(ApiError::new(Code::Conflict, message))
@@ -224,9 +229,8 @@ fn filter(query: &BTreeMap<String, String>) -> Result<(Filter, u32), ApiError> {
             }
             "template" => filter.template = Some(value.clone()),
             "created_after" => {
-                let at = chrono::DateTime::parse_from_rfc3339(value);
-                let at = at.map_err(|_| wrong(name, "a moment as in 2026-01-31T12:00:00Z"))?;
-                let at = UnixMillis::new(at.timestamp_millis());
+                let at = create_body::moment(value);
+                let at = at.ok_or_else(|| wrong(name, create_body::MOMENT_WANTED))?;
                 filter.created_after = Some(JobId::mint(at, [0; 10]));
             }
             label => match label.strip_prefix("label.") {

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::id::{JobId, ProviderId};
 use crate::job::{Failure, JobStatus};
 use crate::media::Kind;
+use crate::queue::create::RAW;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
 use crate::workflow::template;
@@ -29,6 +30,7 @@ pub struct JobView<'a> {
     template_version: &'a str,
     template_hash: &'a str,
     prompt_hash: &'a str,
+    checked: &'static str,
     inputs: &'a RawValue,
     labels: &'a BTreeMap<String, String>,
     created_at: String,
@@ -40,9 +42,12 @@ pub struct JobView<'a> {
     expires_at: String,
     expires_at_ms: UnixMillis,
     start_by: String,
-    /// Known to the Gate alone; null until it counts.
+    deadline: Option<String>,
+    /// Known to the gate alone: null unless the job waits there.
     queue_position: Option<u32>,
     wait_reason: Option<&'a str>,
+    wait_since: Option<String>,
+    wait_until: Option<String>,
     progress: Option<Progress>,
     outputs: Vec<OutputView<'a>>,
     result_key: Option<&'a str>,
@@ -78,6 +83,7 @@ struct OutputView<'a> {
 #[derive(Serialize)]
 struct ErrorView<'a> {
     code: &'static str,
+    cause: &'static str,
     message: &'a str,
     retryable: bool,
     node_id: Option<&'a str>,
@@ -129,6 +135,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
     let state = &record.job;
     let accepted = &record.accepted;
     let expires_at = accepted.created_at.plus_ms(KEPT_MS);
+    let waits = waits(record);
     let outputs: Vec<OutputView> = full
         .outputs
         .iter()
@@ -146,6 +153,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         template_version: &accepted.template_version,
         template_hash: &accepted.template_hash,
         prompt_hash: &accepted.prompt_hash,
+        checked: checked(record),
         inputs: &accepted.inputs,
         labels: &accepted.labels,
         created_at: accepted.created_at.iso8601(),
@@ -157,8 +165,11 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         expires_at: expires_at.iso8601(),
         expires_at_ms: expires_at,
         start_by: state.start_by_at.iso8601(),
+        deadline: state.deadline_at.map(UnixMillis::iso8601),
         queue_position: None,
         wait_reason: record.wait_reason.as_deref(),
+        wait_since: waits.map(|(since, _)| since.iso8601()),
+        wait_until: waits.and_then(|(_, until)| until).map(UnixMillis::iso8601),
         progress: (state.status == JobStatus::Succeeded).then_some(Progress { value: 1.0 }),
         result_key: first.as_ref().map(|(key, _)| *key),
         result_url: first.as_ref().map(|(_, url)| url.clone()),
@@ -168,6 +179,33 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         cost: cost(record),
         urls: urls(state.id, first.map(|(_, url)| url)),
         outputs,
+    }
+}
+
+impl JobView<'_> {
+    /// How many wait before it at the gate.
+    #[must_use]
+    pub fn at_position(mut self, position: Option<usize>) -> Self {
+        self.queue_position = position.and_then(|position| u32::try_from(position).ok());
+        self
+    }
+}
+
+/// Since when a job waits for its next attempt, and until when at least.
+fn waits(record: &Record) -> Option<(UnixMillis, Option<UnixMillis>)> {
+    record.wait_reason.as_ref()?;
+    let opened_at = record.job.opened_at;
+    let since = record.attempt_ended_at.unwrap_or(opened_at).max(opened_at);
+    Some((since, record.job.retry_at))
+}
+
+/// What the job was checked against before it was accepted.
+fn checked(record: &Record) -> &'static str {
+    let accepted = &record.accepted;
+    match (&accepted.inventory_hash, accepted.template.as_str()) {
+        (Some(_), _) => "inventory",
+        (None, RAW) => "structure",
+        (None, _) => "contract",
     }
 }
 
@@ -182,7 +220,11 @@ pub fn accepted(record: &Record) -> Full {
     job.round = 1;
     job.opened_at = accepted.created_at;
     job.start_by_at = accepted.created_at.plus_ms(accepted.start_by_ms);
+    job.deadline_at = accepted
+        .deadline_ms
+        .map(|ms| accepted.created_at.plus_ms(ms));
     job.attempts_begun = 0;
+    job.failures = 0;
     job.live = None;
     job.retry_at = None;
     job.refusals = 0;
@@ -196,6 +238,7 @@ pub fn accepted(record: &Record) -> Full {
             settle_nonce: None,
             attempt_nonce: None,
             attempt_begun_at: None,
+            attempt_ended_at: None,
             delay_ms: None,
             execution_ms: None,
             wait_reason: None,
@@ -239,8 +282,9 @@ fn result_url(app: &App, key: &str, expires_at: UnixMillis) -> String {
 fn error_view(failure: &Failure) -> ErrorView<'_> {
     ErrorView {
         code: failure.code.as_str(),
+        cause: failure.cause.as_str(),
         message: &failure.message,
-        retryable: failure.code.is_retryable(),
+        retryable: failure.cause.is_retryable(),
         node_id: failure.node_id.as_deref(),
         class_type: failure.class_type.as_deref(),
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Cause;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
@@ -33,34 +35,70 @@ impl FailureCode {
             Self::TimedOut => "timed_out",
         }
     }
-
-    /// Whether the same job may well succeed when it is tried again.
-    pub const fn is_retryable(self) -> bool {
-        match self {
-            Self::ProviderLost | Self::OutputMissing | Self::OutputInvalid | Self::TimedOut => true,
-            Self::ContractViolation | Self::ProviderRejected | Self::ExecutionFailed => false,
-        }
-    }
 }
 
 /// A failure as callers see it. Messages are ours or the worker's, free of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Failure {
     pub code: FailureCode,
+    pub cause: Cause,
     pub message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub class_type: Option<String>,
 }
 
 impl Failure {
+    /// A failure of which nothing finer than the code is known.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self::of(code.usual_cause(), message)
+    }
+
+    pub fn of(cause: Cause, message: impl Into<String>) -> Self {
         Self {
-            code,
+            code: cause.code(),
+            cause,
             message: message.into(),
             node_id: None,
             class_type: None,
         }
+    }
+}
+
+/// As rows hold it; rows from before causes were told have none.
+#[derive(Deserialize)]
+struct Stored {
+    code: FailureCode,
+    cause: Option<Cause>,
+    message: String,
+    node_id: Option<String>,
+    class_type: Option<String>,
+}
+
+impl From<Stored> for Failure {
+    fn from(stored: Stored) -> Self {
+        Self {
+            code: stored.code,
+            cause: stored.cause.unwrap_or(stored.code.usual_cause()),
+            message: stored.message,
+            node_id: stored.node_id,
+            class_type: stored.class_type,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_stored_before_causes_were_told_is_still_read() {
+        let old = r#"{"code":"provider_lost","message":"gone"}"#;
+        let failure: Failure = serde_json::from_str(old).unwrap();
+        assert_eq!(failure, Failure::of(Cause::Unconfirmed, "gone"));
+        let stored = serde_json::to_string(&failure).unwrap();
+        assert_eq!(serde_json::from_str::<Failure>(&stored).unwrap(), failure);
     }
 }

@@ -5,17 +5,23 @@
 //!
 //! Always true: a job has at most one live attempt of its own doing; a terminal status changes only
 //! through the caller's explicit retry, which opens a new round; a late success of an attempt we
-//! gave up on still counts while the job is unfinished.
+//! gave up on still counts while the job is unfinished; another attempt of ours begins only after
+//! the provider reported how the last one ended ([`Cause`] says when that makes sense).
 
+mod cause;
 mod failure;
 mod judge;
 mod report;
 mod step;
 
+pub use cause::Cause;
 pub use failure::{Failure, FailureCode};
-pub use judge::{judge, Verdict};
+pub use judge::{judge, judge_failure, Moment, Verdict};
 pub use report::{Output, OutputData, Report, Times};
-pub use step::{next_step, Purpose, Step, NOT_FOUND_PATIENCE_MS, TTL_MARGIN_MS};
+pub use step::{
+    next_step, Purpose, Step, DEADLINE_PATIENCE_MS, EXECUTION_GRACE_MS, NOT_FOUND_PATIENCE_MS,
+    TTL_MARGIN_MS,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +35,8 @@ pub enum JobStatus {
     /// Accepted. Leaves when the provider reports that it runs, when it ends, or when it is
     /// canceled.
     Queued,
-    /// A worker has it. Leaves by its end, or by a cancel.
+    /// A worker has it. Leaves by its end, by a cancel, or back to `Queued` when the attempt failed
+    /// and another will be begun.
     Running,
     /// A cancel was asked for and an attempt is live. Leaves when the provider confirms, or by a
     /// result that arrived first.
@@ -126,13 +133,19 @@ pub struct Job {
     pub round: u32,
     /// The moment this round was asked for.
     pub opened_at: UnixMillis,
-    /// If nothing has started by then, the job expires.
+    /// If nothing has started by then, the job expires. No attempt begins later.
     pub start_by_at: UnixMillis,
+    /// If it has not ended by then, it is stopped and fails. `None`: only the other limits hold.
+    pub deadline_at: Option<UnixMillis>,
     /// How long a worker may work on it.
     pub execution_limit_ms: u64,
     pub attempts_begun: u32,
+    /// Attempts of this round that failed and are to be followed by another.
+    pub failures: u32,
+    /// Attempts up to this number were canceled with their round: no success of theirs counts.
+    pub canceled_through: u32,
     pub live: Option<Attempt>,
-    /// No dispatch before then.
+    /// No dispatch before then; while an attempt is live, no look.
     pub retry_at: Option<UnixMillis>,
     /// Submits in a row that the provider put off.
     pub refusals: u32,
@@ -142,10 +155,30 @@ pub struct Job {
 }
 
 impl Job {
-    /// From submission until the provider may forget an attempt. The margin covers the time that
+    /// From its beginning until the provider may forget an attempt. The margin covers the time that
     /// RunPod keeps results, because its `ttl` deletes running jobs and results too.
-    pub fn ttl_ms(&self) -> u64 {
-        self.start_by_at.since_ms(self.opened_at) + self.execution_limit_ms + TTL_MARGIN_MS
+    pub fn ttl_ms(&self, begun_at: UnixMillis) -> u64 {
+        self.start_by_at.since_ms(begun_at) + self.execution_limit_ms + TTL_MARGIN_MS
+    }
+
+    /// How long a worker may work on an attempt that begins at `now`.
+    pub fn execution_limit_from(&self, now: UnixMillis) -> u64 {
+        let left = self.deadline_at.map(|at| at.since_ms(now));
+        left.map_or(self.execution_limit_ms, |left| {
+            left.min(self.execution_limit_ms)
+        })
+    }
+
+    /// The next moment at which a limit of time may change what is to be done.
+    pub fn next_deadline(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let begins = self.started_at.is_none().then_some(self.start_by_at);
+        let limit_ms = self.execution_limit_ms + EXECUTION_GRACE_MS + 1;
+        let stops = self.started_at.map(|at| at.plus_ms(limit_ms));
+        let gives_up = self.deadline_at.map(|at| at.plus_ms(DEADLINE_PATIENCE_MS));
+        let all = [begins, stops, self.deadline_at, gives_up]
+            .into_iter()
+            .flatten();
+        all.filter(|at| *at > now).min()
     }
 
     pub fn is_live(&self, n: u32) -> bool {
@@ -162,6 +195,18 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// After the provider confirmed the cancel: only what never ran has expired.
+    #[must_use]
+    pub fn after_run(self, times: Times) -> Self {
+        match self {
+            Self::Expired if times.execution_ms.is_some_and(|ms| ms > 0) => {
+                let message = "the job began too late, and was stopped";
+                Self::Failed(Failure::of(Cause::DeadlinePassed, message))
+            }
+            ending => ending,
+        }
+    }
+
     pub const fn status(&self) -> JobStatus {
         match self {
             Self::Failed(_) => JobStatus::Failed,
@@ -185,8 +230,11 @@ pub(crate) mod tests {
             round: 1,
             opened_at: UnixMillis::new(0),
             start_by_at: UnixMillis::new(3_600_000),
+            deadline_at: None,
             execution_limit_ms: 600_000,
             attempts_begun: 0,
+            failures: 0,
+            canceled_through: 0,
             live: None,
             retry_at: None,
             refusals: 0,
@@ -206,6 +254,31 @@ pub(crate) mod tests {
             phase: Phase::ProviderQueued,
             ..job()
         }
+    }
+
+    #[test]
+    fn what_ran_before_it_was_canceled_has_not_expired() {
+        let ran = |execution_ms| Times {
+            execution_ms,
+            ..Times::default()
+        };
+        let after = |ms| Ending::Expired.after_run(ran(ms)).status();
+        assert_eq!(after(None), JobStatus::Expired);
+        assert_eq!(after(Some(0)), JobStatus::Expired);
+        assert_eq!(after(Some(1)), JobStatus::Failed);
+    }
+
+    #[test]
+    fn a_deadline_shortens_what_a_worker_may_take() {
+        let job = Job {
+            deadline_at: Some(UnixMillis::new(90_000)),
+            ..job()
+        };
+        assert_eq!(job.execution_limit_from(UnixMillis::new(30_000)), 60_000);
+        assert_eq!(
+            super::tests::job().execution_limit_from(UnixMillis::new(5)),
+            600_000
+        );
     }
 
     #[test]

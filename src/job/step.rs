@@ -1,6 +1,6 @@
 //! What a watcher should do now.
 
-use super::{Ending, Failure, FailureCode, Job, JobStatus};
+use super::{Cause, Ending, Failure, Job, JobStatus};
 use crate::id::ProviderId;
 use crate::time::UnixMillis;
 
@@ -13,7 +13,11 @@ pub const NOT_FOUND_PATIENCE_MS: u64 = 150_000;
 pub const TTL_MARGIN_MS: u64 = 40 * 60_000;
 
 /// Past its execution limit the provider should have stopped the job itself; this much later we do.
-const EXECUTION_GRACE_MS: u64 = 60_000;
+pub const EXECUTION_GRACE_MS: u64 = 60_000;
+
+/// How long past its deadline a job waits for the provider to confirm that it was stopped. Then it
+/// ends all the same: the caller named a moment, and the attempt is watched on without it.
+pub const DEADLINE_PATIENCE_MS: u64 = 60_000;
 
 /// Why a cancel is sent to the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub enum Step {
     },
     /// No attempt can be running: end the job.
     End(Ending),
+    /// End the job; its attempt may be running, and is stopped or waited for after that.
+    GiveUp(Ending),
     /// The live attempt can be given up: nothing more will be heard of it.
     Abandon { n: u32 },
     /// Nothing to do before then.
@@ -59,14 +65,12 @@ pub fn next_step(job: &Job, sending: Option<u32>, now: UnixMillis) -> Step {
     let Some(live) = &job.live else {
         return without_attempt(job, now);
     };
-    let forgotten_at = live.begun_at.plus_ms(job.ttl_ms());
-    match (&live.provider_id, now >= forgotten_at) {
-        (_, true) => given_up(job, live.n),
-        (Some(id), false) => with_known_attempt(job, live.n, id, now),
-        (None, false) if sending == Some(live.n) => Step::Sleep {
-            until: forgotten_at,
-        },
-        (None, false) => nothing_left(job, live.n, now),
+    let forgotten_at = live.begun_at.plus_ms(job.ttl_ms(live.begun_at));
+    match &live.provider_id {
+        None if sending != Some(live.n) => nothing_left(job, live.n, now),
+        _ if now >= forgotten_at => given_up(job, live.n),
+        Some(id) => with_known_attempt(job, live.n, id, now),
+        None => unconfirmed(job, forgotten_at, now),
     }
 }
 
@@ -77,7 +81,7 @@ fn without_attempt(job: &Job, now: UnixMillis) -> Step {
         }
         JobStatus::Canceling => Step::End(Ending::Canceled),
         JobStatus::Queued | JobStatus::Running if now >= job.start_by_at => {
-            Step::End(Ending::Expired)
+            Step::End(never_began(job))
         }
         JobStatus::Queued | JobStatus::Running => match job.retry_at {
             Some(at) if at > now => Step::Sleep {
@@ -90,11 +94,51 @@ fn without_attempt(job: &Job, now: UnixMillis) -> Step {
     }
 }
 
+/// The time to start is over, and no attempt is running: nothing was spent, unless one failed.
+fn never_began(job: &Job) -> Ending {
+    if job.failures == 0 {
+        return Ending::Expired;
+    }
+    let message = "an attempt failed, and the time to start another was over before one began";
+    Ending::Failed(Failure::of(Cause::DeadlinePassed, message))
+}
+
+fn has_passed(deadline_at: Option<UnixMillis>, now: UnixMillis) -> bool {
+    deadline_at.is_some_and(|at| now >= at)
+}
+
+fn deadline_passed() -> Ending {
+    let message = "the job had not ended by its deadline";
+    Ending::Failed(Failure::of(Cause::DeadlinePassed, message))
+}
+
+/// The submit may have arrived, and nothing says under which name: only its callback can tell.
+fn unconfirmed(job: &Job, forgotten_at: UnixMillis, now: UnixMillis) -> Step {
+    match job.status {
+        JobStatus::Queued | JobStatus::Running => match job.deadline_at {
+            Some(at) if now >= at => Step::GiveUp(deadline_passed()),
+            Some(at) => Step::Sleep {
+                until: at.min(forgotten_at),
+            },
+            None => Step::Sleep {
+                until: forgotten_at,
+            },
+        },
+        JobStatus::Canceling
+        | JobStatus::Succeeded
+        | JobStatus::Failed
+        | JobStatus::Canceled
+        | JobStatus::Expired => Step::Sleep {
+            until: forgotten_at,
+        },
+    }
+}
+
 /// The attempt began and its submit did not: nobody can be running it.
 fn nothing_left(job: &Job, n: u32, now: UnixMillis) -> Step {
     match job.status {
         JobStatus::Queued | JobStatus::Running if now >= job.start_by_at => {
-            Step::End(Ending::Expired)
+            Step::End(never_began(job))
         }
         JobStatus::Queued | JobStatus::Running => Step::Submit { n },
         JobStatus::Canceling => Step::End(Ending::Canceled),
@@ -107,8 +151,8 @@ fn nothing_left(job: &Job, n: u32, now: UnixMillis) -> Step {
 /// The provider has forgotten the attempt by now, whatever became of it.
 fn given_up(job: &Job, n: u32) -> Step {
     match job.status {
-        JobStatus::Queued | JobStatus::Running => Step::End(Ending::Failed(Failure::new(
-            FailureCode::ProviderLost,
+        JobStatus::Queued | JobStatus::Running => Step::End(Ending::Failed(Failure::of(
+            Cause::Unconfirmed,
             "the provider never reported how the job ended",
         ))),
         JobStatus::Canceling => Step::End(Ending::Canceled),
@@ -129,159 +173,40 @@ fn with_known_attempt(job: &Job, n: u32, id: &ProviderId, now: UnixMillis) -> St
             cancel(Purpose::Close)
         }
         JobStatus::Canceling => cancel(Purpose::End(Ending::Canceled)),
-        JobStatus::Queued | JobStatus::Running => Step::Look {
-            n,
-            overdue: overdue(job, now),
-            id,
+        JobStatus::Queued | JobStatus::Running => open_attempt(job, n, id, now),
+    }
+}
+
+fn open_attempt(job: &Job, n: u32, id: ProviderId, now: UnixMillis) -> Step {
+    let patient_until = job.deadline_at.map(|at| at.plus_ms(DEADLINE_PATIENCE_MS));
+    if has_passed(patient_until, now) {
+        return Step::GiveUp(deadline_passed());
+    }
+    let overdue = overdue(job, now);
+    match job.retry_at {
+        // The provider asked not to be looked at before then.
+        Some(at) if at > now && overdue.is_none() => Step::Sleep {
+            until: job.next_deadline(now).map_or(at, |next| next.min(at)),
         },
+        _ => Step::Look { n, id, overdue },
     }
 }
 
 /// How the job ends if a look finds it where it was.
 fn overdue(job: &Job, now: UnixMillis) -> Option<Ending> {
     match job.started_at {
-        None => (now >= job.start_by_at).then_some(Ending::Expired),
-        Some(at) => (now.since_ms(at) > job.execution_limit_ms + EXECUTION_GRACE_MS).then(|| {
+        None if now >= job.start_by_at => Some(never_began(job)),
+        Some(at) if now.since_ms(at) > job.execution_limit_ms + EXECUTION_GRACE_MS => {
             let limit_s = job.execution_limit_ms / 1000;
             let message = format!("the job ran longer than {limit_s} s");
-            Ending::Failed(Failure::new(FailureCode::TimedOut, message))
-        }),
+            Some(Ending::Failed(Failure::of(
+                Cause::ExecutionTimeout,
+                message,
+            )))
+        }
+        None | Some(_) => has_passed(job.deadline_at, now).then(deadline_passed),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::job::tests::{job, with_attempt};
-    use crate::job::Phase;
-
-    fn at(ms: i64) -> UnixMillis {
-        UnixMillis::new(ms)
-    }
-
-    fn id(text: &str) -> ProviderId {
-        ProviderId::parse(text).unwrap()
-    }
-
-    #[test]
-    fn a_new_job_is_dispatched() {
-        assert_eq!(next_step(&job(), None, at(5)), Step::Dispatch { n: 1 });
-    }
-
-    #[test]
-    fn a_refused_job_waits_for_its_turn_and_then_begins_another_attempt() {
-        let job = Job {
-            attempts_begun: 3,
-            retry_at: Some(at(9_000)),
-            ..job()
-        };
-        let until = at(9_000);
-        assert_eq!(next_step(&job, None, at(5)), Step::Sleep { until });
-        assert_eq!(next_step(&job, None, at(9_000)), Step::Dispatch { n: 4 });
-    }
-
-    #[test]
-    fn a_job_that_never_started_expires() {
-        let step = next_step(&job(), None, at(3_600_000));
-        assert_eq!(step, Step::End(Ending::Expired));
-    }
-
-    #[test]
-    fn an_attempt_that_never_left_is_submitted_at_once() {
-        let job = with_attempt(None);
-        assert_eq!(next_step(&job, None, at(2_000)), Step::Submit { n: 1 });
-        assert_eq!(next_step(&job, Some(0), at(2_000)), Step::Submit { n: 1 });
-    }
-
-    #[test]
-    fn an_attempt_that_may_have_left_is_never_sent_again() {
-        let job = with_attempt(None);
-        let ttl = i64::try_from(job.ttl_ms()).unwrap();
-        let until = at(1_000 + ttl);
-        assert_eq!(next_step(&job, Some(1), at(2_000)), Step::Sleep { until });
-        let end = next_step(&job, Some(1), until);
-        assert!(
-            matches!(&end, Step::End(Ending::Failed(f)) if f.code == FailureCode::ProviderLost),
-            "{end:?}"
-        );
-    }
-
-    #[test]
-    fn a_submitted_attempt_is_looked_at() {
-        let step = next_step(&with_attempt(Some("x")), Some(1), at(2_000));
-        let expected = Step::Look {
-            n: 1,
-            id: id("x"),
-            overdue: None,
-        };
-        assert_eq!(step, expected);
-    }
-
-    #[test]
-    fn a_cancel_reaches_the_provider_while_an_attempt_is_live() {
-        let job = Job {
-            status: JobStatus::Canceling,
-            ..with_attempt(Some("x"))
-        };
-        let purpose = Purpose::End(Ending::Canceled);
-        let expected = Step::Cancel {
-            n: 1,
-            id: id("x"),
-            purpose,
-        };
-        assert_eq!(next_step(&job, Some(1), at(2_000)), expected);
-    }
-
-    #[test]
-    fn a_finished_job_closes_its_live_attempt_before_it_vanishes() {
-        let done = Job {
-            status: JobStatus::Succeeded,
-            ..with_attempt(Some("x"))
-        };
-        let expected = Step::Cancel {
-            n: 1,
-            id: id("x"),
-            purpose: Purpose::Close,
-        };
-        assert_eq!(next_step(&done, Some(1), at(2_000)), expected);
-        let far = at(i64::MAX);
-        assert_eq!(next_step(&done, Some(1), far), Step::Abandon { n: 1 });
-        let closed = Job { live: None, ..done };
-        assert_eq!(next_step(&closed, Some(1), at(2_000)), Step::Vanish);
-    }
-
-    fn overdue_of(step: Step) -> Option<Ending> {
-        match step {
-            Step::Look { overdue, .. } => overdue,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_job_past_its_limit_is_looked_at_once_more_and_then_stopped() {
-        let job = Job {
-            status: JobStatus::Running,
-            phase: Phase::Executing,
-            started_at: Some(at(10_000)),
-            ..with_attempt(Some("x"))
-        };
-        assert_eq!(overdue_of(next_step(&job, None, at(670_000))), None);
-        let overdue = overdue_of(next_step(&job, None, at(670_001)));
-        assert!(
-            matches!(&overdue, Some(Ending::Failed(f)) if f.code == FailureCode::TimedOut),
-            "{overdue:?}"
-        );
-    }
-
-    #[test]
-    fn a_job_still_queued_at_the_provider_when_its_time_is_up_expires_after_one_more_look() {
-        let step = next_step(&with_attempt(Some("x")), Some(1), at(3_600_000));
-        assert_eq!(overdue_of(step), Some(Ending::Expired));
-    }
-
-    #[test]
-    fn an_attempt_that_never_left_is_not_sent_after_its_time() {
-        let step = next_step(&with_attempt(None), None, at(3_600_000));
-        assert_eq!(step, Step::End(Ending::Expired));
-    }
-}
+mod tests;

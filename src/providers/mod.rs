@@ -80,6 +80,8 @@ pub enum Looked {
     /// Nothing learned; look again later.
     Unreachable {
         why: String,
+        /// How long the provider asks to be left alone.
+        retry_after_ms: Option<u64>,
         evidence: Evidence,
     },
 }
@@ -87,8 +89,9 @@ pub enum Looked {
 /// The answer to a cancel.
 #[derive(Debug)]
 pub enum CancelAnswer {
-    /// The provider confirms that it stopped the job, or never began it.
-    Confirmed,
+    /// The provider confirms that it stopped the job, or never began it: an execution time above 0
+    /// says that it ran.
+    Confirmed(Times),
     /// It had ended by itself before: a look tells how.
     EndedBefore,
     NotFound,

@@ -8,17 +8,18 @@ mod submit;
 use std::sync::Arc;
 
 use super::settle::{self, News, Settled};
-use super::{evidence, QueueError};
+use super::{evidence, gate, QueueError};
 use crate::app::App;
-use crate::backoff::{look_delay_ms, Jitter};
+use crate::backoff::{first_look_delay_ms, look_delay_ms, Jitter};
+use crate::gate::{Told, ASK_AGAIN_MS};
 use crate::id::{JobId, ProviderId};
 use crate::job::{
-    next_step, Ending, Failure, FailureCode, Job, Purpose, Report, Step, Times,
-    NOT_FOUND_PATIENCE_MS,
+    next_step, Cause, Ending, Failure, Job, Purpose, Report, Step, Times, NOT_FOUND_PATIENCE_MS,
 };
 use crate::log;
 use crate::ports::{Watch, WatcherError};
 use crate::providers::{CancelAnswer, Looked, Provider};
+use crate::store::endpoints;
 use crate::store::jobs::{self, AttemptEnd, AttemptOutcome, Heard, Record};
 use crate::time::UnixMillis;
 
@@ -26,6 +27,10 @@ use crate::time::UnixMillis;
 const AGAIN_MS: u64 = 5_000;
 /// Until the next try for a job whose provider is not configured: an operator has to act.
 const UNCONFIGURED_MS: u64 = 10 * 60_000;
+
+/// A cold start with large models takes minutes; a job that waits longer asks whether anybody is
+/// there at all.
+const DESERTED_MS: u64 = 5 * 60_000;
 
 /// What the watcher does when the step is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +45,7 @@ impl From<Settled> for Next {
     fn from(settled: Settled) -> Self {
         match settled {
             Settled::Over => Self::Forget,
-            Settled::Changed | Settled::Nothing => Self::Stay,
+            Settled::Changed | Settled::Again(_) | Settled::Nothing => Self::Stay,
         }
     }
 }
@@ -79,7 +84,11 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
         provider: &*provider,
     };
     let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
-    match turn.take(step).await {
+    let taken = turn.take(step).await;
+    if matches!(taken, Ok(Next::Forget)) && record.job.attempts_begun > 0 {
+        gate::tell(app, &record, Told::Left).await;
+    }
+    match taken {
         // The alarm of the next look is set: repeating sooner would hammer what failed.
         Err(error) if may_wait => {
             turn.warn("step.failed", &error.to_string(), record.job.attempts_begun);
@@ -96,14 +105,10 @@ async fn unconfigured(
     record: &Record,
     step: Step,
 ) -> Result<Next, QueueError> {
-    let live = record.job.live.as_ref();
     match step {
         Step::Vanish => return Ok(Next::Forget),
-        Step::End(ending) => {
-            let attempt =
-                live.map(|live| ended_by(live.n, live.provider_id.clone(), Heard::Deadline));
-            settle::end(app, record, attempt, ending).await?;
-        }
+        Step::End(ending) => drop(end(app, record, ending).await?),
+        Step::GiveUp(ending) => drop(settle::give_up(app, record, ending).await?),
         Step::Abandon { n } => {
             let attempt = ended_by(n, None, Heard::Deadline);
             settle::close(app, record, attempt).await?;
@@ -122,7 +127,13 @@ async fn unconfigured(
     Ok(Next::Stay)
 }
 
-/// When to come back, supposing that the step goes well.
+/// Where no callback can arrive, the looks are all there is.
+fn first_look_ms(app: &App, record: &Record, provider: &dyn Provider) -> u64 {
+    let hears = app.config.hears_callbacks;
+    provider.first_look_ms(if hears { record.accepted.usual_ms } else { 0 })
+}
+
+/// When to come back, supposing that the step goes well: in time for the next deadline.
 fn next_alarm(
     app: &App,
     record: &Record,
@@ -130,19 +141,24 @@ fn next_alarm(
     step: &Step,
 ) -> Option<UnixMillis> {
     let now = app.now();
+    let jitter = Jitter(app.random::<1>()[0]);
     let delay_ms = match step {
         Step::Vanish => return None,
         Step::Sleep { until } => return Some(*until),
+        // Its gate wakes it: should it wait again, it asks seldom. `dispatch` arms the first look.
+        Step::Dispatch { .. } if gate::waits(record) => ASK_AGAIN_MS,
         Step::Dispatch { .. } | Step::Submit { .. } => {
-            provider.first_look_ms(record.accepted.usual_ms)
+            first_look_delay_ms(first_look_ms(app, record, provider), jitter)
         }
         Step::Look { .. } | Step::Cancel { .. } => {
             let begun_at = record.attempt_begun_at.unwrap_or(now);
-            look_delay_ms(now.since_ms(begun_at), Jitter(app.random::<1>()[0]))
+            look_delay_ms(now.since_ms(begun_at), jitter)
         }
-        Step::End(_) | Step::Abandon { .. } => AGAIN_MS,
+        Step::End(_) | Step::GiveUp(_) | Step::Abandon { .. } => AGAIN_MS,
     };
-    Some(now.plus_ms(delay_ms))
+    let at = now.plus_ms(delay_ms);
+    let deadline = record.job.next_deadline(now);
+    Some(deadline.map_or(at, |deadline| deadline.min(at)))
 }
 
 /// One step with what it needs.
@@ -166,13 +182,10 @@ impl Turn<'_> {
             Step::Submit { n } => self.submit_again(n).await,
             Step::Look { n, id, overdue } => self.look(n, id, overdue).await,
             Step::Cancel { n, id, purpose } => self.cancel(n, id, purpose).await,
-            Step::End(ending) => {
-                let live = self.job().live.as_ref();
-                let attempt =
-                    live.map(|live| ended_by(live.n, live.provider_id.clone(), Heard::Deadline));
-                Ok(settle::end(self.app, self.record, attempt, ending)
-                    .await?
-                    .into())
+            Step::End(ending) => Ok(end(self.app, self.record, ending).await?.into()),
+            Step::GiveUp(ending) => {
+                let settled = settle::give_up(self.app, self.record, ending).await?;
+                Ok(settled.into())
             }
             Step::Abandon { n } => {
                 let attempt = ended_by(n, None, Heard::Deadline);
@@ -187,11 +200,19 @@ impl Turn<'_> {
         id: ProviderId,
         overdue: Option<Ending>,
     ) -> Result<Next, QueueError> {
-        let Some(report) = self.report(n, &id).await else {
+        let Some(report) = self.report(n, &id).await? else {
             return Ok(Next::Stay);
         };
+        if report == Report::Queued {
+            self.say_if_deserted().await?;
+        }
         let goes_on = matches!(report, Report::Queued | Report::Running { .. });
         let has_begun = matches!(report, Report::Running { .. });
+        // Our own cancel took effect, and its answer was lost.
+        if let (Some(ending), Report::Canceled { times }) = (&overdue, &report) {
+            let ending = ending.clone().after_run(*times);
+            return self.stopped(n, id, *times, Purpose::End(ending)).await;
+        }
         let news = News {
             n,
             provider_id: Some(id.clone()),
@@ -203,26 +224,42 @@ impl Turn<'_> {
             // It began just in time: only what never began expires.
             Some(Ending::Expired) if has_begun => Ok(Next::Stay),
             Some(ending) if goes_on => self.cancel(n, id, Purpose::End(ending)).await,
-            _ => Ok(settled.into()),
+            _ => self.after(settled).await,
         }
     }
 
+    /// The alarm that is set may ring long after the next attempt may begin.
+    async fn after(&self, settled: Settled) -> Result<Next, QueueError> {
+        if let Settled::Again(at) = settled {
+            self.watch.arm(at).await?;
+        }
+        Ok(settled.into())
+    }
+
     /// `None`: nothing was learned.
-    async fn report(&self, n: u32, id: &ProviderId) -> Option<Report> {
+    async fn report(&self, n: u32, id: &ProviderId) -> Result<Option<Report>, QueueError> {
         match self.provider.look(&self.record.accepted.endpoint, id).await {
-            Looked::Report(report) => Some(report),
-            Looked::NotFound if self.is_patient() => None,
-            Looked::NotFound => Some(Report::Failed {
-                failure: Failure::new(
-                    FailureCode::ProviderLost,
-                    "the provider no longer knows the job",
-                ),
-                times: Times::default(),
-            }),
-            Looked::Unreachable { why, evidence } => {
+            Looked::Report(report) => Ok(Some(report)),
+            Looked::NotFound if self.is_patient() => Ok(None),
+            Looked::NotFound => {
+                let message = "the provider no longer knows the job";
+                Ok(Some(Report::Failed {
+                    failure: Failure::of(Cause::Forgotten, message),
+                    times: Times::default(),
+                }))
+            }
+            Looked::Unreachable {
+                why,
+                retry_after_ms,
+                evidence,
+            } => {
                 evidence::keep(self.app, self.job().id, n, &evidence).await;
                 self.warn("look.failed", &why, n);
-                None
+                if let Some(ms) = retry_after_ms {
+                    let until = self.app.now().plus_ms(ms);
+                    jobs::look_later(&*self.app.db, self.job().id, n, until).await?;
+                }
+                Ok(None)
             }
         }
     }
@@ -233,11 +270,18 @@ impl Turn<'_> {
             .cancel(&self.record.accepted.endpoint, &id)
             .await
         {
-            CancelAnswer::NotFound if self.is_patient() => return Ok(Next::Stay),
-            CancelAnswer::Confirmed | CancelAnswer::NotFound => {}
+            CancelAnswer::NotFound if self.is_patient() => Ok(Next::Stay),
+            CancelAnswer::NotFound => self.stopped(n, id, Times::default(), purpose).await,
+            CancelAnswer::Confirmed(times) => {
+                let purpose = match purpose {
+                    Purpose::End(ending) => Purpose::End(ending.after_run(times)),
+                    Purpose::Close => Purpose::Close,
+                };
+                self.stopped(n, id, times, purpose).await
+            }
             // What it made is paid for: it counts, if the job is still open.
             CancelAnswer::EndedBefore => {
-                let Some(report) = self.report(n, &id).await else {
+                let Some(report) = self.report(n, &id).await? else {
                     return Ok(Next::Stay);
                 };
                 let news = News {
@@ -246,25 +290,51 @@ impl Turn<'_> {
                     report,
                     heard: Heard::Cancel,
                 };
-                return Ok(settle::settle(self.app, self.record, news).await?.into());
+                let settled = settle::settle(self.app, self.record, news).await?;
+                self.after(settled).await
             }
             CancelAnswer::Unreachable { why, evidence } => {
                 evidence::keep(self.app, self.job().id, n, &evidence).await;
                 self.warn("cancel.failed", &why, n);
-                return Ok(Next::Stay);
+                Ok(Next::Stay)
             }
         }
+    }
+
+    /// Nothing runs any more.
+    async fn stopped(
+        &self,
+        n: u32,
+        id: ProviderId,
+        times: Times,
+        purpose: Purpose,
+    ) -> Result<Next, QueueError> {
         let attempt = AttemptEnd {
             outcome: AttemptOutcome::Canceled,
+            times,
             ..ended_by(n, Some(id), Heard::Cancel)
         };
         let settled = match purpose {
             Purpose::Close => settle::close(self.app, self.record, attempt).await?,
-            Purpose::End(ending) => {
-                settle::end(self.app, self.record, Some(attempt), ending).await?
-            }
+            Purpose::End(ending) => settle::end(self.app, self.record, attempt, ending).await?,
         };
         Ok(settled.into())
+    }
+
+    /// A job that waits at its endpoint for long says so if nobody is there.
+    async fn say_if_deserted(&self) -> Result<(), QueueError> {
+        let begun_at = self.record.attempt_begun_at;
+        if begun_at.is_none_or(|at| self.app.now().since_ms(at) < DESERTED_MS) {
+            return Ok(());
+        }
+        let endpoint = &self.record.accepted.endpoint;
+        let row = endpoints::find(&*self.app.db, endpoint).await?;
+        let Some(since) = row.and_then(|row| row.no_worker_since) else {
+            return Ok(());
+        };
+        let since = since.iso8601();
+        let reason = format!("the endpoint has shown no worker since {since}");
+        Ok(jobs::hold(&*self.app.db, self.job().id, &reason).await?)
     }
 
     /// Right after a submit the provider may not know the job yet.
@@ -280,6 +350,17 @@ impl Turn<'_> {
                 .with("attempt", n)
                 .with("why", why),
         );
+    }
+}
+
+/// Ends the job, and the attempt that provably never ran or was never heard of, if there is one.
+async fn end(app: &App, record: &Record, ending: Ending) -> Result<Settled, QueueError> {
+    match &record.job.live {
+        Some(live) => {
+            let attempt = ended_by(live.n, live.provider_id.clone(), Heard::Deadline);
+            settle::end(app, record, attempt, ending).await
+        }
+        None => settle::end_idle(app, record, ending).await,
     }
 }
 

@@ -4,30 +4,36 @@
 //! it and never compiled again, whatever is deployed later.
 
 mod plan;
+mod raw;
+mod times;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::value::{to_raw_value, RawValue};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::allow::{Denied, Meter};
 use super::{best_effort, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::{JobId, RequestKey};
 use crate::log;
 use crate::ports::{BlobLabel, DbError};
-use crate::store::jobs::{self, Accepted, InputFile, Record};
+use crate::store::jobs::{self, Accepted, InputFile, Record, Recorded, Recording};
 use crate::store::StoreError;
+use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
 
 use plan::Plan;
+use times::Times;
 
 /// A prompt up to this size lies in the database, a larger one in the object store: rows must stay
 /// far below D1's 2 MB.
 const PROMPT_ROW_BYTES_MAX: usize = 256 << 10;
 
-/// How long a job may wait for its start, unless the caller says otherwise.
-const START_BY_MS_DEFAULT: u64 = 60 * 60_000;
+/// What stands for the name of a template where a caller brought a workflow.
+pub const RAW: &str = "raw";
 
 /// Bytes that came with the request itself.
 #[derive(Clone, Debug)]
@@ -47,9 +53,9 @@ pub enum Work {
         inputs: Map<String, Value>,
         shorthands: Map<String, Value>,
     },
-    /// A caller's own API-format prompt, with the files its nodes name.
+    /// A caller's own workflow, a prompt or an editor graph, with the files its nodes name.
     Raw {
-        prompt: Value,
+        workflow: Value,
         images: Vec<(String, Upload)>,
     },
 }
@@ -65,8 +71,10 @@ pub struct Request {
     pub priority: i32,
     pub webhook_url: Option<String>,
     pub webhook_events: Option<String>,
-    /// Waiting time from now until the job expires unstarted.
-    pub start_by_ms: Option<u64>,
+    /// When the job expires unstarted.
+    pub start_by: Option<UnixMillis>,
+    /// When the job is stopped if it has not ended.
+    pub deadline: Option<UnixMillis>,
     /// What was found wrong while reading the request; reported with everything else.
     pub violations: Vec<Violation>,
 }
@@ -76,7 +84,7 @@ pub enum CreateError {
     #[error("the inputs do not fit the contract")]
     Violations(Vec<Violation>),
     #[error("the workflow cannot run")]
-    Workflow(Vec<Violation>),
+    Workflow(Box<Unfit>),
     #[error("the workflow is an editor graph, not an API-format prompt")]
     EditorGraph,
     #[error("the job is larger than the provider takes")]
@@ -87,7 +95,27 @@ pub enum CreateError {
     #[error("job {job} may or may not have been recorded")]
     Unsure { job: JobId },
     #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
     Queue(#[from] QueueError),
+}
+
+/// What is wrong with a workflow.
+#[derive(Debug)]
+pub struct Unfit {
+    pub violations: Vec<Violation>,
+    /// As ComfyUI would answer it: empty where the prompt as a whole is wrong.
+    pub node_errors: Option<Box<RawValue>>,
+}
+
+impl CreateError {
+    fn unfit(violations: Vec<Violation>) -> Self {
+        Self::Workflow(Box::new(Unfit {
+            violations,
+            // An empty map always serializes.
+            node_errors: to_raw_value(&Map::new()).ok(),
+        }))
+    }
 }
 
 impl From<StoreError> for CreateError {
@@ -101,24 +129,49 @@ pub struct Created {
     pub record: Record,
     /// The key was used before: this is the answer of then.
     pub replayed: bool,
+    /// How the caller stands now, if it is counted.
+    pub meter: Option<Meter>,
 }
 
 /// Records a job, or finds the one that the key names already.
-pub async fn create(app: &App, call: &Call, request: Request) -> Result<Created, CreateError> {
-    let plan = match plan::plan(app, call, &request).await {
+pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Created, CreateError> {
+    let times = times::check(&mut request, app.now());
+    let planned = match may_create(app, call, &request) {
+        Ok(()) => plan::plan(app, call, &request).await,
+        Err(denied) => Err(denied.into()),
+    };
+    let plan = match planned {
         Ok(plan) => plan,
         Err(refused) => return replay(app, call, &request, refused).await,
     };
     let id = app.mint_job_id();
     let files = store_files(app, id, &plan).await?;
-    let accepted = accepted(app, call, &request, &plan, id, files);
+    let accepted = accepted(app, call, &request, &plan, (id, times), files);
     store_prompt(app, &accepted, &plan.prompt).await?;
-    let record = record(app, &accepted, &plan).await?;
+    let recorded = record(app, call, &accepted, &plan).await?;
+    let meter = call.meter(recorded.standing, accepted.created_at);
+    let Some(record) = recorded.record else {
+        discard(app, &accepted).await;
+        let at = accepted.created_at;
+        return Err(call.denied(app, recorded.standing, at).into());
+    };
     let replayed = record.job.id != id;
     if replayed {
         discard(app, &accepted).await;
     }
-    created(app, call, &request, record, replayed).await
+    let created = created(app, call, &request, record, replayed).await?;
+    Ok(Created { meter, ..created })
+}
+
+/// What can be told without asking anybody.
+fn may_create(app: &App, call: &Call, request: &Request) -> Result<(), Denied> {
+    call.may_do(&request.work)?;
+    call.has_left(app)?;
+    let backlog = app.known_backlog.get("", app.now());
+    if backlog.is_some_and(|jobs| jobs >= app.config.access.backlog_max) {
+        return Err(Denied::Full);
+    }
+    Ok(())
 }
 
 /// What is refused today may have been accepted before today's contract: then the key still names
@@ -165,14 +218,35 @@ async fn created(
     if !record.job.status.is_terminal() {
         best_effort::wake(app, id).await;
     }
-    Ok(Created { record, replayed })
+    Ok(Created {
+        record,
+        replayed,
+        meter: None,
+    })
 }
 
-async fn record(app: &App, accepted: &Accepted, plan: &Plan) -> Result<Record, CreateError> {
-    let due_at = app.now().plus_ms(accepted.usual_ms + DUE_MARGIN_MS);
-    let prompt = (!accepted.prompt_in_blob).then_some(plan.prompt.as_str());
-    let error = match jobs::create(&*app.db, accepted, prompt, due_at).await {
-        Ok(record) => return Ok(record),
+async fn record(
+    app: &App,
+    call: &Call,
+    accepted: &Accepted,
+    plan: &Plan,
+) -> Result<Recorded, CreateError> {
+    let now = app.now();
+    let is_counted = app.known_backlog.get("", now).is_some();
+    let recording = Recording {
+        accepted,
+        prompt: (!accepted.prompt_in_blob).then_some(plan.prompt.as_str()),
+        due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
+        payer: call.payer(accepted.created_at),
+        backlog_max: (!is_counted).then_some(app.config.access.backlog_max),
+    };
+    let error = match jobs::create(&*app.db, &recording).await {
+        Ok(recorded) => {
+            if let Some(jobs) = recorded.backlog {
+                app.known_backlog.keep("", jobs, now);
+            }
+            return Ok(recorded);
+        }
         Err(error) => error,
     };
     match error {
@@ -193,7 +267,7 @@ fn accepted(
     call: &Call,
     request: &Request,
     plan: &Plan,
-    id: JobId,
+    (id, times): (JobId, Times),
     files: Vec<InputFile>,
 ) -> Accepted {
     let now = app.now();
@@ -221,7 +295,9 @@ fn accepted(
         created_at: now,
         execution_limit_ms: plan.execution_limit_ms,
         usual_ms: plan.usual_ms,
-        start_by_ms: request.start_by_ms.unwrap_or(START_BY_MS_DEFAULT),
+        start_by_ms: times.start_by_ms,
+        deadline_ms: times.deadline_ms,
+        inventory_hash: plan.inventory_hash.clone(),
     }
 }
 
@@ -242,6 +318,7 @@ async fn store_files(app: &App, id: JobId, plan: &Plan) -> Result<Vec<InputFile>
             let label = BlobLabel {
                 content_type: row.content_type.clone(),
                 name: row.name.clone(),
+                hash: Some(row.hash.clone()),
             };
             let put = app.blobs.put(&row.key, bytes.clone(), &label).await;
             put.map_err(QueueError::from)?;
@@ -258,6 +335,7 @@ async fn store_prompt(app: &App, accepted: &Accepted, prompt: &str) -> Result<()
     let label = BlobLabel {
         content_type: "application/json".into(),
         name: "prompt.json".into(),
+        hash: Some(accepted.prompt_hash.clone()),
     };
     let bytes = Bytes::copy_from_slice(prompt.as_bytes());
     let put = app.blobs.put(&prompt_key(accepted.id), bytes, &label).await;

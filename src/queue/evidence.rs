@@ -19,6 +19,7 @@ pub async fn keep(app: &App, id: JobId, attempt: u32, evidence: &Evidence) {
     let label = BlobLabel {
         content_type: "application/json".into(),
         name: "evidence.json".into(),
+        hash: None,
     };
     if let Err(error) = app.blobs.put(&key, bytes.into(), &label).await {
         let line = log::warn("evidence.lost").job(id);

@@ -46,6 +46,7 @@ pub async fn upload(
             label: BlobLabel {
                 content_type: media.content_type.to_owned(),
                 name: format!("input.{}", media.extension),
+                hash: None,
             },
             media,
         })

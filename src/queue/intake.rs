@@ -65,12 +65,15 @@ pub async fn take(
         Ok(parts) => parts,
         Err(broken) => return Ok(Err(broken.into())),
     };
-    let place = match place(&head) {
+    let mut place = match place(&head) {
         Ok(place) => place,
         Err(unfit) => return Ok(Err(unfit)),
     };
     let stored = match rest {
-        None => Ok(app.blobs.put(&place.key, head, &place.label).await),
+        None => {
+            place.label.hash = Some(source.hash());
+            Ok(app.blobs.put(&place.key, head, &place.label).await)
+        }
         Some(rest) => write(app, &place, &mut share, [head, rest], &mut source).await,
     };
     let stored = match stored {
@@ -87,7 +90,7 @@ pub async fn take(
         media: place.media,
         key: place.key,
         size_bytes: source.size_bytes,
-        hash: source.hasher.finalize().to_hex().to_string(),
+        hash: source.hash(),
     }))
 }
 
@@ -189,6 +192,11 @@ impl Source {
             }
         }
         Ok((head.freeze(), None))
+    }
+
+    /// Of what has come so far.
+    fn hash(&self) -> String {
+        self.hasher.finalize().to_hex().to_string()
     }
 
     fn agrees_with(&self, stored: Result<u64, BlobError>) -> Result<(), QueueError> {

@@ -2,25 +2,34 @@
 //! hearing an ending goes through [`settle`].
 
 pub mod advance;
+pub mod allow;
 mod best_effort;
 pub mod cancel;
 pub mod create;
+pub mod endpoints;
 pub mod evidence;
+pub mod gate;
 pub mod health;
 pub mod hear;
+pub mod identify;
 pub mod inputs;
 pub mod intake;
+pub mod inventory;
+pub mod keys;
 pub mod listen;
 pub mod read;
+pub mod reconcile;
 pub mod recover;
 pub mod retry;
+pub mod session;
 pub mod settle;
 pub mod sweep;
 
 use thiserror::Error;
 
+use crate::access::Rights;
 use crate::id::CallerId;
-use crate::ports::{BlobError, DbError, WatcherError};
+use crate::ports::{BlobError, DbError, GateError, WatcherError};
 use crate::store::StoreError;
 
 /// Who asks, and under which name the answer can be found in the log.
@@ -28,6 +37,7 @@ use crate::store::StoreError;
 pub struct Call {
     pub request_id: String,
     pub caller: CallerId,
+    pub rights: Rights,
 }
 
 /// What goes wrong on our side of a verb.
@@ -39,6 +49,10 @@ pub enum QueueError {
     Blob(#[from] BlobError),
     #[error(transparent)]
     Watcher(#[from] WatcherError),
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error("the challenge could not be verified")]
+    Challenge,
     /// This isolate holds too many large bodies at once.
     #[error("too many large bodies at once")]
     NoRoom,
@@ -52,7 +66,9 @@ impl QueueError {
         match self {
             Self::Store(StoreError::Db(DbError::Unknown(_) | DbError::Overloaded(_)))
             | Self::Blob(_)
+            | Self::Gate(_)
             | Self::Watcher(_)
+            | Self::Challenge
             | Self::NoRoom => true,
             Self::Store(_) | Self::Broken(_) => false,
         }

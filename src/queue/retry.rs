@@ -1,9 +1,10 @@
 //! Retry: the caller opens another round of a job that ended without a result.
 
+use super::allow::Denied;
 use super::{best_effort, read, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::JobId;
-use crate::job::JobStatus;
+use crate::job::{Job, JobStatus};
 use crate::log;
 use crate::store::jobs::{self, Full, Round};
 
@@ -15,6 +16,8 @@ pub enum Retried {
     Succeeded,
     /// An attempt of the last round may still be running at the provider.
     StillStopping,
+    /// The caller has had its share.
+    Denied(Denied),
     NoJob,
 }
 
@@ -37,10 +40,19 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
     let accepted = &before.record.accepted;
     let now = app.now();
     let next = Round {
+        after: job.round,
         opened_at: now,
         due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
+        payer: call.payer(now),
     };
-    let after = jobs::retry(&*app.db, id, job.round, next).await?;
+    let (after, standing) = jobs::retry(&*app.db, id, &next).await?;
+    let Some(after) = after else {
+        return Ok(Retried::NoJob);
+    };
+    // It could be opened, and was not: only its payer can be why.
+    if after.record.job.round == job.round && can_be_opened(&after.record.job) {
+        return Ok(Retried::Denied(call.denied(app, standing, now)));
+    }
     app.log(
         log::info("job.retried")
             .job(id)
@@ -48,5 +60,14 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
             .with("round", job.round + 1),
     );
     best_effort::wake(app, id).await;
-    Ok(after.map_or(Retried::NoJob, |full| Retried::Job(Box::new(full))))
+    Ok(Retried::Job(Box::new(after)))
+}
+
+fn can_be_opened(job: &Job) -> bool {
+    match job.status {
+        JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => job.live.is_none(),
+        JobStatus::Succeeded | JobStatus::Queued | JobStatus::Running | JobStatus::Canceling => {
+            false
+        }
+    }
 }

@@ -18,6 +18,15 @@ pub const FIND: &str = "-- assets::find
 SELECT hash, key, content_type, kind, size_bytes, width, height FROM assets
 WHERE caller = ?1 AND hash IN (SELECT value FROM json_each(?2))";
 
+/// All uploads, in the order of their callers.
+pub const PAGE: &str = "-- assets::page
+SELECT caller, hash, key, created_at FROM assets
+WHERE (caller, hash) > (?1, ?2) ORDER BY caller, hash LIMIT ?3";
+
+/// Only while it still points where it did: the same bytes may have come again.
+pub const FORGET: &str = "-- assets::forget
+DELETE FROM assets WHERE caller = ?1 AND hash = ?2 AND key = ?3";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
     pub hash: String,
@@ -72,4 +81,40 @@ fn select(caller: &CallerId, hashes: &[&str]) -> Statement {
         sql: FIND,
         params: vec![caller.as_str().into(), list.into()],
     }
+}
+
+/// An upload as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Upload {
+    pub caller: String,
+    pub hash: String,
+    pub key: String,
+    pub created_at: UnixMillis,
+}
+
+/// Uploads after the one of this caller and hash; empty texts are before all of them.
+pub async fn page(
+    db: &dyn Db,
+    (caller, hash): (&str, &str),
+    limit: u32,
+) -> Result<Vec<Upload>, StoreError> {
+    let page = Statement {
+        sql: PAGE,
+        params: vec![caller.into(), hash.into(), limit.into()],
+    };
+    let outcomes = batch(db, vec![page]).await?;
+    rows(PAGE, &outcomes[0])
+}
+
+/// Forgets an upload whose object is gone. False: it is another one by now.
+pub async fn forget(db: &dyn Db, upload: &Upload) -> Result<bool, StoreError> {
+    let forget = Statement {
+        sql: FORGET,
+        params: vec![
+            upload.caller.as_str().into(),
+            upload.hash.as_str().into(),
+            upload.key.as_str().into(),
+        ],
+    };
+    Ok(batch(db, vec![forget]).await?[0].changes > 0)
 }

@@ -4,7 +4,11 @@
 //! in [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
 
 pub mod assets;
+pub mod endpoints;
+pub mod inventories;
 pub mod jobs;
+pub mod keys;
+pub mod spending;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -31,12 +35,24 @@ pub const STATEMENTS: &[&str] = &[
     PING,
     assets::PUT,
     assets::FIND,
+    assets::PAGE,
+    assets::FORGET,
+    endpoints::FIND,
+    endpoints::PAUSE,
+    endpoints::NOTE_WORKERS,
+    inventories::ADD,
+    inventories::ADOPT,
+    inventories::FORGET,
+    inventories::FIND,
+    inventories::LOAD,
+    inventories::NAMES,
     jobs::CREATE,
     jobs::CREATE_PROMPT,
     jobs::FIND,
     jobs::FIND_CREATED,
     jobs::FIND_BY_KEY,
     jobs::FULL,
+    jobs::AT_ENDPOINT,
     jobs::LIST,
     jobs::LIST_EXAMINED,
     jobs::BEGIN_ATTEMPT,
@@ -44,15 +60,32 @@ pub const STATEMENTS: &[&str] = &[
     jobs::NOTE_PROVIDER_ID,
     jobs::NOTE_STARTED,
     jobs::PUT_OFF,
+    jobs::LOOK_LATER,
     jobs::HOLD,
     jobs::FINISH,
     jobs::FINISH_OUTPUTS,
     jobs::FINISH_ATTEMPT,
+    jobs::FINISH_LATE,
+    jobs::FAIL_ATTEMPT,
     jobs::WINNER,
     jobs::CLOSE_ATTEMPT,
     jobs::CANCEL,
     jobs::RETRY,
     jobs::SWEEP,
+    jobs::OVERDUE,
+    jobs::AUDIT,
+    jobs::AUDIT_THESE,
+    jobs::MEND_DUE,
+    jobs::COUNT_LIVE,
+    keys::CREATE,
+    keys::FIND,
+    keys::LIST,
+    keys::REVOKE,
+    keys::ROTATE,
+    spending::CHARGE,
+    spending::CHARGE_ROUND,
+    spending::STANDING,
+    spending::BACKLOG,
 ];
 
 /// Reads one row at the most: whether the schema is there, not only the database.

@@ -10,10 +10,9 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 
-use crate::id::JobId;
 use crate::ports::{
-    Admission, Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobWriter, Blobs, ByteRange,
-    Entropy, Gate, Level, Log, Tasks, PART_BYTES,
+    Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobPage, BlobWriter, Blobs, ByteRange, Clock,
+    Entropy, Level, Listed, Log, Rate, RateLimiter, Tasks, PART_BYTES,
 };
 use crate::time::UnixMillis;
 
@@ -37,13 +36,15 @@ pub(crate) async fn pause() {
 }
 
 /// R2 in memory, which can be told to fail. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MemoryBlobs(Arc<Store>);
 
-#[derive(Default)]
 struct Store {
+    clock: Arc<dyn Clock>,
     objects: Mutex<BTreeMap<String, (BlobMeta, Bytes)>>,
+    uploads: Mutex<BTreeMap<String, UnixMillis>>,
     failures: AtomicU64,
+    lost_answers: AtomicU64,
     /// Objects that were begun and neither finished nor aborted.
     unfinished: AtomicU64,
     /// Bytes that every stored object loses.
@@ -51,7 +52,19 @@ struct Store {
 }
 
 impl MemoryBlobs {
-    /// The next `count` calls fail.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Store {
+            clock,
+            objects: Mutex::default(),
+            uploads: Mutex::default(),
+            failures: AtomicU64::default(),
+            lost_answers: AtomicU64::default(),
+            unfinished: AtomicU64::default(),
+            losses: AtomicU64::default(),
+        }))
+    }
+
+    /// The next `count` calls fail, and nothing is done.
     pub fn fail_next(&self, count: u64) {
         self.0.failures.store(count, Ordering::SeqCst);
     }
@@ -59,6 +72,11 @@ impl MemoryBlobs {
     /// From now on every object is stored without its last bytes.
     pub fn lose_bytes(&self, count: u64) {
         self.0.losses.store(count, Ordering::SeqCst);
+    }
+
+    /// The next `count` puts and deletes are done, and their answers are lost.
+    pub fn lose_next_answers(&self, count: u64) {
+        self.0.lost_answers.store(count, Ordering::SeqCst);
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -76,12 +94,13 @@ impl MemoryBlobs {
     }
 
     fn turn(&self) -> Result<(), BlobError> {
-        let left = self.0.failures.load(Ordering::SeqCst);
-        if left == 0 {
-            return Ok(());
-        }
-        self.0.failures.store(left - 1, Ordering::SeqCst);
-        Err(BlobError("told to fail".into()))
+        take_one(&self.0.failures, "told to fail")
+    }
+
+    /// After an effect.
+    async fn answer(&self) -> Result<(), BlobError> {
+        pause().await;
+        take_one(&self.0.lost_answers, "told to lose the answer")
     }
 
     fn store(&self, key: &str, mut bytes: Bytes, label: &BlobLabel) -> u64 {
@@ -93,6 +112,7 @@ impl MemoryBlobs {
         };
         let size_bytes = meta.size_bytes;
         lock(&self.0.objects).insert(key.to_owned(), (meta, bytes));
+        lock(&self.0.uploads).insert(key.to_owned(), self.0.clock.now());
         size_bytes
     }
 }
@@ -124,7 +144,7 @@ impl BlobWriter for MemoryWriter {
         let size_bytes = self
             .blobs
             .store(&self.key, self.bytes.freeze(), &self.label);
-        pause().await;
+        self.blobs.answer().await?;
         Ok(size_bytes)
     }
 
@@ -134,12 +154,21 @@ impl BlobWriter for MemoryWriter {
     }
 }
 
+fn take_one(failures: &AtomicU64, why: &str) -> Result<(), BlobError> {
+    let left = failures.load(Ordering::SeqCst);
+    if left == 0 {
+        return Ok(());
+    }
+    failures.store(left - 1, Ordering::SeqCst);
+    Err(BlobError(why.into()))
+}
+
 #[async_trait]
 impl Blobs for MemoryBlobs {
     async fn put(&self, key: &str, bytes: Bytes, label: &BlobLabel) -> Result<u64, BlobError> {
         self.turn()?;
         let size_bytes = self.store(key, bytes, label);
-        pause().await;
+        self.answer().await?;
         Ok(size_bytes)
     }
 
@@ -185,8 +214,26 @@ impl Blobs for MemoryBlobs {
     async fn delete(&self, keys: &[String]) -> Result<(), BlobError> {
         self.turn()?;
         lock(&self.0.objects).retain(|key, _| !keys.contains(key));
-        pause().await;
-        Ok(())
+        self.answer().await
+    }
+
+    /// The cursor is the last key of the page before.
+    async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<BlobPage, BlobError> {
+        self.turn()?;
+        let after = cursor.unwrap_or_default();
+        let keys = self.keys().into_iter().filter(|key| key.as_str() > after);
+        let keys: Vec<String> = keys.take(limit as usize).collect();
+        let is_full = keys.len() == limit as usize;
+        let next = keys.last().filter(|_| is_full).cloned();
+        let uploads = lock(&self.0.uploads);
+        let listed = |key: String| Listed {
+            uploaded_at: uploads.get(&key).copied().unwrap_or_default(),
+            key,
+        };
+        Ok(BlobPage {
+            objects: keys.into_iter().map(listed).collect(),
+            next,
+        })
     }
 
     async fn list(&self, prefix: &str, limit: u32) -> Result<Vec<String>, BlobError> {
@@ -241,20 +288,32 @@ impl Log for MemoryLog {
     }
 }
 
-/// Admits everything until it is closed.
+/// Allows everything until it is told how much is enough; counts by caller, and never forgets.
 #[derive(Default)]
-pub struct OpenGate(Mutex<Option<Admission>>);
+pub struct MemoryLimiter {
+    most: Mutex<Option<u32>>,
+    calls: Mutex<Vec<(Rate, String)>>,
+}
 
-impl OpenGate {
-    pub fn answer(&self, admission: Option<Admission>) {
-        *lock(&self.0) = admission;
+impl MemoryLimiter {
+    pub fn allow_at_most(&self, most: u32) {
+        *lock(&self.most) = Some(most);
+    }
+
+    /// Who was counted since this was last asked, and as what.
+    pub fn take_calls(&self) -> Vec<(Rate, String)> {
+        std::mem::take(&mut *lock(&self.calls))
     }
 }
 
 #[async_trait]
-impl Gate for OpenGate {
-    async fn admit(&self, _endpoint: &str, _job: JobId) -> Admission {
-        lock(&self.0).clone().unwrap_or(Admission::Granted)
+impl RateLimiter for MemoryLimiter {
+    async fn allow(&self, rate: Rate, who: &str) -> bool {
+        let mut calls = lock(&self.calls);
+        calls.push((rate, who.to_owned()));
+        let of_this = |call: &&(Rate, String)| (call.0, call.1.as_str()) == (rate, who);
+        let count = calls.iter().filter(of_this).count();
+        lock(&self.most).is_none_or(|most| count <= most as usize)
     }
 }
 

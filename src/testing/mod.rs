@@ -1,8 +1,11 @@
 //! The outside world in memory, for tests, simulations and the operator's mocks.
 
+mod answered;
 pub mod clock;
+pub mod gates;
 pub mod memory;
 pub mod queue;
 pub mod runpod;
 pub mod sqlite;
+mod turnstile;
 pub mod watchers;

@@ -11,17 +11,18 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{header, Request, StatusCode};
 use axum::Router;
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{stream, StreamExt};
-use http_body_util::BodyExt;
 use serde_json::Value;
-use tower_service::Service;
 
+use super::answered::answer;
+pub use super::answered::{request, Answered};
 use super::clock::ManualClock;
-use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLog, MemoryTasks, OpenGate};
+use super::gates::MemoryGates;
+use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryTasks};
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
+use super::turnstile;
 use super::watchers::MemoryWatchers;
 use crate::app::{App, Ports};
 use crate::config::Config;
@@ -48,29 +49,10 @@ pub struct TestQueue {
     pub watchers: Arc<MemoryWatchers>,
     pub runpod: Arc<Mutex<FakeRunpod>>,
     pub log: Arc<MemoryLog>,
-    pub gate: Arc<OpenGate>,
+    pub gates: Arc<MemoryGates>,
+    pub limiter: Arc<MemoryLimiter>,
     tasks: Arc<MemoryTasks>,
     waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-pub struct Answered {
-    pub status: StatusCode,
-    pub headers: axum::http::HeaderMap,
-    pub bytes: Bytes,
-}
-
-impl Answered {
-    /// The body as JSON; null if it is none.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_default()
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default()
-    }
 }
 
 impl TestQueue {
@@ -108,24 +90,26 @@ impl TestQueue {
                 clock: clock.clone(),
             },
         });
-        let blobs = Arc::new(MemoryBlobs::default());
+        let blobs = Arc::new(MemoryBlobs::new(clock.clone()));
         let log = Arc::new(MemoryLog::default());
-        let gate = Arc::new(OpenGate::default());
+        let gates = Arc::new(MemoryGates::default());
+        let limiter = Arc::new(MemoryLimiter::default());
         let tasks = Arc::new(MemoryTasks::default());
         let ports = Ports {
             db: db.clone(),
             blobs: blobs.clone(),
             http: wire.clone(),
             watchers: watchers.clone(),
-            gate: gate.clone(),
+            gate: gates.clone(),
+            limiter: limiter.clone(),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::new(seed)),
             tasks: tasks.clone(),
             log: log.clone(),
         };
-        let app = App::new(config(settings), ports);
-        let app = Arc::new(app.unwrap_or_else(|problems| panic!("{problems:?}")));
+        let app = Arc::new(App::new(config(settings), ports));
         watchers.serve(&app);
+        gates.serve(&app);
         let router = router(app.clone());
         drop(wire.queue.set(router.clone()));
         Self {
@@ -137,10 +121,24 @@ impl TestQueue {
             watchers,
             runpod,
             log,
-            gate,
+            gates,
+            limiter,
             tasks,
             waiting: Mutex::default(),
         }
+    }
+
+    /// Gives the endpoint the inventory of the simulated GPU, as `make dev` does.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn stock(&self) {
+        let bearer = format!("Bearer {ADMIN_KEY}");
+        let headers = [("authorization", bearer.as_str())];
+        let body = include_str!("../../inventory/core.json");
+        let put = request("PUT", "/api/admin/inventory", &headers, body.into());
+        let answer = self.send(put).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.json());
     }
 
     pub fn now(&self) -> UnixMillis {
@@ -160,10 +158,15 @@ impl TestQueue {
     }
 
     pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answered {
-        let mut all = vec![("content-type", "application/json")];
+        let body = body.to_string();
+        // Without its length a body counts as the largest there may be.
+        let length = body.len().to_string();
+        let mut all = vec![
+            ("content-type", "application/json"),
+            ("content-length", length.as_str()),
+        ];
         all.extend_from_slice(headers);
-        self.send(request("POST", path, &all, body.to_string().into()))
-            .await
+        self.send(request("POST", path, &all, body.into())).await
     }
 
     /// Creates a job and answers its id.
@@ -222,10 +225,23 @@ impl TestQueue {
         let watch = self.watchers.watch(id);
         match on_alarm(&self.app, &watch, id).await {
             Ok(Next::Forget) => self.watchers.forget(id),
-            Ok(Next::Stay) => {}
+            Ok(Next::Stay) => self.watchers.end_step(id),
             Err(_) => self.watchers.lose_step(id),
         }
         self.watchers.publish(id).await;
+    }
+
+    /// An alarm that is `polls` steps on its way when `meanwhile` happens, and then goes on: what
+    /// it has read by then is old.
+    pub async fn ring_around(&self, id: JobId, polls: usize, meanwhile: impl Future<Output = ()>) {
+        let ring = self.ring(id);
+        futures::pin_mut!(ring);
+        let mut context = Context::from_waker(Waker::noop());
+        if (0..polls).any(|_| ring.as_mut().poll(&mut context).is_ready()) {
+            return meanwhile.await;
+        }
+        meanwhile.await;
+        ring.await;
     }
 
     /// The same, and dies after `polls` steps: what was done by then is done, and nothing else.
@@ -309,33 +325,7 @@ fn config(over: &[(&str, &str)]) -> Config {
     config.unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-/// # Panics
-/// When a test names an impossible path or header.
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request
-        .body(body)
-        .unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-async fn answer(mut router: Router, request: Request<Body>) -> Answered {
-    let Ok(response) = router.call(request).await;
-    let (parts, body) = response.into_parts();
-    let bytes = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes);
-    Answered {
-        status: parts.status,
-        headers: parts.headers,
-        bytes: bytes.unwrap_or_default(),
-    }
-}
-
-/// What leaves the product: to itself, or to RunPod.
+/// What leaves the product: to itself, to Turnstile, or to RunPod.
 struct Wire {
     queue: OnceLock<Router>,
     runpod: FakeHttp,
@@ -344,6 +334,9 @@ struct Wire {
 #[async_trait]
 impl Http for Wire {
     async fn open(&self, asked: HttpRequest) -> Result<HttpAnswer, HttpError> {
+        if asked.url.starts_with(turnstile::HOST) {
+            return turnstile::siteverify(&asked);
+        }
         let Some(path) = asked.url.strip_prefix(PUBLIC_URL) else {
             return self.runpod.open(asked).await;
         };

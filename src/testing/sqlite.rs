@@ -3,6 +3,7 @@
 //! Like D1 it binds every number as a double, runs a batch as one transaction, and refuses what D1
 //! refuses. Unlike D1 it can be told to fail.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use rusqlite::limits::Limit;
 use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{params_from_iter, Connection};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::memory::{lock, pause};
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
@@ -40,7 +41,7 @@ pub struct SqliteDb {
     batches: Mutex<Vec<Vec<&'static str>>>,
     rows_written: Mutex<u64>,
     /// Selects the entries of every index.
-    entries_sql: String,
+    entries_sql: Mutex<String>,
 }
 
 impl SqliteDb {
@@ -58,8 +59,13 @@ impl SqliteDb {
             faults: Mutex::default(),
             batches: Mutex::default(),
             rows_written: Mutex::default(),
-            entries_sql,
+            entries_sql: Mutex::new(entries_sql),
         })
+    }
+
+    /// Rows written are no longer counted: the count reads every index around every write.
+    pub fn stop_counting(&self) {
+        lock(&self.entries_sql).clear();
     }
 
     /// The next batches fail like this, one each.
@@ -86,7 +92,8 @@ impl SqliteDb {
         let connection = lock(&self.connection);
         let asked = connection.prepare(sql)?.parameter_count();
         let nulls = vec![Param::Null; asked];
-        statement_rows(&connection, sql, &nulls).map(|(rows, _)| rows)
+        let (rows, _) = statement_rows(&connection, sql, &nulls)?;
+        Ok(serde_json::from_str(&rows).unwrap_or_default())
     }
 }
 
@@ -109,7 +116,7 @@ impl SqliteDb {
             Some(DbFault::LostAfter) | None => {}
         }
         let mut connection = lock(&self.connection);
-        let outcomes = transaction(&mut connection, &self.entries_sql, statements);
+        let outcomes = transaction(&mut connection, &lock(&self.entries_sql), statements);
         let outcomes = outcomes.map_err(|error| DbError::Refused(error.to_string()))?;
         *lock(&self.rows_written) += outcomes.iter().map(|o| o.rows_written).sum::<u64>();
         match fault {
@@ -139,7 +146,7 @@ fn transaction(
         // An entry that is taken away costs nothing.
         let new_entries = entries()?.difference(&before).count() as u64;
         outcomes.push(Outcome {
-            rows: Value::from(rows).to_string(),
+            rows,
             changes,
             rows_written: changes + new_entries,
         });
@@ -180,28 +187,29 @@ fn entries(connection: &Connection, entries_sql: &str) -> rusqlite::Result<BTree
     entries.collect()
 }
 
+/// The rows as the text of a JSON array, and how many rows were changed.
 fn statement_rows(
     connection: &Connection,
     sql: &str,
     params: &[Param],
-) -> rusqlite::Result<(Vec<Value>, u64)> {
+) -> rusqlite::Result<(String, u64)> {
     let mut statement = connection.prepare_cached(sql)?;
-    let names: Vec<String> = statement
-        .column_names()
-        .iter()
-        .map(|n| (*n).to_owned())
-        .collect();
+    let quoted = |name: &&str| format!("{}:", Value::from(*name));
+    let names: Vec<String> = statement.column_names().iter().map(quoted).collect();
     let bound = params_from_iter(params.iter().map(bound));
     let before = connection.total_changes();
-    let mut rows = Vec::new();
+    let mut rows = String::from("[");
     let mut answer = statement.query(bound)?;
     while let Some(row) = answer.next()? {
-        let mut object = Map::new();
+        rows.push_str(if rows.len() == 1 { "{" } else { ",{" });
         for (i, name) in names.iter().enumerate() {
-            object.insert(name.clone(), json(row.get_ref(i)?));
+            rows.push_str(if i == 0 { "" } else { "," });
+            rows.push_str(name);
+            rows.push_str(&json(row.get_ref(i)?));
         }
-        rows.push(object.into());
+        rows.push('}');
     }
+    rows.push(']');
     Ok((rows, connection.total_changes() - before))
 }
 
@@ -215,12 +223,15 @@ fn bound(param: &Param) -> SqlValue {
 }
 
 /// As D1 answers: numbers are JavaScript's, so a whole one has no point.
-fn json(value: ValueRef<'_>) -> Value {
+fn json(value: ValueRef<'_>) -> Cow<'static, str> {
     match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => number.into(),
-        ValueRef::Real(number) => whole(number),
-        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Null => "null".into(),
+        ValueRef::Integer(number) => number.to_string().into(),
+        ValueRef::Real(number) => whole(number).to_string().into(),
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            let text = String::from_utf8_lossy(text);
+            serde_json::to_string(&text).unwrap_or_default().into()
+        }
     }
 }
 

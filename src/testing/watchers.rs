@@ -22,7 +22,13 @@ use crate::time::UnixMillis;
 struct State {
     alarm: Option<UnixMillis>,
     sending: Option<u32>,
+    /// Handlers that died one after the other.
+    deaths: u32,
 }
+
+/// The platform drops an alarm whose handler has failed so often (Cloudflare, Durable Objects,
+/// Alarms).
+const DEATHS_MAX: u32 = 6;
 
 /// All watchers; a job without an entry has none.
 pub struct MemoryWatchers {
@@ -117,11 +123,21 @@ impl MemoryWatchers {
     }
 
     /// What the platform does with an alarm whose handler died: it rings again, two seconds later,
-    /// unless the handler had set another one.
+    /// unless the handler had set another one; not for the seventh time.
     pub fn lose_step(&self, id: JobId) {
         let mut states = lock(&self.states);
         let state = states.entry(id).or_default();
-        state.alarm.get_or_insert(self.clock.now().plus_ms(2_000));
+        state.deaths += 1;
+        if state.deaths <= DEATHS_MAX {
+            state.alarm.get_or_insert(self.clock.now().plus_ms(2_000));
+        }
+    }
+
+    /// A handler came to its end: the platform counts from the beginning again.
+    pub fn end_step(&self, id: JobId) {
+        if let Some(state) = lock(&self.states).get_mut(&id) {
+            state.deaths = 0;
+        }
     }
 
     pub fn forget(&self, id: JobId) {
@@ -166,6 +182,12 @@ impl Watchers for MemoryWatchers {
         pause().await;
         self.publish(job).await;
         Ok(())
+    }
+
+    async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError> {
+        self.hear("alarm")?;
+        let states = lock(&self.states);
+        Ok(states.get(&job).and_then(|state| state.alarm))
     }
 
     /// Time stands still: without a change, it returns when a test moves the clock past its limit.

@@ -61,6 +61,14 @@ test("make_dev_serves_the_port_it_was_given_and_leaves_nothing_behind", async (t
     return (await response.json()).job.status === "succeeded";
   });
 
+  // On a laptop, too, a workflow is checked against what the endpoint has.
+  const raw = await fetch(`${url}/api/queue/create`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ workflow: { 1: { class_type: "SaveImages", inputs: {} } } }),
+  });
+  assert.match((await raw.json()).message, /did you mean SaveImage\?/);
+
   const processes = descendants(dev.pid);
   assert.ok(processes.length > 3, `make, node, wrangler and workerd, not ${processes}`);
   process.kill(dev.pid, "SIGTERM");

@@ -14,10 +14,12 @@ import { after, afterEach, before } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 
 import { freePort, until } from "../../scripts/lib/process.mjs";
-import { build, migrate, mockRunpod, serve, tick } from "../../scripts/lib/server.mjs";
+import { build, migrate, mockRunpod, serve, stock, tick } from "../../scripts/lib/server.mjs";
 
 /** Lines shown of a failure: one long test prints a few hundred. */
 const LINES_SHOWN = 400;
+/** The operator of every product that has an inventory. */
+export const OPERATOR_KEY = "the operator's key of black-box tests";
 const TERMINAL = ["succeeded", "failed", "canceled", "expired"];
 
 let built;
@@ -27,6 +29,7 @@ let built;
  * @param options.runpod start `ops mock-runpod` and use it
  * @param options.plan how the mock behaves; `options.mockArgs` are added to its command line
  * @param options.vars set on the Worker, over everything else
+ * @param options.inventory give the simulated endpoint its inventory, as `make dev` does
  * @param options.main another build than the release
  * @param options.refusing expect a configuration that serves nothing
  */
@@ -57,10 +60,11 @@ export class Product {
   port = 0;
   #shown = 0;
 
-  constructor({ runpod = false, plan = {}, mockArgs = [], vars = {}, ...served }) {
+  constructor({ runpod = false, inventory = false, plan = {}, mockArgs = [], vars = {}, ...served }) {
     this.runpod = runpod;
+    this.inventory = inventory;
     this.mockArgs = ["--plan", JSON.stringify(plan), ...mockArgs];
-    this.vars = vars;
+    this.vars = inventory ? { ADMIN_KEY: OPERATOR_KEY, ...vars } : vars;
     this.served = served;
     this.note = (line) => this.log.push(line);
   }
@@ -76,6 +80,7 @@ export class Product {
       }
       this.port = await freePort();
       await this.start();
+      if (this.inventory) await stock(this.url, OPERATOR_KEY);
     } catch (error) {
       this.explain({ passed: false });
       throw error;

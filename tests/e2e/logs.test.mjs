@@ -16,9 +16,30 @@ const product = sharedProduct({
   runpod: true,
   mockArgs: ["--key", SECRETS.RUNPOD_API_KEY],
   plan: { job: { queue_ms: 50, run_ms: 100 } },
-  vars: SECRETS,
+  vars: { ...SECRETS, SESSION_JOBS_PER_DAY: "5" },
 });
 const mock = new MockControls(product);
+
+/** Keys that are made, used, rotated and revoked; sessions; and a key where none may stand. */
+async function keysAndSessions(operator, body) {
+  const admin = async (path, asked) => {
+    const answer = await product.call("POST", `/api/admin/keys${path}`, asked, operator);
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    return answer.body;
+  };
+  const made = await admin("", { owner: "shop", name: "logs", scopes: ["jobs:write"], jobs_per_day: 1 });
+  const rotated = await admin(`/${made.key.id}/rotate`, {});
+  const session = (await product.call("POST", "/api/session")).body.token;
+  assert.match(session, /^eqs_/);
+  for (const shown of [made.secret, rotated.secret, session, `${made.secret}0`]) {
+    const headers = { authorization: `Bearer ${shown}` };
+    await product.call("POST", "/api/queue/create", body, headers);
+    await product.call("POST", "/api/session", undefined, headers);
+  }
+  await product.call("GET", `/api/queue/list?key=${made.secret}`);
+  await admin(`/${made.key.id}/revoke`);
+  return [made, rotated].flatMap(({ secret }) => [secret, secret.slice(16, 64)]).concat(session);
+}
 
 /** One of everything that is logged: jobs that end well and badly, refusals, broken callbacks. */
 async function live() {
@@ -39,8 +60,9 @@ async function live() {
   await product.fetch(ended[0].result_url);
   await product.tick();
   await eventually("the last line", () => product.events("sweep.done").length > 0);
+  const secrets = await keysAndSessions(operator, body);
   const tokens = orders.map(({ order }) => order.webhook.split("/").pop());
-  return [...tokens, new URL(ended[0].result_url, product.url).searchParams.get("sig")];
+  return [...secrets, ...tokens, new URL(ended[0].result_url, product.url).searchParams.get("sig")];
 }
 
 test("every_line_is_json_and_none_tells_a_secret_or_a_prompt", async () => {

@@ -28,14 +28,20 @@ export class MockControls {
     return this.#control("counters");
   }
 
-  /** What was ever ordered for one of our jobs: its id is inside the callback's token. */
+  /** Everything that was ever ordered, by our job: its id is inside the callback's token. */
+  async allOrders() {
+    const byJob = new Map();
+    for (const order of await this.#control("jobs")) {
+      const hex = Buffer.from(order.webhook.split("/").pop(), "base64url").toString("hex", 1, 17);
+      const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+      byJob.set(id, [...(byJob.get(id) ?? []), order]);
+    }
+    return byJob;
+  }
+
+  /** What was ever ordered for one of our jobs. */
   async orders(id) {
-    const hex = id.replaceAll("-", "");
-    const orders = await this.#control("jobs");
-    return orders.filter(({ webhook }) => {
-      const token = Buffer.from(webhook.split("/").pop(), "base64url");
-      return token.toString("hex", 1, 17) === hex;
-    });
+    return (await this.allOrders()).get(id) ?? [];
   }
 
   /** The only order of a job, as soon as it was taken. */

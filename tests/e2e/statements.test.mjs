@@ -9,7 +9,8 @@ import { getPlatformProxy } from "wrangler";
 import { ROOT, migrate, opsBinary } from "../../scripts/lib/server.mjs";
 
 /** Reading every row there is; "SEARCH jobs USING …" and "SCAN json_each …" do not. */
-const SCAN = /^SCAN (jobs|attempts|outputs|prompts|assets)\b/;
+const SCAN =
+  /^SCAN (jobs|attempts|outputs|prompts|assets|api_keys|spending|endpoints|inventories|node_classes|i|c)\b/;
 
 /** `{name, sql}` of every statement that the product runs. */
 function statements() {

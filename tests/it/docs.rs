@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use edge_queue::job::Cause;
+
 use super::tidy::layers;
 
 /// Folders that are not ours, or are made by building.
@@ -209,6 +211,54 @@ fn every_column_has_a_row_in_its_tables_section_and_no_other() {
         assert!(!columns.is_empty(), "{table}");
         let described = first_cells(section(&page, &format!("### `{table}`")));
         assert_eq!(described, columns, "{table}");
+    }
+}
+
+#[test]
+fn the_table_of_failures_is_that_of_the_code() {
+    let page = read("docs/DATA_MODEL.md");
+    let rows = section(&page, "## Failures")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
+    let described = rows.map(|row| {
+        let cells: Vec<&str> = row
+            .split('|')
+            .map(|cell| cell.trim_matches(['`', ' ']))
+            .collect();
+        cells[..5].join(" ")
+    });
+    let known = Cause::ALL.map(|cause| {
+        let wait = match cause.wait_ms() {
+            0 => String::new(),
+            ms => format!("{} s", ms / 1_000),
+        };
+        let retryable = if cause.is_retryable() { "yes" } else { "no" };
+        let (name, code) = (cause.as_str(), cause.code().as_str());
+        format!("{name} {code} {} {wait} {retryable}", cause.attempts_max())
+    });
+    assert_eq!(set(described), set(known));
+}
+
+#[test]
+fn every_attack_names_tests_that_are_there() {
+    let sources: String = files(&["rs"])
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .collect();
+    let page = read("docs/SECURITY.md");
+    let table = section(&page, "## Attacks, and the tests that try them");
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .collect();
+    assert!(rows.len() > 25, "{}", rows.len());
+    for row in &rows[2..] {
+        let tests = row.rsplit(" | ").next().unwrap();
+        for test in tests.split('`').skip(1).step_by(2) {
+            let is_code = test.contains("::");
+            let is_there = sources.contains(&format!("fn {test}()"));
+            assert!(is_code || is_there, "{test} is not there");
+        }
     }
 }
 

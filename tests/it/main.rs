@@ -3,13 +3,18 @@
 // Helpers of tests may unwrap, as the tests themselves may.
 #![cfg(test)]
 
+mod access;
 mod contract;
 mod contract_docs;
+mod core_inventory;
 mod docs;
 mod flows;
 mod golden;
 mod lint;
+mod machine;
+mod promises;
 mod providers;
+mod reconcile;
 mod routes;
 mod schema;
 mod simulation;

@@ -8,7 +8,7 @@ use edge_queue::workflow::contract::Protocol;
 use edge_queue::workflow::prompt::Prompt;
 use edge_queue::workflow::schema::Schema;
 use edge_queue::workflow::template;
-use edge_queue::workflow::validate::validate;
+use edge_queue::workflow::validate::{expect_uploads, validate};
 use serde_json::Value;
 
 fn schema(name: &str) -> Schema {
@@ -36,10 +36,9 @@ fn every_golden_prompt_is_faultless_by_its_templates_own_schema() {
         for case in compiled(name) {
             let mut schema = schema(name);
             let files = case["files"].as_array().unwrap().iter();
-            let uploaded: Vec<_> = files
-                .map(|file| file["name"].as_str().unwrap().to_owned())
-                .collect();
-            schema.add_choices("LoadImage", "image", &uploaded);
+            let places = files.flat_map(|file| file["places"].as_array().unwrap());
+            let places: Vec<_> = places.map(|at| at.as_str().unwrap().to_owned()).collect();
+            expect_uploads(&mut schema, &case["prompt"], &places);
             let prompt = Prompt::from_json(&case["prompt"]).unwrap();
             let outcome = validate(&prompt, &schema);
             assert!(outcome.is_faultless(), "{name}: {outcome:#?}");

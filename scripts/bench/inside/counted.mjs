@@ -2,10 +2,10 @@
 // bindings were asked and what D1 itself answered in `meta`. Counts are kept per job: every statement of
 // the store binds its job's id first, and a watcher is named by its job.
 //
-// `GET /bench/counts` shows the counters, `GET /bench/hold?on=1` keeps the watchers' alarms from going
+// `GET /bench/counts` shows the counters, with `?job=` those of one job, `GET /bench/hold?on=1` keeps the watchers' alarms from going
 // on until `on=0`, so that a request can be counted without the job's own work.
 
-import Worker, { Watcher as Ours } from "./index.js";
+import Worker, { EndpointGate as OurGate, Watcher as Ours } from "./index.js";
 
 const HOLD_LOOK_MS = 5;
 
@@ -68,11 +68,12 @@ function bucket(real) {
   return around(real, Object.fromEntries(["get", "head", "put", "delete", "list"].map((m) => [m, counted(m)])));
 }
 
-function watchers(real) {
-  const stub = (job) => {
-    const found = real.getByName(job);
+/** Calls of durable objects: a watcher is named by its job, a gate by its endpoint. */
+function objects(real, what) {
+  const stub = (name) => {
+    const found = real.getByName(name);
     const fetch = (...args) => {
-      count("watcher calls", job);
+      count(`${what} calls`, what === "watcher" ? name : undefined);
       return found.fetch(...args);
     };
     return around(found, { fetch });
@@ -94,14 +95,15 @@ let counting;
 
 /** One environment for all: the Worker keeps what it built from the first that it saw. */
 function counted(env) {
-  counting ??= { ...env, DB: database(env.DB), BLOBS: bucket(env.BLOBS), WATCHERS: watchers(env.WATCHERS) };
+  counting ??= { ...env, DB: database(env.DB), BLOBS: bucket(env.BLOBS), WATCHERS: objects(env.WATCHERS, "watcher"), GATES: objects(env.GATES, "gate") };
   return counting;
 }
 
 export default {
   fetch(request, env, context) {
     const url = new URL(request.url);
-    if (url.pathname === "/bench/counts") return Response.json({ jobs, totals });
+    const job = url.searchParams.get("job");
+    if (url.pathname === "/bench/counts") return Response.json(job ? (jobs[job] ?? {}) : { jobs, totals });
     if (url.pathname === "/bench/hold") {
       held = url.searchParams.get("on") === "1";
       return new Response();
@@ -109,6 +111,16 @@ export default {
     return new Worker(context, counted(env)).fetch(request);
   },
 };
+
+export class EndpointGate {
+  constructor(state, env) {
+    this.ours = new OurGate(state, counted(env));
+  }
+
+  fetch(request) {
+    return this.ours.fetch(request);
+  }
+}
 
 export class Watcher {
   constructor(state, env) {
@@ -118,12 +130,22 @@ export class Watcher {
   }
 
   fetch(request) {
-    return this.ours.fetch(request);
+    return this.timed(() => this.ours.fetch(request));
   }
 
   async alarm(...args) {
     while (held) await scheduler.wait(HOLD_LOOK_MS);
     count("alarms", this.job);
-    return this.ours.alarm(...args);
+    return this.timed(() => this.ours.alarm(...args));
+  }
+
+  /** The time that the object is busy. The clock stands still while it computes and moves while it waits. */
+  async timed(work) {
+    const began = Date.now();
+    try {
+      return await work();
+    } finally {
+      count("object busy ms", this.job, Date.now() - began);
+    }
   }
 }

@@ -1,9 +1,10 @@
 // Runs inside workerd: the built Worker with watchers that are woken and then do nothing. A create is
 // measured with its wake and without the job's own work, on both sides.
 
-import Worker, { Watcher as Ours } from "./index.js";
+import Worker, { EndpointGate, Watcher as Ours } from "./index.js";
 
 export default Worker;
+export { EndpointGate };
 
 export class Watcher {
   constructor(state, env) {

@@ -4,10 +4,10 @@ use super::redact::Secrets;
 use super::service;
 use super::wire::{JobObject, Status, WireError};
 use crate::id::ProviderId;
-use crate::job::{Failure, FailureCode};
+use crate::job::{Cause, Failure};
 use crate::outgoing::HttpResponse;
 use crate::ports::{HttpError, HttpRequest, Method};
-use crate::providers::{CancelAnswer, Evidence, Looked, Submitted};
+use crate::providers::{CancelAnswer, Evidence, Looked, Submitted, Times};
 use crate::time::UnixMillis;
 
 /// Bytes of a request kept as evidence. The whole prompt and the limits come first in the body and
@@ -79,12 +79,19 @@ impl Call<'_> {
         }
     }
 
+    /// A pause is asked for with 429 or 503, and means nothing anywhere else.
+    fn retry_after_ms(&self) -> Option<u64> {
+        let answer = self.answer.as_ref().ok();
+        let answer = answer.filter(|answer| matches!(answer.status, 429 | 503))?;
+        service::retry_after_ms(&answer.headers, self.ended_at)
+    }
+
     pub(super) fn canceled(self, id: &ProviderId) -> CancelAnswer {
         let why = match &self.answer {
             Ok(answer) => match answer.status {
                 200..=299 => match ended(answer, id) {
-                    Ok(true) => return CancelAnswer::Confirmed,
-                    Ok(false) => return CancelAnswer::EndedBefore,
+                    Ok(Some(times)) => return CancelAnswer::Confirmed(times),
+                    Ok(None) => return CancelAnswer::EndedBefore,
                     Err(why) => why,
                 },
                 404 if is_about_the_job(answer) => return CancelAnswer::NotFound,
@@ -101,7 +108,7 @@ impl Call<'_> {
     fn not_now(&self, why: &str, retry_after_ms: Option<u64>) -> Submitted {
         let message = self.secrets.text(why);
         Submitted::NotNow {
-            failure: Failure::new(FailureCode::ProviderRejected, message),
+            failure: Failure::of(Cause::Refused, message),
             retry_after_ms,
             evidence: self.evidence(why),
         }
@@ -113,7 +120,7 @@ impl Call<'_> {
             service::error_detail(&answer.body).as_deref(),
         );
         Submitted::Refused {
-            failure: Failure::new(FailureCode::ProviderRejected, self.secrets.text(&message)),
+            failure: Failure::of(Cause::Refused, self.secrets.text(&message)),
             evidence: self.evidence(&format!("HTTP {}", answer.status)),
         }
     }
@@ -128,6 +135,7 @@ impl Call<'_> {
     fn unreachable(&self, why: &str) -> Looked {
         Looked::Unreachable {
             why: self.secrets.text(why),
+            retry_after_ms: self.retry_after_ms(),
             evidence: self.evidence(why),
         }
     }
@@ -195,11 +203,12 @@ fn report(answer: &HttpResponse, id: &ProviderId) -> Result<crate::providers::Re
     report.map_err(|error: WireError| error.to_string())
 }
 
-/// Whether the job was stopped, or had ended by itself before.
-fn ended(answer: &HttpResponse, id: &ProviderId) -> Result<bool, String> {
-    match own_job(answer, id)?.status() {
-        Ok(Status::Canceled) => Ok(true),
-        Ok(Status::Completed | Status::Failed | Status::TimedOut) => Ok(false),
+/// The times of a job that was stopped; `None`: it had ended by itself before.
+fn ended(answer: &HttpResponse, id: &ProviderId) -> Result<Option<Times>, String> {
+    let job = own_job(answer, id)?;
+    match job.status() {
+        Ok(Status::Canceled) => Ok(Some(job.times())),
+        Ok(Status::Completed | Status::Failed | Status::TimedOut) => Ok(None),
         Ok(Status::InQueue | Status::InProgress) => Err("the job has not stopped yet".into()),
         Err(error) => Err(error.to_string()),
     }

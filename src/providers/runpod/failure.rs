@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::json::Json;
-use super::redact;
-use crate::job::{Failure, FailureCode};
+use super::{cause, redact};
+use crate::job::{Cause, Failure};
 
 /// The longest message a caller gets. ComfyUI lists every choice of a missing model, which can be
 /// hundreds of file names; two thousand characters show what matters.
@@ -40,12 +40,24 @@ pub(super) fn read(error: Option<&Json>, output: Option<&Json>) -> Failure {
         text.push_str(line);
     }
     let node = Node::find(&text);
+    let cause = cause::of(&text, node.is_known());
+    let mut message = message(&text);
+    message.push_str(cause::advice(cause));
     Failure {
-        code: code(&text),
-        message: message(&text),
         node_id: node.id,
         class_type: node.class_type,
+        ..Failure::of(cause, message)
     }
+}
+
+/// `TIMED_OUT`: expired before pick-up, or the worker did not report in time.
+pub(super) fn timed_out(ran: bool, error: Option<&Json>, output: Option<&Json>) -> Failure {
+    if ran {
+        let told = read(error, output);
+        return Failure::of(Cause::ExecutionTimeout, told.message);
+    }
+    let message = "RunPod gave the job up before a worker took it";
+    Failure::of(Cause::QueueTimeout, message)
 }
 
 fn details<'j>(details: Option<&'j Json>) -> impl Iterator<Item = &'j str> {
@@ -95,17 +107,6 @@ fn class_name(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-fn code(text: &str) -> FailureCode {
-    if text.contains("executionTimeout exceeded") {
-        FailureCode::TimedOut
-    } else if text.starts_with("job timed out after") {
-        // The worker vanished, and so did the one the platform tried next.
-        FailureCode::ProviderLost
-    } else {
-        FailureCode::ExecutionFailed
-    }
-}
-
 fn message(text: &str) -> String {
     let text = without_traceback(without_raw_response(text)).trim();
     if text.is_empty() {
@@ -143,6 +144,10 @@ struct Node {
 }
 
 impl Node {
+    fn is_known(&self) -> bool {
+        self.id.is_some() || self.class_type.is_some()
+    }
+
     fn find(text: &str) -> Self {
         [
             Self::of_execution,
@@ -212,16 +217,18 @@ fn word(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    use FailureCode::{ExecutionFailed, ProviderLost, TimedOut};
+    use Cause::{
+        ExecutionTimeout, NodeFailed, NodeMissing, WorkerFailed, WorkerLost, WorkflowRefused,
+    };
 
     /// `job` has the keys `error` and `output` of a failed job.
-    fn check(job: &str, code: FailureCode, message: &str, node: (Option<&str>, Option<&str>)) {
+    fn check(job: &str, cause: Cause, message: &str, node: (Option<&str>, Option<&str>)) {
         let job: Json = serde_json::from_str(job).unwrap();
         let failure = read(job.get("error"), job.get("output"));
         let found = (failure.node_id.as_deref(), failure.class_type.as_deref());
         assert_eq!(
-            (failure.code, failure.message.as_str(), found),
-            (code, message, node)
+            (failure.cause, failure.message.as_str(), found),
+            (cause, message, node)
         );
     }
 
@@ -230,13 +237,13 @@ mod tests {
         let none = (None, None);
         check(
             r#"{"error":"executionTimeout exceeded"}"#,
-            TimedOut,
+            ExecutionTimeout,
             "executionTimeout exceeded",
             none,
         );
         check(
             r#"{"error":"job timed out after 1 retries"}"#,
-            ProviderLost,
+            WorkerLost,
             "job timed out after 1 retries",
             none,
         );
@@ -246,7 +253,7 @@ mod tests {
             r#"{"error":7}"#,
             r#"{"output":[1]}"#,
         ] {
-            check(silent, ExecutionFailed, NOTHING_SAID, none);
+            check(silent, WorkerFailed, NOTHING_SAID, none);
         }
     }
 
@@ -256,25 +263,25 @@ mod tests {
             \"error_traceback\":\"Traceback (most recent call last)…\",\"hostname\":\"h\"}"#;
         check(
             &format!("{{\"error\":\"{}\"}}", text.replace('\n', "")),
-            ExecutionFailed,
+            WorkerFailed,
             "ValueError: no",
             (None, None),
         );
         check(
             r#"{"error":"Traceback (most recent call last):\n  File \"x\"\nKeyError: 'a'\n"}"#,
-            ExecutionFailed,
+            WorkerFailed,
             "KeyError: 'a'",
             (None, None),
         );
         check(
             r#"{"error":"{not json"}"#,
-            ExecutionFailed,
+            WorkerFailed,
             "{not json",
             (None, None),
         );
         check(
             r#"{"error":{"type":"E","message":"m"}}"#,
-            ExecutionFailed,
+            WorkerFailed,
             "E: m",
             (None, None),
         );
@@ -285,7 +292,7 @@ mod tests {
         check(
             r#"{"error":"Job processing failed","output":{"details":
                 ["Workflow execution error: Node Type: KSampler, Node ID: 3, Message: no\n"]}}"#,
-            ExecutionFailed,
+            NodeFailed,
             "Job processing failed: Workflow execution error: Node Type: KSampler, Node ID: 3, \
              Message: no",
             (Some("3"), Some("KSampler")),
@@ -295,22 +302,24 @@ mod tests {
                           • Node 375:4 (class_type): CheckpointLoaderSimple";
         check(
             &format!("{{\"error\":\"{validation}\"}}"),
-            ExecutionFailed,
+            WorkflowRefused,
             &validation.replace("\\n", "\n"),
             (Some("375:4"), Some("CheckpointLoaderSimple")),
         );
         check(
-            r#"{"error":"Node 'Foo' not found.. Raw response: {\"error\": {\"extra_info\":
-                {\"node_id\": \"4\", \"class_type\": \"Foo\"}}}"}"#
+            r#"{"error":"Node 'Foo' not found. The custom node may not be installed..
+                 Raw response: {\"error\": {\"extra_info\":
+                 {\"node_id\": \"4\", \"class_type\": \"Foo\"}}}"}"#
                 .replace("\n                ", "")
                 .as_str(),
-            ExecutionFailed,
-            "Node 'Foo' not found..",
+            NodeMissing,
+            "Node 'Foo' not found. The custom node may not be installed..\n\
+             Install the custom node on the endpoint's workers, or use another workflow.",
             (Some("4"), Some("Foo")),
         );
         check(
             r#"{"error":"No. Raw response: {\"error\": {\"details\": \"Node ID '#7'\"}}"}"#,
-            ExecutionFailed,
+            WorkflowRefused,
             "No.",
             (Some("7"), None),
         );
@@ -324,7 +333,7 @@ mod tests {
         assert_eq!(message.chars().count(), MESSAGE_CHARS_MAX + 1);
         check(
             r#"{"error":"posting to https://q.example/api/webhooks/runpod/abc failed"}"#,
-            ExecutionFailed,
+            WorkerFailed,
             "posting to https://q.example/api/webhooks/runpod/[redacted] failed",
             (None, None),
         );

@@ -10,6 +10,7 @@
 //! would lose the only name of a paid job), `/stream`.
 
 mod answer;
+mod cause;
 mod failure;
 mod json;
 mod order;
@@ -17,7 +18,6 @@ mod output;
 mod recognise;
 mod redact;
 mod service;
-mod settings;
 mod wire;
 
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use percent_encoding::{utf8_percent_encode, NON_ALPHANUMERIC};
 use self::answer::Call;
 use self::order::OrderError;
 use self::redact::Secrets;
-pub use self::settings::{Settings, SettingsError, BASE_URL};
 use self::wire::JobObject;
+use crate::config::RunpodSettings;
 use crate::id::ProviderId;
-use crate::job::{Failure, FailureCode};
+use crate::job::{Cause, Failure};
 use crate::outgoing::Outgoing;
 use crate::ports::{Clock, HttpRequest, Method};
 use crate::providers::{
@@ -67,7 +67,7 @@ const SMALL_BYTES_MAX: usize = 64 * 1024;
 const CANCEL_BYTES_MAX: usize = LOOK_BYTES_MAX;
 
 pub struct Runpod {
-    settings: Settings,
+    settings: RunpodSettings,
     outgoing: Outgoing,
     clock: Arc<dyn Clock>,
 }
@@ -76,16 +76,12 @@ pub struct Runpod {
 const FIRST_LOOK_MS_MIN: u64 = 5_000;
 
 impl Runpod {
-    pub fn new(
-        settings: Settings,
-        outgoing: Outgoing,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, SettingsError> {
-        Ok(Self {
-            settings: settings.check()?,
+    pub fn new(settings: RunpodSettings, outgoing: Outgoing, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            settings,
             outgoing,
             clock,
-        })
+        }
     }
 
     fn url(&self, endpoint: &str, operation: &str) -> String {
@@ -141,7 +137,7 @@ impl Runpod {
     fn unsendable(&self, order: &Order, error: &OrderError) -> Submitted {
         let message = format!("the stored prompt cannot be sent: {error}");
         Submitted::Refused {
-            failure: Failure::new(FailureCode::ContractViolation, message),
+            failure: Failure::of(Cause::Unsendable, message),
             evidence: Evidence {
                 at: self.clock.now(),
                 method: "POST".into(),

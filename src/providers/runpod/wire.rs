@@ -10,7 +10,6 @@ use thiserror::Error;
 use super::json::Json;
 use super::{failure, output};
 use crate::id::ProviderId;
-use crate::job::FailureCode;
 use crate::providers::{Report, Times};
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -100,15 +99,15 @@ impl<'a> JobObject<'a> {
                 times,
             },
             Status::TimedOut => {
-                let mut failure = failure::read(error, output);
-                failure.code = FailureCode::TimedOut;
+                let ran = times.execution_ms.is_some_and(|ms| ms > 0);
+                let failure = failure::timed_out(ran, error, output);
                 Report::Failed { failure, times }
             }
             Status::Canceled => Report::Canceled { times },
         })
     }
 
-    fn times(&self) -> Times {
+    pub(super) fn times(&self) -> Times {
         Times {
             delay_ms: self.delay_time.as_ref().and_then(Json::whole),
             execution_ms: self.execution_time.as_ref().and_then(Json::whole),
@@ -201,7 +200,7 @@ fn rounded(permille: f64) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Failure;
+    use crate::job::{Cause, Failure};
 
     fn check(body: &str, expected: &Report) {
         let body = Bytes::copy_from_slice(body.as_bytes());
@@ -213,9 +212,9 @@ mod tests {
         Report::Running { progress_permille }
     }
 
-    fn failed(code: FailureCode, message: &str, times: (u64, u64)) -> Report {
+    fn failed(cause: Cause, message: &str, times: (u64, u64)) -> Report {
         Report::Failed {
-            failure: Failure::new(code, message),
+            failure: Failure::of(cause, message),
             times: Times {
                 delay_ms: (times.0 > 0).then_some(times.0),
                 execution_ms: (times.1 > 0).then_some(times.1),
@@ -239,7 +238,7 @@ mod tests {
             r#"{"delayTime":101050,"error":"job timed out after 1 retries","executionTime":42078,
                 "id":"a-u1","retries":1,"status":"FAILED","workerId":"w"}"#,
             &failed(
-                FailureCode::ProviderLost,
+                Cause::WorkerLost,
                 "job timed out after 1 retries",
                 (101_050, 42_078),
             ),
@@ -247,9 +246,17 @@ mod tests {
         check(
             r#"{"status":"TIMED_OUT"}"#,
             &failed(
-                FailureCode::TimedOut,
-                "RunPod reports a failure without a reason",
+                Cause::QueueTimeout,
+                "RunPod gave the job up before a worker took it",
                 (0, 0),
+            ),
+        );
+        check(
+            r#"{"executionTime":7,"status":"TIMED_OUT"}"#,
+            &failed(
+                Cause::ExecutionTimeout,
+                "RunPod reports a failure without a reason",
+                (0, 7),
             ),
         );
         let times = Times::default();
@@ -274,7 +281,7 @@ mod tests {
         ] {
             check(
                 &format!(r#"{{"output":{output},"status":"COMPLETED"}}"#),
-                &failed(FailureCode::ExecutionFailed, "no image", (0, 0)),
+                &failed(Cause::WorkerFailed, "no image", (0, 0)),
             );
         }
     }

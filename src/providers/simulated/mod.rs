@@ -17,7 +17,7 @@ use super::{
     Submitted, Times,
 };
 use crate::id::ProviderId;
-use crate::job::{Failure, FailureCode};
+use crate::job::{Cause, Failure};
 use crate::media;
 use crate::outgoing::Outgoing;
 use crate::ports::{Clock, HttpRequest, Method, Tasks};
@@ -190,10 +190,7 @@ impl Plan {
                 failure: Failure {
                     node_id: Some("3".into()),
                     class_type: Some("KSampler".into()),
-                    ..Failure::new(
-                        FailureCode::ExecutionFailed,
-                        "the simulated GPU was told to fail",
-                    )
+                    ..Failure::of(Cause::NodeFailed, "the simulated GPU was told to fail")
                 },
                 times,
             },
@@ -205,6 +202,15 @@ impl Plan {
                 let outputs = self.outputs();
                 Report::Done { outputs, times }
             }
+        }
+    }
+
+    /// For one that is stopped before its end.
+    fn times_until(&self, now: UnixMillis) -> Times {
+        let elapsed_ms = now.since_ms(self.submitted_at);
+        Times {
+            delay_ms: Some(elapsed_ms.min(QUEUE_MS)),
+            execution_ms: Some(elapsed_ms.saturating_sub(QUEUE_MS)),
         }
     }
 
@@ -263,8 +269,8 @@ impl Provider for Simulated {
     async fn submit(&self, order: &Order) -> Submitted {
         let plan = Plan::new(order, self.clock.now());
         let Some(id) = plan.id() else {
-            let failure = Failure::new(
-                FailureCode::ProviderRejected,
+            let failure = Failure::of(
+                Cause::Refused,
                 "the simulated GPU takes no more outputs than fit in its job's name",
             );
             let evidence = Evidence::default();
@@ -284,7 +290,7 @@ impl Provider for Simulated {
     async fn cancel(&self, _endpoint: &str, id: &ProviderId) -> CancelAnswer {
         match Plan::read(id) {
             Some(plan) if plan.has_ended(self.clock.now()) => CancelAnswer::EndedBefore,
-            Some(_) => CancelAnswer::Confirmed,
+            Some(plan) => CancelAnswer::Confirmed(plan.times_until(self.clock.now())),
             None => CancelAnswer::NotFound,
         }
     }

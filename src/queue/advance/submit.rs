@@ -7,15 +7,15 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{ended_by, evidence, settle, Next, Turn};
+use super::{ended_by, evidence, first_look_ms, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
+use crate::gate::{Admission, Told};
 use crate::id::ProviderId;
-use crate::job::{Ending, Failure, FailureCode};
+use crate::job::{Cause, Ending, Failure};
 use crate::log;
-use crate::ports::Admission;
 use crate::providers::{Evidence, Order, OrderFile, Submitted};
 use crate::queue::create::prompt_key;
-use crate::queue::QueueError;
+use crate::queue::{gate, QueueError};
 use crate::store::jobs::{self, Begun, Heard, Record};
 use crate::token::CallbackClaim;
 
@@ -24,24 +24,32 @@ const ROOM_AGAIN_MS: u64 = 2_000;
 
 impl Turn<'_> {
     pub(super) async fn dispatch(&self, n: u32) -> Result<Next, QueueError> {
-        let endpoint = &self.record.accepted.endpoint;
-        if let Admission::Wait { until, reason } =
-            self.app.gate.admit(endpoint, self.job().id).await
-        {
-            jobs::hold(&*self.app.db, self.job().id, until, reason).await?;
-            self.watch.arm(until).await?;
-            return Ok(Next::Stay);
+        match gate::admit(self.app, self.record).await {
+            Admission::Granted { tries } => {
+                if gate::waits(self.record) {
+                    let look_ms = first_look_ms(self.app, self.record, self.provider);
+                    self.watch.arm(self.app.now().plus_ms(look_ms)).await?;
+                }
+                self.begin(n, &self.app.nonce(), tries).await
+            }
+            Admission::Wait { until, reason } => {
+                if self.record.wait_reason.as_deref() != Some(reason.text()) {
+                    jobs::hold(&*self.app.db, self.job().id, reason.text()).await?;
+                }
+                self.watch.arm(until).await?;
+                Ok(Next::Stay)
+            }
         }
-        self.begin(n, &self.app.nonce()).await
     }
 
     /// The attempt began before, and its submit did not.
     pub(super) async fn submit_again(&self, n: u32) -> Result<Next, QueueError> {
         let nonce = self.record.attempt_nonce.clone().unwrap_or_default();
-        self.begin(n, &nonce).await
+        self.begin(n, &nonce, false).await
     }
 
-    async fn begin(&self, n: u32, nonce: &str) -> Result<Next, QueueError> {
+    /// `tries`: the gate waits to hear how it went.
+    async fn begin(&self, n: u32, nonce: &str, tries: bool) -> Result<Next, QueueError> {
         let now = self.app.now();
         let Some(_room) = self.app.room.take(held_bytes(self.record)) else {
             self.watch.arm(now.plus_ms(ROOM_AGAIN_MS)).await?;
@@ -57,13 +65,24 @@ impl Turn<'_> {
             Err(failure) => return self.refuse(&begun.record, n, failure).await,
         };
         self.watch.set_sending(Some(n)).await?;
-        self.hand_over(&begun.record, &order).await
+        self.hand_over(&begun.record, &order, tries).await
     }
 
-    async fn hand_over(&self, record: &Record, order: &Order) -> Result<Next, QueueError> {
+    async fn hand_over(
+        &self,
+        record: &Record,
+        order: &Order,
+        tries: bool,
+    ) -> Result<Next, QueueError> {
         let n = order.attempt;
         match self.provider.submit(order).await {
-            Submitted::Accepted(id) => self.accepted(n, &id).await,
+            Submitted::Accepted(id) => {
+                let next = self.accepted(n, &id).await;
+                if tries {
+                    gate::tell(self.app, record, Told::Taken).await;
+                }
+                next
+            }
             // Provably not taken: the note is withdrawn first, so that a failure of ours from here
             // on is no unknown submit.
             Submitted::NotNow {
@@ -82,6 +101,7 @@ impl Turn<'_> {
             }
             Submitted::Unknown { why, evidence } => {
                 self.keep(n, &evidence, &why).await;
+                gate::tell(self.app, record, Told::Unknown).await;
                 Ok(Next::Stay)
             }
         }
@@ -118,13 +138,15 @@ impl Turn<'_> {
         let reason = &failure.message;
         jobs::put_off(&*self.app.db, self.job().id, n, now, until, reason).await?;
         self.watch.arm(until).await?;
+        let asked = retry_after_ms.map(|ms| now.plus_ms(ms));
+        gate::tell(self.app, record, Told::PutOff(asked)).await;
         Ok(Next::Stay)
     }
 
     async fn refuse(&self, record: &Record, n: u32, failure: Failure) -> Result<Next, QueueError> {
         let attempt = ended_by(n, None, Heard::Submit);
         let ending = Ending::Failed(failure);
-        let settled = settle::end(self.app, record, Some(attempt), ending).await?;
+        let settled = settle::end(self.app, record, attempt, ending).await?;
         Ok(settled.into())
     }
 
@@ -160,8 +182,8 @@ impl Turn<'_> {
                 self.provider.name(),
                 self.app.signer.callback(claim)
             ),
-            execution_limit_ms: accepted.execution_limit_ms,
-            ttl_ms: begun.record.job.ttl_ms(),
+            execution_limit_ms: begun.record.job.execution_limit_from(self.app.now()),
+            ttl_ms: begun.record.job.ttl_ms(self.app.now()),
             simulate: accepted.labels.get("simulate").cloned(),
         }))
     }
@@ -202,5 +224,5 @@ fn held_bytes(record: &Record) -> usize {
 
 fn gone(what: &str) -> Failure {
     let message = format!("{what} is no longer in the object store");
-    Failure::new(FailureCode::ContractViolation, message)
+    Failure::of(Cause::Unsendable, message)
 }

@@ -7,21 +7,16 @@ use bytes::Bytes;
 use serde_json::value::{to_raw_value, RawValue};
 use serde_json::{Map, Value};
 
-use super::{CreateError, Request, Upload, Work};
+use super::{raw, CreateError, Request, Upload, Work};
 use crate::app::App;
 use crate::media::{self, Flaw};
 use crate::queue::{Call, QueueError};
 use crate::store::assets::{self, Asset};
 use crate::workflow::check::{self, Asked, FileFact};
 use crate::workflow::compile::{self, Compiled, ExpectedOutput};
-use crate::workflow::contract::{Protocol, EXECUTION_LIMIT_MS_DEFAULT};
-use crate::workflow::prompt::{is_editor_graph, Prompt};
+use crate::workflow::contract::Protocol;
 use crate::workflow::template::{self, Template};
-use crate::workflow::validate;
 use crate::workflow::violation::{nearest, quoted, Violation};
-
-/// How long a caller's own workflow is supposed to take, knowing nothing about it.
-const RAW_USUAL_MS: u64 = 30_000;
 
 /// A file that goes to the provider with the prompt.
 #[derive(Clone, Debug)]
@@ -50,6 +45,8 @@ pub struct Plan {
     pub files: Vec<PlannedFile>,
     pub execution_limit_ms: u64,
     pub usual_ms: u64,
+    /// The inventory that a caller's own workflow was checked against.
+    pub inventory_hash: Option<String>,
 }
 
 /// Everything wrong with the request at once, or a job that can be recorded.
@@ -60,7 +57,7 @@ pub async fn plan(app: &App, call: &Call, request: &Request) -> Result<Plan, Cre
             inputs,
             shorthands,
         } => from_template(app, call, request, name, (inputs, shorthands)).await?,
-        Work::Raw { prompt, images } => verbatim(request, prompt, images)?,
+        Work::Raw { workflow, images } => raw::plan(app, request, workflow, images).await?,
     };
     fits(app, &plan)?;
     Ok(plan)
@@ -152,60 +149,8 @@ fn planned(
         files: files.collect(),
         execution_limit_ms: limits.execution_limit_ms,
         usual_ms: limits.usual_duration_ms,
+        inventory_hash: None,
     }
-}
-
-fn verbatim(
-    request: &Request,
-    prompt: &Value,
-    images: &[(String, Upload)],
-) -> Result<Plan, CreateError> {
-    let mut violations = request.violations.clone();
-    violations.extend(images.iter().filter_map(|(_, image)| flaw_of(image)));
-    if !violations.is_empty() {
-        return Err(CreateError::Violations(violations));
-    }
-    if is_editor_graph(prompt) {
-        return Err(CreateError::EditorGraph);
-    }
-    let broken = match Prompt::from_json(prompt) {
-        Ok(prompt) => validate::structure(&prompt).violations("/workflow"),
-        Err(error) => vec![Violation::new("/workflow", "no_prompt", error.to_string())],
-    };
-    if !broken.is_empty() {
-        return Err(CreateError::Workflow(broken));
-    }
-    let mut prompt = prompt.clone();
-    let outputs = compile::rename_outputs(&mut prompt);
-    prompt.sort_all_objects();
-    let prompt = prompt.to_string();
-    let hash = blake3::hash(prompt.as_bytes()).to_hex().to_string();
-    let mut files = Vec::new();
-    for (name, upload) in images {
-        let fact = fact_of(&upload.bytes).ok_or_else(|| not_a_file(upload))?;
-        files.push(PlannedFile {
-            input: None,
-            name: name.clone(),
-            content_type: fact.content_type,
-            size_bytes: fact.size_bytes,
-            hash: upload.reference.clone(),
-            key: None,
-            bytes: Some(upload.bytes.clone()),
-        });
-    }
-    Ok(Plan {
-        template: "raw".into(),
-        template_version: "0".into(),
-        template_hash: hash.clone(),
-        protocol: Protocol::Comfyui,
-        inputs: RawValue::NULL.to_owned(),
-        prompt,
-        prompt_hash: hash,
-        outputs,
-        files,
-        execution_limit_ms: EXECUTION_LIMIT_MS_DEFAULT,
-        usual_ms: RAW_USUAL_MS,
-    })
 }
 
 /// A file of the caller's, found before the contract is asked.
@@ -272,7 +217,7 @@ fn from_asset(asset: &Asset) -> KnownFile {
 }
 
 /// What makes a picture that came with the request unusable, whatever the contract says.
-fn flaw_of(upload: &Upload) -> Option<Violation> {
+pub(super) fn flaw_of(upload: &Upload) -> Option<Violation> {
     let flaw = media::sniff(&upload.bytes)?.flaw()?;
     let code = match flaw {
         Flaw::BrokenHeader => "broken_picture",
@@ -282,7 +227,7 @@ fn flaw_of(upload: &Upload) -> Option<Violation> {
 }
 
 /// `None`: the bytes are of no kind that any input takes.
-fn fact_of(bytes: &[u8]) -> Option<FileFact> {
+pub(super) fn fact_of(bytes: &[u8]) -> Option<FileFact> {
     let media = media::sniff(bytes)?;
     Some(FileFact {
         kind: media.kind,
@@ -293,7 +238,7 @@ fn fact_of(bytes: &[u8]) -> Option<FileFact> {
     })
 }
 
-fn not_a_file(upload: &Upload) -> CreateError {
+pub(super) fn not_a_file(upload: &Upload) -> CreateError {
     let message = "these bytes are no picture, video or sound that can be recognised";
     CreateError::Violations(vec![Violation::new(&upload.path, "wrong_kind", message)])
 }

@@ -163,8 +163,6 @@ mod tests {
                 "https://0177.0.0.1/",
                 "https://017700000001/",
                 "https://127.0.0.1./",
-                "https://１２７.0.0.1/",
-                "https://127。0。0。1/",
                 "https://%31%32%37.0.0.1/",
                 "https://0/",
                 "https://10.1.2.3/",
@@ -203,6 +201,13 @@ mod tests {
             ],
             Err(Forbidden::NotPublic),
         );
+    }
+
+    #[test]
+    fn digits_of_other_scripts_lead_nowhere() {
+        for link in ["https://１２７.0.0.1/", "https://127。0。0。1/"] {
+            assert!(check(link, false).is_err(), "{link}");
+        }
     }
 
     #[test]

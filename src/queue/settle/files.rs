@@ -6,7 +6,7 @@ use futures::{stream, StreamExt};
 use super::decode::Decoded;
 use super::links;
 use crate::app::App;
-use crate::job::{Failure, FailureCode, Output, OutputData};
+use crate::job::{Cause, Failure, FailureCode, Output, OutputData};
 use crate::media::{self, Kind, Media};
 use crate::outgoing::declared_length;
 use crate::ports::{BlobLabel, Broken};
@@ -151,6 +151,7 @@ fn label(media: &Media, name: String) -> BlobLabel {
             Kind::File | Kind::Latent => "application/octet-stream".into(),
         },
         name,
+        hash: None,
     }
 }
 
@@ -211,7 +212,8 @@ async fn open(
 }
 
 fn too_large(most: u64) -> Failure {
-    invalid(format!("a file is larger than {} MiB", most >> 20))
+    let message = format!("a file is larger than {} MiB", most >> 20);
+    Failure::of(Cause::OutputTooLarge, message)
 }
 
 pub(super) fn invalid(message: impl Into<String>) -> Failure {

@@ -11,10 +11,14 @@ mod links;
 
 use super::{QueueError, DUE_MARGIN_MS};
 use crate::app::App;
+use crate::backoff::Jitter;
 use crate::id::ProviderId;
-use crate::job::{self, Ending, Failure, FailureCode, JobStatus, Output, Report, Verdict};
+use crate::job::{self, Cause, Ending, Failure, JobStatus, Moment, Output, Report, Verdict};
 use crate::log;
-use crate::store::jobs::{self, AttemptEnd, AttemptOutcome, Finish, Finished, Heard, Record};
+use crate::store::jobs::{
+    self, AttemptEnd, AttemptOutcome, Closing, Finish, Finished, Heard, Record,
+};
+use crate::time::UnixMillis;
 use crate::workflow::compile::{self, ExpectedOutput};
 
 /// What was heard of one attempt.
@@ -33,13 +37,15 @@ pub enum Settled {
     Over,
     /// Something changed; the job or another attempt of it goes on.
     Changed,
+    /// The attempt has failed, and another begins then.
+    Again(UnixMillis),
     Nothing,
 }
 
 /// Judges `news` against the job as `record` shows it, and does what follows.
 pub async fn settle(app: &App, record: &Record, news: News) -> Result<Settled, QueueError> {
     let report = complete(record, news.report);
-    let verdict = job::judge(&record.job, news.n, &report);
+    let verdict = job::judge(&record.job, news.n, &report, moment(app));
     let (outputs, times) = report.into_parts();
     let attempt = AttemptEnd {
         n: news.n,
@@ -49,6 +55,23 @@ pub async fn settle(app: &App, record: &Record, news: News) -> Result<Settled, Q
         error: None,
         times,
     };
+    follow(app, record, attempt, verdict, outputs).await
+}
+
+fn moment(app: &App) -> Moment {
+    Moment {
+        now: app.now(),
+        jitter: Jitter(app.random::<1>()[0]),
+    }
+}
+
+async fn follow(
+    app: &App,
+    record: &Record,
+    attempt: AttemptEnd,
+    verdict: Verdict,
+    outputs: Vec<Output>,
+) -> Result<Settled, QueueError> {
     match verdict {
         Verdict::Ignore(why) => {
             app.log(
@@ -60,7 +83,7 @@ pub async fn settle(app: &App, record: &Record, news: News) -> Result<Settled, Q
         }
         Verdict::Started => {
             let id = record.job.id;
-            let started = jobs::note_started(&*app.db, id, news.n, app.now()).await?;
+            let started = jobs::note_started(&*app.db, id, attempt.n, app.now()).await?;
             Ok(if started {
                 Settled::Changed
             } else {
@@ -68,13 +91,51 @@ pub async fn settle(app: &App, record: &Record, news: News) -> Result<Settled, Q
             })
         }
         Verdict::Store => succeed(app, record, attempt, outputs).await,
-        Verdict::End(ending) => end(app, record, Some(attempt), ending).await,
+        Verdict::Again { failure, at } => again(app, record, attempt, failure, at).await,
+        Verdict::End(ending) => end(app, record, attempt, ending).await,
         Verdict::Close if outputs.is_empty() => close(app, record, attempt).await,
         Verdict::Close => {
             let outcome = AttemptOutcome::Succeeded;
             close(app, record, AttemptEnd { outcome, ..attempt }).await
         }
     }
+}
+
+/// Ends the attempt, and leaves the job waiting for its next one.
+async fn again(
+    app: &App,
+    record: &Record,
+    attempt: AttemptEnd,
+    failure: Failure,
+    at: UnixMillis,
+) -> Result<Settled, QueueError> {
+    let (id, n) = (record.job.id, attempt.n);
+    app.log(
+        log::info("attempt.failed")
+            .job(id)
+            .with("attempt", n)
+            .with("error", failure.cause.as_str())
+            .with("heard_by", attempt.heard.as_str())
+            .maybe(
+                "runpod_id",
+                attempt.provider_id.as_ref().map(ProviderId::as_str),
+            ),
+    );
+    let next = jobs::Again {
+        round: record.job.round,
+        at,
+        reason: format!("attempt {n} failed ({})", failure.cause.as_str()),
+    };
+    let attempt = AttemptEnd {
+        error: Some(failure),
+        ..attempt
+    };
+    let waits = jobs::fail_attempt(&*app.db, id, &attempt, &next, app.now()).await?;
+    Ok(if waits {
+        Settled::Again(at)
+    } else {
+        Settled::Nothing
+    })
 }
 
 /// ComfyUI runs the sound outputs of a half-broken prompt and says nothing of the others: a success
@@ -94,8 +155,8 @@ fn complete(record: &Record, report: Report) -> Report {
         Some(output) if !made.is_empty() => Report::Failed {
             failure: Failure {
                 node_id: output.node_id.clone(),
-                ..Failure::new(
-                    FailureCode::OutputMissing,
+                ..Failure::of(
+                    Cause::OutputIncomplete,
                     "the provider reports success, and an output node delivered nothing",
                 )
             },
@@ -105,8 +166,8 @@ fn complete(record: &Record, report: Report) -> Report {
     }
 }
 
-/// Stores `outputs` and ends the job as succeeded; files that are not what they claim end it as
-/// failed.
+/// Stores `outputs` and ends the job as succeeded; files that are not what they claim are a failure
+/// of the attempt.
 async fn succeed(
     app: &App,
     record: &Record,
@@ -117,14 +178,17 @@ async fn succeed(
     let place = (attempt.n, nonce.as_str());
     let stored = match files::store_all(app, record, place, outputs).await? {
         Ok(stored) => stored,
-        Err(failure) => return end(app, record, Some(attempt), Ending::Failed(failure)).await,
+        Err(failure) => {
+            let verdict = job::judge_failure(&record.job, attempt.n, failure, moment(app));
+            return Box::pin(follow(app, record, attempt, verdict, Vec::new())).await;
+        }
     };
     let finish = Finish {
         status: JobStatus::Succeeded,
         round: record.job.round,
         nonce,
         error: None,
-        attempt: Some(AttemptEnd {
+        closing: Closing::With(AttemptEnd {
             outcome: AttemptOutcome::Succeeded,
             ..attempt
         }),
@@ -138,28 +202,53 @@ async fn succeed(
     Ok(report(app, record, &finish, finished))
 }
 
-/// Ends the job without a result, and the attempt if there is one.
+/// Ends the job without a result, and the attempt with it.
 pub async fn end(
     app: &App,
     record: &Record,
-    attempt: Option<AttemptEnd>,
+    attempt: AttemptEnd,
     ending: Ending,
 ) -> Result<Settled, QueueError> {
-    let (status, outcome) = (ending.status(), AttemptOutcome::of(&ending));
-    let error = match ending {
-        Ending::Failed(failure) => Some(failure),
-        Ending::Canceled | Ending::Expired => None,
+    let outcome = AttemptOutcome::of(&ending);
+    let error = failure_of(&ending);
+    let attempt = AttemptEnd {
+        outcome,
+        error,
+        ..attempt
     };
+    finish(app, record, Closing::With(attempt), ending).await
+}
+
+/// Ends the job without a result: it has no live attempt.
+pub async fn end_idle(app: &App, record: &Record, ending: Ending) -> Result<Settled, QueueError> {
+    finish(app, record, Closing::Idle, ending).await
+}
+
+/// Ends the job without a result, although an attempt of it may be running: that one stays live, to
+/// be stopped.
+pub async fn give_up(app: &App, record: &Record, ending: Ending) -> Result<Settled, QueueError> {
+    finish(app, record, Closing::Leaving, ending).await
+}
+
+fn failure_of(ending: &Ending) -> Option<Failure> {
+    match ending {
+        Ending::Failed(failure) => Some(failure.clone()),
+        Ending::Canceled | Ending::Expired => None,
+    }
+}
+
+async fn finish(
+    app: &App,
+    record: &Record,
+    closing: Closing,
+    ending: Ending,
+) -> Result<Settled, QueueError> {
     let finish = Finish {
-        status,
+        status: ending.status(),
         round: record.job.round,
         nonce: app.nonce(),
-        attempt: attempt.map(|attempt| AttemptEnd {
-            outcome,
-            error: error.clone(),
-            ..attempt
-        }),
-        error,
+        closing,
+        error: failure_of(&ending),
         outputs: Vec::new(),
         due_at: app.now().plus_ms(DUE_MARGIN_MS),
     };
@@ -174,7 +263,7 @@ pub async fn close(app: &App, record: &Record, attempt: AttemptEnd) -> Result<Se
 }
 
 fn report(app: &App, record: &Record, finish: &Finish, finished: Finished) -> Settled {
-    let attempt = finish.attempt.as_ref();
+    let attempt = finish.closing.attempt();
     let provider_id = attempt.and_then(|end| end.provider_id.as_ref());
     let event = if finished.won {
         "job.finished"
@@ -198,7 +287,7 @@ fn report(app: &App, record: &Record, finish: &Finish, finished: Finished) -> Se
             )
             .maybe(
                 "error",
-                finish.error.as_ref().map(|failure| failure.code.as_str()),
+                finish.error.as_ref().map(|failure| failure.cause.as_str()),
             ),
     );
     match finished {

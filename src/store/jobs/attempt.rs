@@ -31,7 +31,8 @@ UPDATE jobs SET provider_id = ?3, refusals = 0, version = version + 1,
 WHERE id = ?1 AND attempt = ?2 AND provider_id IS NULL";
 
 pub const NOTE_STARTED: &str = "-- jobs::note_started
-UPDATE jobs SET status = 'running', phase = 'executing', started_at = ?3, version = version + 1
+UPDATE jobs SET status = 'running', phase = 'executing', started_at = ?3, wait_reason = NULL,
+  version = version + 1
 WHERE id = ?1 AND attempt = ?2 AND status = 'queued' AND attempt_ended_at IS NULL";
 
 pub const PUT_OFF: &str = "-- jobs::put_off
@@ -39,10 +40,13 @@ UPDATE jobs SET attempt_ended_at = ?3, retry_at = ?4, refusals = refusals + 1, w
   phase = 'accepted', version = version + 1
 WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL AND provider_id IS NULL";
 
+/// Callers see nothing of it: the version stays.
+pub const LOOK_LATER: &str = "-- jobs::look_later
+UPDATE jobs SET retry_at = ?3 WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL";
+
 pub const HOLD: &str = "-- jobs::hold
-UPDATE jobs SET retry_at = ?2, wait_reason = ?3, version = version + 1
-WHERE id = ?1 AND status = 'queued' AND (attempt = 0 OR attempt_ended_at IS NOT NULL)
-  AND wait_reason IS NOT ?3";
+UPDATE jobs SET wait_reason = ?2, version = version + 1
+WHERE id = ?1 AND status = 'queued' AND wait_reason IS NOT ?2";
 
 /// The state after an attempt was asked for.
 #[derive(Debug)]
@@ -132,16 +136,25 @@ pub async fn put_off(
     batch(db, vec![put_off]).await.map(drop)
 }
 
-/// The Gate does not admit the job yet; written once per reason, not at every ask.
-pub async fn hold(
+/// The provider asks not to be looked at before `until`.
+pub async fn look_later(
     db: &dyn Db,
     id: JobId,
+    n: u32,
     until: UnixMillis,
-    reason: &str,
 ) -> Result<(), StoreError> {
+    let later = Statement {
+        sql: LOOK_LATER,
+        params: vec![id.into(), n.into(), until.into()],
+    };
+    batch(db, vec![later]).await.map(drop)
+}
+
+/// Says why a queued job waits. Saying it twice writes nothing.
+pub async fn hold(db: &dyn Db, id: JobId, reason: &str) -> Result<(), StoreError> {
     let hold = Statement {
         sql: HOLD,
-        params: vec![id.into(), until.into(), reason.into()],
+        params: vec![id.into(), reason.into()],
     };
     batch(db, vec![hold]).await.map(drop)
 }

@@ -4,16 +4,20 @@ use super::row::{columns, Row};
 use super::{Accepted, Record};
 use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
+use crate::store::spending::{self, Payer, Standing};
 use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
 
+/// Only if what pays for it was charged, and its key has not been revoked.
 pub const CREATE: &str = "-- jobs::create
 INSERT INTO jobs (id, caller, request_key, fingerprint, template, template_version, template_hash,
   protocol, inputs_json, files_json, outputs_json, labels_json, prompt_hash, prompt_in_blob,
   priority, webhook_url, webhook_events, provider, endpoint, created_at, execution_limit_ms,
-  usual_ms, opened_at, start_by_ms, due_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-  ?21, ?22, ?20, ?23, ?24)
+  usual_ms, opened_at, start_by_ms, due_at, deadline_ms, inventory_hash)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+  ?21, ?22, ?20, ?23, ?24, ?25, ?26
+WHERE (?27 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?27 AND charge = ?28))
+  AND (?29 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?29 AND revoked_at IS NULL))
 ON CONFLICT DO NOTHING";
 
 /// Only beside the job that this very create recorded.
@@ -53,42 +57,83 @@ pub async fn find_by_key(
     Ok(row.map(Into::into))
 }
 
-/// Records `accepted`, unless its request key names a job already. Answers the job that stands: it
-/// has the id of `accepted` if this call, or an unanswered repeat of it, recorded it.
-pub async fn create(
-    db: &dyn Db,
-    accepted: &Accepted,
-    prompt: Option<&str>,
-    due_at: UnixMillis,
-) -> Result<Record, StoreError> {
-    let mut statements = vec![Statement {
-        sql: CREATE,
-        params: params(accepted, due_at),
-    }];
-    statements.extend(prompt.map(|body| Statement {
+/// A job to be recorded.
+pub struct Recording<'a> {
+    pub accepted: &'a Accepted,
+    /// `None`: it lies in the object store.
+    pub prompt: Option<&'a str>,
+    pub due_at: UnixMillis,
+    pub payer: Payer<'a>,
+    /// Up to how many unfinished jobs are to be counted.
+    pub backlog_max: Option<u32>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The job that stands. `None`: nothing was recorded, because `standing` forbids it.
+    pub record: Option<Record>,
+    /// `None`: the caller is not limited.
+    pub standing: Option<Standing>,
+    pub backlog: Option<u32>,
+}
+
+/// Records `accepted`, unless its request key names a job already or its payer may not. The job
+/// that stands has the id of `accepted` if this call, or an unanswered repeat of it, recorded it.
+pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, StoreError> {
+    let Recording {
+        accepted, payer, ..
+    } = recording;
+    let prompt = recording.prompt.map(|body| Statement {
         sql: CREATE_PROMPT,
         params: vec![accepted.id.into(), body.into()],
-    }));
-    statements.push(Statement {
+    });
+    let find = Statement {
         sql: FIND_CREATED,
         params: vec![
             accepted.id.into(),
             accepted.caller.as_str().into(),
             request_key(accepted),
         ],
-    });
+    };
+    let charge = payer.charge(accepted.id, accepted.request_key.as_ref());
+    let insert = Statement {
+        sql: CREATE,
+        params: params(accepted, recording.due_at, payer),
+    };
+    let told = [
+        Some(find),
+        payer.standing(),
+        recording.backlog_max.map(spending::backlog),
+    ];
+    let changes = [charge, Some(insert), prompt];
+    let told_from = changes.iter().flatten().count();
+    let statements = changes.into_iter().chain(told).flatten().collect();
     let outcomes = batch(db, statements).await?;
-    let standing = outcomes.last().ok_or(StoreError::Short(1))?;
-    let row = rows::<Row>(FIND_CREATED, standing)?.into_iter().next();
-    row.map(Into::into).ok_or(StoreError::Short(1))
+    let mut told = outcomes[told_from..].iter();
+    let mut next = || told.next().ok_or(StoreError::Short(1));
+    let row = rows::<Row>(FIND_CREATED, next()?)?.into_iter().next();
+    let standing = match payer.standing() {
+        Some(_) => spending::read(next()?)?,
+        None => None,
+    };
+    let backlog = match recording.backlog_max {
+        Some(_) => Some(spending::read_backlog(next()?)?),
+        None => None,
+    };
+    Ok(Recorded {
+        record: row.map(Into::into),
+        standing,
+        backlog,
+    })
 }
 
 fn request_key(accepted: &Accepted) -> Param {
     accepted.request_key.as_ref().map(RequestKey::as_str).into()
 }
 
-fn params(accepted: &Accepted, due_at: UnixMillis) -> Vec<Param> {
-    vec![
+fn params(accepted: &Accepted, due_at: UnixMillis, payer: &Payer<'_>) -> Vec<Param> {
+    let mut params = vec![
         accepted.id.into(),
         accepted.caller.as_str().into(),
         request_key(accepted),
@@ -113,7 +158,11 @@ fn params(accepted: &Accepted, due_at: UnixMillis) -> Vec<Param> {
         accepted.usual_ms.into(),
         accepted.start_by_ms.into(),
         due_at.into(),
-    ]
+        accepted.deadline_ms.into(),
+        accepted.inventory_hash.as_deref().into(),
+    ];
+    params.extend(payer.proof(accepted.id, 1));
+    params
 }
 
 /// Our own types always serialize: they hold no maps with other keys than text.

@@ -11,9 +11,9 @@ use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
 
 /// Whoever comes first wins: the status must still be open, in the round that was judged. Only the
-/// live attempt, or none where none is live, may end it without a result; a success counts
-/// whichever attempt brings it, unless that one was canceled. An attempt that stays live stays due,
-/// to be canceled at the provider.
+/// live attempt may end it without a result, or none where none is live or the job gives it up
+/// (?12); a success counts whichever attempt brings it, unless that one was canceled. An attempt
+/// that stays live stays due, to be canceled at the provider.
 pub const FINISH: &str = "-- jobs::finish
 UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = ?6,
   delay_ms = ?7, execution_ms = ?8, version = version + 1, wait_reason = NULL,
@@ -26,7 +26,7 @@ UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = 
   provider_id = CASE WHEN attempt = ?2 THEN coalesce(provider_id, ?10) ELSE provider_id END
 WHERE id = ?1 AND status IN ('queued', 'running', 'canceling') AND round = ?11
   AND (?3 = 'succeeded' OR (attempt = ?2 AND attempt_ended_at IS NULL)
-    OR (?2 = 0 AND (attempt = 0 OR attempt_ended_at IS NOT NULL)))
+    OR (?2 = 0 AND (?12 = 1 OR attempt = 0 OR attempt_ended_at IS NOT NULL)))
   AND NOT EXISTS (SELECT 1 FROM attempts
     WHERE job_id = ?1 AND n = ?2 AND outcome = 'canceled')";
 
@@ -47,6 +47,20 @@ INSERT INTO attempts (job_id, n, provider, provider_id, begun_at, ended_at, outc
 SELECT id, ?2, provider, coalesce(provider_id, ?3), attempt_begun_at, ?4, ?5, ?6, ?7, ?8, ?9
 FROM jobs WHERE id = ?1 AND attempt = ?2
 ON CONFLICT DO NOTHING";
+
+/// An attempt that was said to have failed brought the result after all.
+pub const FINISH_LATE: &str = "-- jobs::finish (late success)
+UPDATE attempts SET outcome = 'succeeded', error_json = NULL
+WHERE job_id = ?1 AND n = ?2 AND outcome <> 'succeeded'
+  AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND settle_nonce = ?3)";
+
+/// The provider reported the attempt's end, and another will be begun: no timer does this.
+pub const FAIL_ATTEMPT: &str = "-- jobs::fail_attempt
+UPDATE jobs SET status = 'queued', phase = 'accepted', attempt_ended_at = ?3, retry_at = ?4,
+  wait_reason = ?5, failures = failures + 1, started_at = NULL, version = version + 1,
+  provider_id = coalesce(provider_id, ?6)
+WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL AND round = ?7
+  AND status IN ('queued', 'running')";
 
 pub const CLOSE_ATTEMPT: &str = "-- jobs::close_attempt
 UPDATE jobs SET attempt_ended_at = ?3, due_at = NULL, version = version + 1
@@ -120,6 +134,26 @@ pub struct AttemptEnd {
     pub times: Times,
 }
 
+/// What becomes of the live attempt when the job ends.
+#[derive(Clone, Debug)]
+pub enum Closing {
+    /// It ends with the job, like this.
+    With(AttemptEnd),
+    /// There is none.
+    Idle,
+    /// It stays live, to be stopped.
+    Leaving,
+}
+
+impl Closing {
+    pub fn attempt(&self) -> Option<&AttemptEnd> {
+        match self {
+            Self::With(attempt) => Some(attempt),
+            Self::Idle | Self::Leaving => None,
+        }
+    }
+}
+
 /// How a job ends.
 #[derive(Clone, Debug)]
 pub struct Finish {
@@ -130,8 +164,7 @@ pub struct Finish {
     pub nonce: String,
     pub error: Option<Failure>,
     pub outputs: Vec<OutputRow>,
-    /// `None`: the job ends without an attempt.
-    pub attempt: Option<AttemptEnd>,
+    pub closing: Closing,
     /// When the sweep looks after it again, if an attempt stays live.
     pub due_at: UnixMillis,
 }
@@ -164,7 +197,15 @@ pub async fn finish(
             ],
         });
     }
-    statements.extend(finish.attempt.as_ref().map(|end| insert(id, end, now)));
+    if let Some(end) = finish.closing.attempt() {
+        statements.push(insert(id, end, now));
+        if end.outcome == AttemptOutcome::Succeeded {
+            statements.push(Statement {
+                sql: FINISH_LATE,
+                params: vec![id.into(), end.n.into(), finish.nonce.as_str().into()],
+            });
+        }
+    }
     statements.push(Statement {
         sql: WINNER,
         params: vec![id.into()],
@@ -204,8 +245,42 @@ pub async fn close_attempt(
     batch(db, vec![close, insert(id, end, now)]).await.map(drop)
 }
 
+/// What follows an attempt that failed.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// The round that was judged; another one is left alone.
+    pub round: u32,
+    pub at: UnixMillis,
+    pub reason: String,
+}
+
+/// Ends attempt `end.n` and lets the job wait for the next one. False: it had ended before, or the
+/// job has moved on.
+pub async fn fail_attempt(
+    db: &dyn Db,
+    id: JobId,
+    end: &AttemptEnd,
+    next: &Again,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    let fail = Statement {
+        sql: FAIL_ATTEMPT,
+        params: vec![
+            id.into(),
+            end.n.into(),
+            now.into(),
+            next.at.into(),
+            next.reason.as_str().into(),
+            provider_id(Some(end)),
+            next.round.into(),
+        ],
+    };
+    let outcomes = batch(db, vec![fail, insert(id, end, now)]).await?;
+    Ok(outcomes[0].changes > 0)
+}
+
 fn update(id: JobId, finish: &Finish, now: UnixMillis) -> Statement {
-    let attempt = finish.attempt.as_ref();
+    let attempt = finish.closing.attempt();
     let times = attempt.map(|end| end.times).unwrap_or_default();
     Statement {
         sql: FINISH,
@@ -221,6 +296,7 @@ fn update(id: JobId, finish: &Finish, now: UnixMillis) -> Statement {
             finish.due_at.into(),
             provider_id(attempt),
             finish.round.into(),
+            i64::from(matches!(finish.closing, Closing::Leaving)).into(),
         ],
     }
 }

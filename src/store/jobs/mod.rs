@@ -4,6 +4,7 @@
 //! know whether they won read back a nonce of their own, so that a batch may run twice.
 
 mod attempt;
+mod audit;
 mod create;
 mod finish;
 mod list;
@@ -12,15 +13,22 @@ mod row;
 mod turn;
 
 pub use attempt::{
-    begin_attempt, hold, note_provider_id, note_started, put_off, Begun, BEGIN_ATTEMPT, HOLD,
-    NOTE_PROVIDER_ID, NOTE_STARTED, PROMPT, PUT_OFF,
+    begin_attempt, hold, look_later, note_provider_id, note_started, put_off, Begun, BEGIN_ATTEMPT,
+    HOLD, LOOK_LATER, NOTE_PROVIDER_ID, NOTE_STARTED, PROMPT, PUT_OFF,
 };
-pub use create::{create, find_by_key, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED};
+pub use audit::{
+    audit, audit_these, count_live, mend_due, overdue, Audited, DueAfter, StoredFile, AUDIT,
+    AUDIT_THESE, COUNT_LIVE, MEND_DUE, OVERDUE,
+};
+pub use create::{
+    create, find_by_key, Recorded, Recording, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED,
+};
 pub use finish::{
-    close_attempt, finish, AttemptEnd, AttemptOutcome, Finish, Finished, Heard, CLOSE_ATTEMPT,
-    FINISH, FINISH_ATTEMPT, FINISH_OUTPUTS, WINNER,
+    close_attempt, fail_attempt, finish, Again, AttemptEnd, AttemptOutcome, Closing, Finish,
+    Finished, Heard, CLOSE_ATTEMPT, FAIL_ATTEMPT, FINISH, FINISH_ATTEMPT, FINISH_LATE,
+    FINISH_OUTPUTS, WINNER,
 };
 pub use list::{list, Filter, Page, LIST, LIST_EXAMINED};
-pub use read::{find, full, FIND, FULL};
+pub use read::{at_endpoint, find, full, AT_ENDPOINT, FIND, FULL};
 pub use row::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
 pub use turn::{cancel, retry, sweep, Round, CANCEL, RETRY, SWEEP};

@@ -1,6 +1,6 @@
 //! Reading one job.
 
-use super::row::{columns, FullRow, Row};
+use super::row::{columns, Row};
 use super::{Full, Record};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
@@ -29,6 +29,14 @@ pub const FULL: &str = concat!(
 FROM jobs WHERE id = ?1"
 );
 
+/// The index of unfinished jobs finds them.
+pub const AT_ENDPOINT: &str = concat!(
+    "-- jobs::at_endpoint\nSELECT ",
+    columns!(),
+    " FROM jobs WHERE due_at > 0 AND endpoint = ?1 AND attempt > 0 AND attempt_ended_at IS NULL
+LIMIT ?2"
+);
+
 /// What decisions need of a job.
 pub async fn find(db: &dyn Db, id: JobId) -> Result<Option<Record>, StoreError> {
     let outcomes = batch(db, vec![by_id(FIND, id)]).await?;
@@ -39,8 +47,23 @@ pub async fn find(db: &dyn Db, id: JobId) -> Result<Option<Record>, StoreError> 
 /// A job with everything its caller may see, in one read.
 pub async fn full(db: &dyn Db, id: JobId) -> Result<Option<Full>, StoreError> {
     let outcomes = batch(db, vec![by_id(FULL, id)]).await?;
-    let found = rows::<FullRow>(FULL, &outcomes[0])?;
+    let found = rows::<Row>(FULL, &outcomes[0])?;
     Ok(found.into_iter().next().map(Into::into))
+}
+
+/// Jobs with a live attempt at the endpoint, at most `limit`.
+pub async fn at_endpoint(
+    db: &dyn Db,
+    endpoint: &str,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    let find = Statement {
+        sql: AT_ENDPOINT,
+        params: vec![endpoint.into(), limit.into()],
+    };
+    let outcomes = batch(db, vec![find]).await?;
+    let found = rows::<Row>(AT_ENDPOINT, &outcomes[0])?;
+    Ok(found.into_iter().map(Into::into).collect())
 }
 
 pub(super) fn by_id(sql: &'static str, id: JobId) -> Statement {

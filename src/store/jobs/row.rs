@@ -21,7 +21,8 @@ macro_rules! columns {
          created_at, execution_limit_ms, usual_ms, round, opened_at, start_by_ms, status, \
          phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
          execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
-         provider_id, retry_at, refusals, wait_reason"
+         provider_id, retry_at, refusals, wait_reason, deadline_ms, failures, canceled_through, \
+         inventory_hash"
     };
 }
 pub(super) use columns;
@@ -66,6 +67,10 @@ pub struct Accepted {
     pub usual_ms: u64,
     /// How long a round may wait for its start.
     pub start_by_ms: u64,
+    /// How long a round may take in all. `None`: only the other limits hold.
+    pub deadline_ms: Option<u64>,
+    /// The inventory that a caller's own workflow was checked against.
+    pub inventory_hash: Option<String>,
 }
 
 /// A job: what decisions are made of, what was accepted, and how it ended.
@@ -79,6 +84,7 @@ pub struct Record {
     pub attempt_nonce: Option<String>,
     /// When the newest attempt began, live or ended.
     pub attempt_begun_at: Option<UnixMillis>,
+    pub attempt_ended_at: Option<UnixMillis>,
     pub delay_ms: Option<u64>,
     pub execution_ms: Option<u64>,
     pub wait_reason: Option<String>,
@@ -174,32 +180,31 @@ pub(super) struct Row {
     retry_at: Option<UnixMillis>,
     refusals: u32,
     wait_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct FullRow {
-    #[serde(flatten)]
-    row: Row,
-    #[serde(deserialize_with = "json_text")]
+    deadline_ms: Option<u64>,
+    failures: u32,
+    canceled_through: u32,
+    inventory_hash: Option<String>,
+    /// Only in what reads a [`Full`].
+    #[serde(default, deserialize_with = "json_text")]
     outputs: Vec<OutputRow>,
-    #[serde(deserialize_with = "json_text")]
+    #[serde(default, deserialize_with = "json_text")]
     attempts: Vec<AttemptRow>,
 }
 
 /// A column of JSON text; null reads as the type's own null.
-fn json_text<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+pub(super) fn json_text<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(serde::de::Error::custom)
 }
 
-impl From<FullRow> for Full {
-    fn from(full: FullRow) -> Self {
+impl From<Row> for Full {
+    fn from(mut row: Row) -> Self {
         Self {
-            record: full.row.into(),
-            outputs: full.outputs,
-            attempts: full.attempts,
+            outputs: std::mem::take(&mut row.outputs),
+            attempts: std::mem::take(&mut row.attempts),
+            record: row.into(),
         }
     }
 }
@@ -217,8 +222,11 @@ impl From<Row> for Record {
                 round: row.round,
                 opened_at: row.opened_at,
                 start_by_at: row.opened_at.plus_ms(row.start_by_ms),
+                deadline_at: row.deadline_ms.map(|ms| row.opened_at.plus_ms(ms)),
                 execution_limit_ms: row.execution_limit_ms,
                 attempts_begun: row.attempt,
+                failures: row.failures,
+                canceled_through: row.canceled_through,
                 live,
                 retry_at: row.retry_at,
                 refusals: row.refusals,
@@ -249,12 +257,15 @@ impl From<Row> for Record {
                 execution_limit_ms: row.execution_limit_ms,
                 usual_ms: row.usual_ms,
                 start_by_ms: row.start_by_ms,
+                deadline_ms: row.deadline_ms,
+                inventory_hash: row.inventory_hash,
             },
             completed_at: row.completed_at,
             error: row.error_json,
             settle_nonce: row.settle_nonce,
             attempt_nonce: row.attempt_nonce,
             attempt_begun_at: row.attempt_begun_at,
+            attempt_ended_at: row.attempt_ended_at,
             delay_ms: row.delay_ms,
             execution_ms: row.execution_ms,
             wait_reason: row.wait_reason,

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 
 use super::read::by_id;
-use super::row::FullRow;
+use super::row::Row;
 use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
+use crate::store::spending::{self, Payer, Standing};
 use crate::store::{batch, rows, StoreError};
 use crate::time::UnixMillis;
 
@@ -25,9 +26,12 @@ pub const RETRY: &str = "-- jobs::retry
 UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened_at = ?3,
   due_at = ?4, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
   started_at = NULL, delay_ms = NULL, execution_ms = NULL, retry_at = NULL, refusals = 0,
-  wait_reason = NULL, version = version + 1
+  failures = 0, wait_reason = NULL, version = version + 1,
+  canceled_through = CASE status WHEN 'canceled' THEN attempt ELSE canceled_through END
 WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
-  AND (attempt = 0 OR attempt_ended_at IS NOT NULL)";
+  AND (attempt = 0 OR attempt_ended_at IS NOT NULL)
+  AND (?5 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?5 AND charge = ?6))
+  AND (?7 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?7 AND revoked_at IS NULL))";
 
 /// Moves what it finds ten minutes on, so that rows that cannot be woken do not starve others.
 pub const SWEEP: &str = "-- jobs::sweep
@@ -49,35 +53,44 @@ pub async fn cancel(
     changed(db, cancel, id).await
 }
 
-/// The times of a new round.
-#[derive(Clone, Copy, Debug)]
-pub struct Round {
+/// A new round, and who pays for it.
+#[derive(Clone, Copy)]
+pub struct Round<'a> {
+    /// The round that has ended.
+    pub after: u32,
     pub opened_at: UnixMillis,
     pub due_at: UnixMillis,
+    pub payer: Payer<'a>,
 }
 
-/// Opens the round after `round` and answers what stands then. Twice opens one round.
+/// Opens a round and answers what stands then, and how its payer stands. Twice opens one round.
 pub async fn retry(
     db: &dyn Db,
     id: JobId,
-    round: u32,
-    next: Round,
-) -> Result<Option<Full>, StoreError> {
-    let retry = Statement {
-        sql: RETRY,
-        params: vec![
-            id.into(),
-            round.into(),
-            next.opened_at.into(),
-            next.due_at.into(),
-        ],
-    };
-    changed(db, retry, id).await
+    next: &Round<'_>,
+) -> Result<(Option<Full>, Option<Standing>), StoreError> {
+    let mut params = vec![
+        id.into(),
+        next.after.into(),
+        next.opened_at.into(),
+        next.due_at.into(),
+    ];
+    params.extend(next.payer.proof(id, next.after + 1));
+    let charge = next.payer.charge_round(id, next.after);
+    let retry = Statement { sql: RETRY, params };
+    let told = [Some(by_id(FULL, id)), next.payer.standing()];
+    let changes = [charge, Some(retry)];
+    let told_from = changes.iter().flatten().count();
+    let statements = changes.into_iter().chain(told).flatten().collect();
+    let outcomes = batch(db, statements).await?;
+    let row = rows::<Row>(FULL, &outcomes[told_from])?.into_iter().next();
+    let standing = outcomes.get(told_from + 1).map(spending::read);
+    Ok((row.map(Into::into), standing.transpose()?.flatten()))
 }
 
 async fn changed(db: &dyn Db, change: Statement, id: JobId) -> Result<Option<Full>, StoreError> {
     let outcomes = batch(db, vec![change, by_id(FULL, id)]).await?;
-    let row = rows::<FullRow>(FULL, &outcomes[1])?.into_iter().next();
+    let row = rows::<Row>(FULL, &outcomes[1])?.into_iter().next();
     Ok(row.map(Into::into))
 }
 

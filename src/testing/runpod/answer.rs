@@ -1,6 +1,6 @@
 //! What the fake answers, byte for byte.
 
-use std::sync::OnceLock;
+use std::cell::OnceCell;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -188,7 +188,7 @@ impl FakeRunpod {
             purged_at: None,
             past_runs: Vec::new(),
             announced: false,
-            made: OnceLock::new(),
+            own_ending: OnceCell::new(),
         });
         FakeResponse::json(200, answer)
     }

@@ -1,6 +1,7 @@
 //! One job of the fake: what happened to it is a pure function of its plan and the time.
 
-use std::sync::OnceLock;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -38,8 +39,8 @@ pub(super) struct FakeJob {
     pub(super) past_runs: Vec<Run>,
     /// Its webhooks have been made.
     pub(super) announced: bool,
-    /// What its worker made, made once: it may be tens of megabytes.
-    pub(super) made: OnceLock<Ending>,
+    /// How it ends if nobody interferes: made once, because it is asked for again and again.
+    pub(super) own_ending: OnceCell<Ending>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,7 @@ impl FakeJob {
         let run_ms = match plan.outcome {
             _ if empty => EMPTY_INPUT_RUN_MS,
             Outcome::ExecutionTimeout => self.execution_timeout_ms,
+            _ if plan.overruns => plan.run_ms,
             _ => plan.run_ms.min(self.execution_timeout_ms),
         };
         let mut runs = Vec::new();
@@ -168,18 +170,21 @@ impl FakeJob {
     }
 
     /// How it ends, whenever that is.
-    pub(super) fn ending(&self) -> Ending {
+    pub(super) fn ending(&self) -> Cow<'_, Ending> {
         if self.canceled_at.is_some() {
-            return Ending::canceled();
+            return Cow::Owned(Ending::canceled());
         }
+        Cow::Borrowed(self.own_ending.get_or_init(|| self.undisturbed_ending()))
+    }
+
+    fn undisturbed_ending(&self) -> Ending {
         if self.has_empty_input() {
             return Ending::worker_lost();
         }
-        if self.plan.run_ms > self.execution_timeout_ms {
+        if self.plan.run_ms > self.execution_timeout_ms && !self.plan.overruns {
             return Ending::execution_timeout();
         }
-        let make = || work::ending(&self.plan.outcome, self.input.get(), &self.files_url);
-        self.made.get_or_init(make).clone()
+        work::ending(&self.plan.outcome, self.input.get(), &self.files_url)
     }
 
     /// What `/status` shows. `None`: nobody knows the job.
@@ -215,7 +220,7 @@ impl FakeJob {
     }
 
     fn ended(&self, timeline: &Timeline) -> JobObject<'_> {
-        let ending = self.ending();
+        let ending = self.ending().into_owned();
         let run = timeline.runs.last();
         JobObject {
             delay_time: run.map(|run| run.started_at.since_ms(self.submitted_at)),

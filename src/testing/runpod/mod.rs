@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 pub use self::answer::{FakeResponse, Fate};
 pub use self::http::FakeHttp;
@@ -96,10 +97,20 @@ pub struct JobView {
     pub input_hash: String,
     /// Names of the files that came with the input, in its order.
     pub images: Vec<String>,
+    /// SHA-256 of each file it delivers when it ends; none where it fails or delivers nothing.
+    pub delivers: Vec<String>,
     pub submitted_at: UnixMillis,
     /// Each was billed.
     pub runs: Vec<Run>,
     pub billed_ms: u64,
+}
+
+/// A submit that was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission<'f> {
+    pub webhook: Option<&'f str>,
+    /// It waits or works, and the endpoint knows it.
+    pub is_live: bool,
 }
 
 pub struct FakeRunpod {
@@ -197,6 +208,12 @@ impl FakeRunpod {
     /// Every job ever taken, in the order of their submits.
     pub fn jobs(&self, now: UnixMillis) -> Vec<JobView> {
         self.jobs.iter().map(|job| view(job, now)).collect()
+    }
+
+    /// What was taken, in the order of the submits, without anything that takes time to find out.
+    pub fn submissions(&self, now: UnixMillis) -> Vec<Submission<'_>> {
+        let submission = |job| submission(job, now);
+        self.jobs.iter().map(submission).collect()
     }
 
     /// Billed runs per order, where `order` says what one order is: the job a webhook's token
@@ -301,6 +318,26 @@ fn webhook_at(job: &FakeJob) -> Option<UnixMillis> {
     Some(early.max(job.submitted_at).plus_ms(plan.delay_ms))
 }
 
+fn submission(job: &FakeJob, now: UnixMillis) -> Submission<'_> {
+    Submission {
+        webhook: job.webhook.as_deref(),
+        is_live: matches!(job.state(now), State::Queued | State::Running(_)),
+    }
+}
+
+fn delivers(job: &FakeJob) -> Vec<String> {
+    let is_delivered = matches!(
+        job.plan.outcome,
+        Outcome::Base64 | Outcome::S3Url | Outcome::Multi { .. } | Outcome::VideoAsImage
+    );
+    if !is_delivered || job.ending().status != "COMPLETED" {
+        return Vec::new();
+    }
+    let files = work::files(&job.plan.outcome, job.input.get());
+    let hash = |file: work::Made| format!("{:x}", Sha256::digest(&file.bytes));
+    files.into_iter().map(hash).collect()
+}
+
 fn view(job: &FakeJob, now: UnixMillis) -> JobView {
     let runs = job.runs_until(now);
     JobView {
@@ -316,6 +353,7 @@ fn view(job: &FakeJob, now: UnixMillis) -> JobView {
             .to_hex()
             .to_string(),
         images: work::image_names(job.input.get()),
+        delivers: delivers(job),
         submitted_at: job.submitted_at,
         billed_ms: runs
             .iter()

@@ -53,6 +53,8 @@ pub struct JobPlan {
     /// Waiting before each run, cold start included.
     pub queue_ms: u64,
     pub run_ms: u64,
+    /// The platform does not stop it at its execution timeout.
+    pub overruns: bool,
     /// How often the platform dispatches the job; only the last run reports.
     pub runs: u32,
     pub outcome: Outcome,
@@ -74,6 +76,7 @@ impl Default for JobPlan {
         Self {
             queue_ms: 500,
             run_ms: 2_000,
+            overruns: false,
             runs: 1,
             outcome: Outcome::default(),
             progress: Vec::new(),
@@ -117,6 +120,8 @@ pub enum Outcome {
     ValidationFailed,
     /// Failed in a node.
     NodeFailed,
+    /// Failed in a node, for want of memory.
+    OutOfMemory,
     /// Failed with an exception the handler did not catch: JSON inside a string.
     Exception,
     /// The worker vanished twice.

@@ -79,7 +79,8 @@ pub(super) fn ending(outcome: &Outcome, input: &str, files_url: &str) -> Ending 
             "status": "error",
         })),
         Outcome::ValidationFailed => Ending::failed(validation_text(input)),
-        Outcome::NodeFailed => node_failed(input),
+        Outcome::NodeFailed => node_failed(input, "mat1 and mat2 shapes cannot be multiplied"),
+        Outcome::OutOfMemory => node_failed(input, "CUDA out of memory"),
         Outcome::Exception => Ending::failed(exception_text()),
         Outcome::SimulatedUpload => Ending::completed(json!({"images": [{
             "data": "simulated_uploaded/ccbb8f11.png",
@@ -261,12 +262,10 @@ fn validation_text(input: &str) -> String {
     )
 }
 
-fn node_failed(input: &str) -> Ending {
+fn node_failed(input: &str, why: &str) -> Ending {
     let (id, class) = first_node(input);
-    let line = format!(
-        "Workflow execution error: Node Type: {class}, Node ID: {id}, \
-         Message: CUDA out of memory\n"
-    );
+    let line =
+        format!("Workflow execution error: Node Type: {class}, Node ID: {id}, Message: {why}\n");
     Ending {
         output: Some(json!({"details": [line]})),
         ..Ending::failed("Job processing failed")

@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::id::TemplateName;
 
 pub use card::{Card, CardInput, CardOutput, CardText};
-pub use input::{Choice, Decimal, File, Flag, Input, Kind, Options, SeedSpec, Text, Whole};
+pub use input::{
+    Choice, Decimal, File, Flag, Input, Kind, Options, SeedSpec, Text, Whole,
+    TEXT_LENGTH_MAX_DEFAULT,
+};
 pub use rule::{Composition, Condition, Derived, FromInput, Linear, Literal, Part, Rule};
 
 /// The largest contract we read. The largest of our own is a tenth of it.

@@ -2,6 +2,8 @@
 //! used in a definition, a long text that a thousand nodes show, a long chain that a thousand
 //! inputs follow.
 
+use std::num::NonZeroUsize;
+
 use super::error::ConvertError;
 
 /// Bytes that nodes may take while loaded: names and places, not values, which are shared.
@@ -22,6 +24,8 @@ const ENTRY_BYTES: usize = 128;
 /// What is left of each limit.
 #[derive(Debug)]
 pub struct Budget {
+    /// Each limit is divided by this.
+    share: usize,
     loaded_bytes: usize,
     prompt_bytes: usize,
     searched_bytes: usize,
@@ -29,46 +33,43 @@ pub struct Budget {
 }
 
 impl Budget {
-    pub const fn full() -> Self {
+    /// The whole of every limit, or that part of it.
+    pub fn part(share: NonZeroUsize) -> Self {
+        let share = share.get();
         Self {
-            loaded_bytes: LOADED_BYTES_MAX,
-            prompt_bytes: PROMPT_BYTES_MAX,
-            searched_bytes: SEARCHED_BYTES_MAX,
-            steps: STEPS_MAX,
+            share,
+            loaded_bytes: LOADED_BYTES_MAX / share,
+            prompt_bytes: PROMPT_BYTES_MAX / share,
+            searched_bytes: SEARCHED_BYTES_MAX / share,
+            steps: STEPS_MAX / share,
         }
     }
 
     /// One widget, socket or input of a loaded node.
     pub fn load(&mut self, name: &str) -> Result<(), ConvertError> {
         let cost = name.len() + ENTRY_BYTES;
-        spend(
-            &mut self.loaded_bytes,
-            cost,
-            "bytes of nodes",
-            LOADED_BYTES_MAX,
-        )
+        let limit = LOADED_BYTES_MAX / self.share;
+        spend(&mut self.loaded_bytes, cost, "bytes of nodes", limit)
     }
 
     /// One value, or part of one, in the prompt.
     pub fn send(&mut self, size_bytes: usize) -> Result<(), ConvertError> {
         let what = "bytes in the prompt";
-        spend(&mut self.prompt_bytes, size_bytes, what, PROMPT_BYTES_MAX)
+        let limit = PROMPT_BYTES_MAX / self.share;
+        spend(&mut self.prompt_bytes, size_bytes, what, limit)
     }
 
     /// A text that is searched for choices.
     pub fn search(&mut self, size_bytes: usize) -> Result<(), ConvertError> {
         let what = "bytes of choices";
-        spend(
-            &mut self.searched_bytes,
-            size_bytes,
-            what,
-            SEARCHED_BYTES_MAX,
-        )
+        let limit = SEARCHED_BYTES_MAX / self.share;
+        spend(&mut self.searched_bytes, size_bytes, what, limit)
     }
 
     /// Steps along a link, or looks at a socket.
     pub fn walk(&mut self, steps: usize) -> Result<(), ConvertError> {
-        spend(&mut self.steps, steps, "steps along links", STEPS_MAX)
+        let limit = STEPS_MAX / self.share;
+        spend(&mut self.steps, steps, "steps along links", limit)
     }
 }
 

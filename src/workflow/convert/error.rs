@@ -7,29 +7,40 @@ use crate::workflow::graph::GraphError;
 pub enum ConvertError {
     #[error(transparent)]
     Graph(#[from] GraphError),
-    #[error("input {input:?} of node {node} names link {link}, which does not exist")]
+    #[error(
+        "input {input:?} of node {node} names link {link}, which does not exist; \
+         connect the input again in the editor"
+    )]
     MissingLink {
         node: String,
         input: String,
         link: String,
     },
-    #[error("link {link} comes from node {origin}, which does not exist")]
+    #[error(
+        "link {link} comes from node {origin}, which does not exist; \
+         connect again in the editor what it led to"
+    )]
     MissingNode { link: String, origin: String },
-    #[error("the links through input {input:?} of node {node} run in a circle")]
+    #[error(
+        "the links through input {input:?} of node {node} run in a circle; take one of them away"
+    )]
     LinkCircle { node: String, input: String },
-    #[error("bypassed node {node} has no output {slot}")]
+    #[error("bypassed node {node} has no output {slot}; mute it or make it active again")]
     MissingOutput { node: String, slot: String },
-    #[error("bypassed node {node} has no input to pass on")]
+    #[error("bypassed node {node} has no input to pass on; mute it or make it active again")]
     MissingInput { node: String },
-    #[error("subgraph {subgraph:?} has no input {slot}")]
+    #[error("subgraph {subgraph:?} has no input {slot}; put the subgraph in anew")]
     MissingSubgraphInput { subgraph: String, slot: String },
-    #[error("subgraph {subgraph:?} has no output {slot}")]
+    #[error("subgraph {subgraph:?} has no output {slot}; put the subgraph in anew")]
     MissingSubgraphOutput { subgraph: String, slot: String },
-    #[error("an output of subgraph {subgraph:?} is wired straight to one of its inputs")]
+    #[error(
+        "an output of subgraph {subgraph:?} is wired straight to one of its inputs; \
+         put a node between them"
+    )]
     StraightThrough { subgraph: String },
-    #[error("the filename_prefix of node {node} is not text")]
+    #[error("the filename_prefix of node {node} is not text; write one")]
     PrefixNotText { node: String },
-    #[error("subgraph {subgraph:?} contains itself")]
+    #[error("subgraph {subgraph:?} contains itself; take the inner one out")]
     RecursiveSubgraph { subgraph: String },
     #[error("the graph needs more than {limit} {what}")]
     TooLarge { what: &'static str, limit: usize },

@@ -16,6 +16,9 @@ use super::nesting;
 use super::special;
 use super::widgets::{self, Slot, SlotKind};
 
+/// Nodes that only the editor knows, and that are never sent.
+pub const EDITORS_OWN: [&str; 4] = ["Note", "MarkdownNote", "Reroute", "PrimitiveNode"];
+
 /// Loads the root and every definition. Ids are unique already, group nodes unpacked.
 pub fn load<'d>(
     graph: &Graph,

@@ -10,11 +10,14 @@
 //! Where the frontend would throw, there is an error. Absent on purpose: any check of the values.
 //! That is `validate`'s part.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
 use serde_json::{Map, Value};
 
 use crate::time::UnixMillis;
 
-use super::graph::Graph;
+use super::graph::{Graph, Mode, Node};
 
 mod budget;
 mod dates;
@@ -50,6 +53,9 @@ pub struct Options<'o> {
     pub choose: &'o (dyn Fn(usize) -> usize + Sync),
     /// The moment for `%date:…%`; without it such names stay as they are.
     pub now: Option<UnixMillis>,
+    /// How many conversions the memory of this machine must be enough for: each may take so much
+    /// less.
+    pub share: NonZeroUsize,
 }
 
 impl Default for Options<'_> {
@@ -57,8 +63,42 @@ impl Default for Options<'_> {
         Self {
             choose: &|_| 0,
             now: None,
+            share: NonZeroUsize::MIN,
         }
     }
+}
+
+/// The classes whose definitions conversion may need: the types of all nodes, wherever they are.
+pub fn classes(graph: &Graph) -> BTreeSet<String> {
+    let nodes = nodes(graph);
+    nodes.map(|node| node.type_name.clone()).collect()
+}
+
+/// The types of the active nodes that are no classes, no subgraphs and none of the editor's own.
+pub fn unknown_classes(graph: &Graph, is_class: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let subgraphs = graph.subgraphs.iter();
+    let subgraphs: BTreeSet<&str> = subgraphs.map(|subgraph| subgraph.id.as_str()).collect();
+    let is_group = |name: &str| {
+        let mut groups = graph.group_nodes.iter();
+        let own = ["workflow>", "workflow/"];
+        let bare = own.iter().find_map(|prefix| name.strip_prefix(prefix));
+        bare.is_some_and(|bare| groups.any(|(group, _)| group == bare))
+    };
+    let is_known = |name: &str| {
+        is_class(name)
+            || subgraphs.contains(name)
+            || load::EDITORS_OWN.contains(&name)
+            || is_group(name)
+    };
+    let active = nodes(graph).filter(|node| node.mode == Mode::Active);
+    let names = active.map(|node| &node.type_name);
+    names.filter(|name| !is_known(name)).cloned().collect()
+}
+
+fn nodes(graph: &Graph) -> impl Iterator<Item = &Node> {
+    let inner = graph.subgraphs.iter().flat_map(|subgraph| &subgraph.nodes);
+    let grouped = graph.group_nodes.iter().flat_map(|(_, group)| &group.nodes);
+    graph.nodes.iter().chain(inner).chain(grouped)
 }
 
 /// The prompt: an object with one entry for every node that is sent.
@@ -68,7 +108,7 @@ pub fn convert(
     options: &Options,
 ) -> Result<Map<String, Value>, ConvertError> {
     let mut graph = graph.clone();
-    let mut budget = budget::Budget::full();
+    let mut budget = budget::Budget::part(options.share);
     ids::renumber(&mut graph);
     groups::unpack(&mut graph, definitions, &mut budget)?;
     let mut loaded = load::load(&graph, definitions, &mut budget)?;

@@ -130,7 +130,11 @@ mod tests {
     use super::*;
 
     fn process_freely(text: &str, options: &Options) -> Result<String, ConvertError> {
-        process(text, options, &mut Budget::full())
+        process(
+            text,
+            options,
+            &mut Budget::part(std::num::NonZeroUsize::MIN),
+        )
     }
 
     #[track_caller]

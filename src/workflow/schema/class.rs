@@ -8,6 +8,9 @@ use crate::workflow::python::{Dict, Value};
 /// for any number.
 const AUTOGROW_NAMES_MAX: usize = 1_000;
 
+/// The option of ours that marks a choice whose list was too long to be kept: any value goes.
+pub const LEFT_OUT: &str = "options_left_out";
+
 #[derive(Clone, Debug, Default)]
 pub struct Class {
     /// Whether a prompt may end here.
@@ -93,8 +96,11 @@ impl Class {
 }
 
 impl Spec {
-    /// The values to choose from, if this is a choice.
+    /// The values to choose from, if this is a choice and they are known.
     pub fn choices(&self) -> Option<&[Value<'static>]> {
+        if self.is_left_out() {
+            return None;
+        }
         match &self.kind {
             Value::List(choices) => Some(choices),
             Value::Text(kind) if kind == "COMBO" => {
@@ -103,6 +109,17 @@ impl Spec {
             }
             _ => None,
         }
+    }
+
+    /// Whether this is a choice whose list is not known.
+    pub fn is_left_out(&self) -> bool {
+        self.options.get(LEFT_OUT).is_some_and(Value::is_truthy)
+    }
+
+    /// Whether the editor offers to upload a file for it: `image_upload` and its like.
+    pub fn is_upload(&self) -> bool {
+        let mut options = self.options.iter();
+        options.any(|(name, value)| name.ends_with("_upload") && value.is_truthy())
     }
 
     /// Whether a value may be several of the choices at once.

@@ -8,7 +8,7 @@ mod class;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub use class::{Autogrow, Branch, Class, Conversion, Input, Shape, Spec};
+pub use class::{Autogrow, Branch, Class, Conversion, Input, Shape, Spec, LEFT_OUT};
 
 use super::python::{Reader, Unreadable, Value};
 
@@ -46,6 +46,17 @@ impl Schema {
         let found = inputs.and_then(|inputs| inputs.iter_mut().find(|known| known.name == input));
         if let Some(input) = found {
             input.spec.add_choices(choices);
+        }
+    }
+
+    /// The same for every choice of an input file: of all classes that let the editor upload one.
+    pub fn add_uploads(&mut self, names: &[String]) {
+        let inputs = self
+            .classes
+            .values_mut()
+            .flat_map(|class| &mut class.inputs);
+        for input in inputs.filter(|input| input.spec.is_upload()) {
+            input.spec.add_choices(names);
         }
     }
 
@@ -119,6 +130,29 @@ mod tests {
         let inputs = &schema.class("Loud").unwrap().inputs;
         assert_eq!(inputs[1].spec.choices().unwrap().len(), 2);
         assert!(inputs[0].spec.choices().is_none());
+    }
+
+    #[test]
+    fn uploads_join_the_choices_of_inputs_that_take_uploads() {
+        let info = br#"{"LoadImage": {"input": {"required": {
+            "image": [["a.png"], {"image_upload": true}],
+            "colour": [["red"], {"image_upload": false}]}}}}"#;
+        let mut schema = Schema::read(info).unwrap();
+        schema.add_uploads(&["b.png".to_owned()]);
+        let inputs = &schema.class("LoadImage").unwrap().inputs;
+        assert_eq!(inputs[0].spec.choices().unwrap().len(), 2);
+        assert_eq!(inputs[1].spec.choices().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_list_that_was_left_out_is_no_list_to_choose_from() {
+        let info = br#"{"A": {"input": {"required": {
+            "file": ["COMBO", {"options": ["first"], "options_left_out": true}]}}}}"#;
+        let schema = Schema::read(info).unwrap();
+        assert!(schema.class("A").unwrap().inputs[0]
+            .spec
+            .choices()
+            .is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::expand::{is_link, Inputs};
 use super::problem::Problem;
 use super::value::unwrap;
 use crate::workflow::python::{text, Raised, Value};
+use crate::workflow::schema::Spec;
 
 /// What a class does about its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +88,11 @@ fn run_file(
 ) -> Result<Vec<Problem>, Raised> {
     let value = argument(node, input)?;
     let file = file_name(value)?;
-    let spec = inputs
-        .expected
-        .iter()
-        .find(|expected| expected.name == input);
-    let choices = spec
-        .and_then(|expected| expected.spec?.choices())
-        .unwrap_or_default();
-    if is_present(file, choices) {
+    let mut expected = inputs.expected.iter();
+    let spec = expected.find(|expected| expected.name == input);
+    let spec = spec.and_then(|expected| expected.spec);
+    let choices = spec.and_then(Spec::choices).unwrap_or_default();
+    if spec.is_some_and(Spec::is_left_out) || is_present(file, choices) {
         return Ok(Vec::new());
     }
     let sentence = format!("Invalid {noun} file: {file}");

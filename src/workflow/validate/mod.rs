@@ -18,6 +18,7 @@ mod problem;
 mod replace;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod value;
 mod walk;
 
@@ -26,6 +27,7 @@ use std::collections::BTreeSet;
 pub use outcome::{NodeErrors, Outcome};
 pub use post::post;
 pub use problem::{Extra, Kind, Problem};
+pub use uploads::expect_uploads;
 
 use super::prompt::Prompt;
 use super::python::Value;
@@ -65,12 +67,29 @@ pub fn classes(prompt: &Prompt<'_>) -> BTreeSet<String> {
         .elements()
         .iter()
         .filter_map(|element| element.node.as_ref().ok());
-    let mut names = BTreeSet::new();
-    for name in nodes.filter_map(|node| node.class_type.as_ref()?.as_text()) {
-        names.extend(replace::of(name).map(|replacement| replacement.class.to_owned()));
-        names.insert(name.to_owned());
-    }
+    let names = nodes.filter_map(|node| node.class_type.as_ref()?.as_text());
+    with_successors(names.map(str::to_owned).collect())
+}
+
+/// The same classes, and those that ComfyUI puts in their place where it gave them up.
+pub fn with_successors(mut names: BTreeSet<String>) -> BTreeSet<String> {
+    let successors = names.iter().filter_map(|name| replace::of(name));
+    let successors: Vec<_> = successors.map(|it| it.class.to_owned()).collect();
+    names.extend(successors);
     names
+}
+
+/// Every node whose class is not there, and has no successor that is; the class beside it.
+pub fn unknown_classes<'v>(prompt: &'v Prompt<'_>, schema: &Schema) -> Vec<(&'v str, &'v str)> {
+    let elements = prompt.elements().iter();
+    let named = elements.filter_map(|element| {
+        let node = element.node.as_ref().ok()?;
+        Some((&*element.id, node.class_type.as_ref()?.as_text()?))
+    });
+    let is_there = |name: &str| schema.class(name).is_some();
+    named
+        .filter(|(_, name)| !is_there(name) && replace::find(name, Some(schema)).is_none())
+        .collect()
 }
 
 fn judge<'v>(prompt: &'v Prompt<'v>, schema: Option<&'v Schema>, targets: Targets<'_>) -> Outcome {

@@ -50,6 +50,17 @@ impl Outcome {
         self.is_accepted() && self.node_errors.is_empty()
     }
 
+    /// Whether a node names a class that is not there, or none; then nothing else was looked at.
+    pub fn is_missing_class(&self) -> bool {
+        let kind = self.error.as_ref().map(|error| error.kind);
+        kind == Some(Kind::MissingNodeType)
+    }
+
+    /// ComfyUI's `node_errors`: what is wrong with each node, by its id.
+    pub fn by_node(&self) -> impl Serialize + '_ {
+        ById(&self.node_errors)
+    }
+
     /// Whether ComfyUI would have broken down instead of answering.
     pub fn is_breakdown(&self) -> bool {
         self.error

@@ -122,11 +122,11 @@ async fn a_public_redirect_is_followed_and_an_endless_one_is_not() {
     let around = format!("{onward}..%2Fredirect%2F..%2Fredirect%2F");
     for (link, status) in [(format!("{onward}{file}"), "succeeded"), (around, "failed")] {
         let output = json!({"videos": [{"filename": "a.mp4", "type": "s3_url", "data": link}]});
-        let next = json!({"next": [{"outcome": {"given": output}}]});
-        let change = serde_json::from_value(next).unwrap();
+        let job = json!({"job": {"outcome": {"given": output}}});
+        let change = serde_json::from_value(job).unwrap();
         queue.runpod.lock().unwrap().plan_mut().change(change);
         let id = queue.create(&json!({"prompt": "y"})).await;
-        queue.pass(60_000).await;
+        queue.pass(300_000).await;
         let job = queue.job(id).await;
         assert_eq!(job["status"], status, "{link}: {job:#}");
     }

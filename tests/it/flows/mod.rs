@@ -1,5 +1,9 @@
 //! Stories: a job from its creation to its end, through the real router.
 
+mod at_the_gate;
+mod attempts;
 mod bytes;
+mod deadlines;
+mod looking;
 mod second_thoughts;
 mod the_main_job;

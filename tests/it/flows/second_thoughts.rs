@@ -36,7 +36,7 @@ async fn a_stale_ending_never_ends_a_later_round() {
     };
     let failure = Failure::new(FailureCode::ExecutionFailed, "news of the first round");
     let ending = Ending::Failed(failure);
-    let settled = settle::end(&queue.app, &stale, Some(attempt), ending)
+    let settled = settle::end(&queue.app, &stale, attempt, ending)
         .await
         .unwrap();
     assert_eq!(settled, settle::Settled::Nothing);

@@ -9,9 +9,10 @@ mod runpod;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use edge_queue::config::RunpodSettings;
 use edge_queue::id::JobId;
 use edge_queue::outgoing::Outgoing;
-use edge_queue::providers::runpod::{Runpod, Settings};
+use edge_queue::providers::runpod::Runpod;
 use edge_queue::providers::{Order, OrderFile, Protocol};
 use edge_queue::room::Room;
 use edge_queue::testing::clock::ManualClock;
@@ -53,12 +54,12 @@ impl World {
             runpod: Arc::clone(&runpod),
             clock: clock.clone(),
         };
-        let settings = Settings {
-            base_url: "https://api.runpod.ai/v2/".into(),
+        let settings = RunpodSettings {
+            base_url: "https://api.runpod.ai/v2".into(),
             endpoint_id: "mock".into(),
             api_key: KEY.into(),
         };
-        let provider = Runpod::new(settings, outgoing(http), clock.clone()).unwrap();
+        let provider = Runpod::new(settings, outgoing(http), clock.clone());
         Self {
             provider,
             runpod,

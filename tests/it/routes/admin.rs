@@ -32,9 +32,53 @@ async fn a_job_whose_alarm_was_lost_is_recovered_by_an_operator_alone() {
     let answer = operate(&queue, &path).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["job_id"], id.to_string());
-    assert_eq!(queue.watchers.take_calls(), ["wake"]);
+    assert_eq!(answer.json()["woken"], true);
+    assert_eq!(queue.watchers.take_calls(), ["alarm", "wake"]);
     queue.pass(10_000).await;
     assert_eq!(queue.job(id).await["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn looking_at_what_is_overdue_changes_nothing_and_says_why() {
+    let queue = TestQueue::live(Plan::default());
+    let id = forgotten(&queue).await;
+    queue.create(&json!({"prompt": "young"})).await;
+    queue.watchers.take_calls();
+    let bearer = format!("Bearer {ADMIN_KEY}");
+    let headers = [("authorization", bearer.as_str())];
+    for path in [
+        "/api/admin/overdue".to_owned(),
+        format!("/api/admin/jobs/{id}/recover"),
+    ] {
+        assert_eq!(queue.get(&path).await.status, 401);
+        let answer = queue
+            .send(request("GET", &path, &headers, Body::empty()))
+            .await;
+        let seen = answer.json();
+        let job = seen["jobs"].get(0).unwrap_or(&seen["job"]);
+        assert_eq!(
+            (&job["id"], &job["would"]),
+            (&json!(id), &json!("wake")),
+            "{seen}"
+        );
+        assert!(
+            job["because"].as_str().unwrap().contains("has no alarm"),
+            "{seen}"
+        );
+        assert_eq!(
+            seen["jobs"].as_array().map_or(1, Vec::len),
+            1,
+            "the young one is not overdue"
+        );
+    }
+    assert!(!queue.watchers.take_calls().contains(&"wake"));
+    let bad = queue.send(request(
+        "GET",
+        "/api/admin/overdue?cursor=x",
+        &headers,
+        Body::empty(),
+    ));
+    assert_eq!(bad.await.status, 400);
 }
 
 #[tokio::test]

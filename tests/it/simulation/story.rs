@@ -3,15 +3,19 @@
 use edge_queue::testing::runpod::JobPlan;
 use edge_queue::testing::sqlite::DbFault;
 use fastrand::Rng;
-use serde_json::json;
+use serde_json::{json, Value};
 
 #[derive(Debug)]
 pub enum Operation {
     /// A caller creates a job; RunPod will treat it as planned. `polls`: the handler dies.
     Create {
         plan: Box<JobPlan>,
+        faults: Vec<&'static str>,
         keyed: bool,
         polls: Option<usize>,
+        /// How long from now the job may wait for its start, and for its end.
+        start_by_ms: Option<u64>,
+        deadline_ms: Option<u64>,
     },
     /// A caller repeats an earlier create.
     Repeat,
@@ -21,6 +25,15 @@ pub enum Operation {
     /// An alarm rings early, and perhaps its handler dies.
     Ring {
         polls: Option<usize>,
+    },
+    /// An alarm is on its way while callbacks arrive, or a caller cancels.
+    RingAround {
+        polls: usize,
+        cancel: bool,
+    },
+    /// An alarm's handler dies again and again, until the platform drops the alarm.
+    Storm {
+        polls: usize,
     },
     /// A webhook's handler dies.
     WebhooksDie {
@@ -32,10 +45,16 @@ pub enum Operation {
     BlobsFail {
         times: u64,
     },
-    /// The next request to RunPod fails; `taken`: it was carried out all the same.
+    /// The object store does as it was told, and its answers are lost.
+    BlobsForget {
+        times: u64,
+    },
+    /// Requests to RunPod fail; `taken`: they were carried out all the same.
     RunpodFails {
-        fault: serde_json::Value,
+        name: &'static str,
+        fault: Value,
         taken: bool,
+        times: u32,
     },
     /// A watcher loses its alarm for good.
     LoseAlarm,
@@ -44,29 +63,63 @@ pub enum Operation {
     Sweep,
 }
 
+impl Operation {
+    /// As the figures call it, and whether it is a fault.
+    pub fn name(&self) -> (&'static str, bool) {
+        match self {
+            Self::Create { polls: None, .. } => ("create", false),
+            Self::Create { polls: Some(_), .. } => ("create dies", true),
+            Self::Repeat => ("repeat", false),
+            Self::Pass { .. } => ("time passes", false),
+            Self::Ring { polls: None } => ("alarm rings twice", true),
+            Self::Ring { polls: Some(_) } => ("alarm dies", true),
+            Self::RingAround { .. } => ("alarm crosses another", true),
+            Self::Storm { .. } => ("alarm dropped", true),
+            Self::WebhooksDie { .. } => ("callback dies", true),
+            Self::Cancel => ("cancel", false),
+            Self::Retry => ("retry", false),
+            Self::DbFails(DbFault::LostBefore) => ("D1 lost before", true),
+            Self::DbFails(DbFault::LostAfter) => ("D1 lost after", true),
+            Self::DbFails(DbFault::Overloaded) => ("D1 overloaded", true),
+            Self::BlobsFail { .. } => ("R2 failed before", true),
+            Self::BlobsForget { .. } => ("R2 failed after", true),
+            Self::RunpodFails { name, .. } => (name, true),
+            Self::LoseAlarm => ("alarm lost", true),
+            Self::Deaf(_) => ("watchers deaf or not", true),
+            Self::Sweep => ("sweep", false),
+        }
+    }
+}
+
 pub fn next(random: &mut Rng) -> Operation {
     match random.u32(0..100) {
-        0..18 => Operation::Create {
-            plan: Box::new(plan(random)),
-            keyed: random.bool(),
-            polls: (random.u32(0..4) == 0).then(|| random.usize(0..8)),
+        0..19 => create(random),
+        19..24 => Operation::Repeat,
+        24..49 => Operation::Pass { ms: span(random) },
+        49..55 => Operation::Ring {
+            polls: random.bool().then(|| random.usize(0..16)),
         },
-        18..24 => Operation::Repeat,
-        24..50 => Operation::Pass { ms: span(random) },
-        50..60 => Operation::Ring {
-            polls: random.bool().then(|| random.usize(0..12)),
+        55..59 => Operation::RingAround {
+            polls: random.usize(0..16),
+            cancel: random.bool(),
         },
-        60..64 => Operation::WebhooksDie {
+        59..61 => Operation::Storm {
             polls: random.usize(0..8),
         },
-        64..71 => Operation::Cancel,
+        61..65 => Operation::WebhooksDie {
+            polls: random.usize(0..10),
+        },
+        65..71 => Operation::Cancel,
         71..75 => Operation::Retry,
         75..82 => Operation::DbFails(match random.u32(0..3) {
             0 => DbFault::LostBefore,
             1 => DbFault::LostAfter,
             _ => DbFault::Overloaded,
         }),
-        82..86 => Operation::BlobsFail {
+        82..84 => Operation::BlobsFail {
+            times: random.u64(1..3),
+        },
+        84..86 => Operation::BlobsForget {
             times: random.u64(1..3),
         },
         86..92 => runpod_fails(random),
@@ -81,52 +134,143 @@ fn span(random: &mut Rng) -> u64 {
     10_u64.pow(random.u32(1..7)) * random.u64(1..6)
 }
 
-/// A refusal was never carried out; a failure may have been.
-fn runpod_fails(random: &mut Rng) -> Operation {
-    let (fault, may_be_taken) = match random.u32(0..6) {
-        0 => (json!("lost"), true),
-        1 => (json!({"cut": {"bytes": 10}}), true),
-        2 => (json!({"html": {"status": 502}}), true),
-        3 => (json!({"problem": {"status": 500}}), true),
-        4 => (json!("not_sent"), false),
-        _ => (json!({"too_many": {"retry_after": "7"}}), false),
-    };
-    let taken = may_be_taken && random.bool();
-    Operation::RunpodFails { fault, taken }
+fn one_in(random: &mut Rng, n: u32) -> bool {
+    random.u32(0..n) == 0
 }
 
-/// How RunPod treats one job.
-fn plan(random: &mut Rng) -> JobPlan {
-    let outcomes = [
-        json!("base64"),
-        json!("base64"),
-        json!("s3_url"),
-        json!("no_images"),
-        json!("no_output"),
-        json!("node_failed"),
-        json!("worker_lost"),
-        json!("output_error"),
-        json!("canceled"),
-    ];
+/// A refusal was never carried out; a failure may have been.
+fn runpod_fails(random: &mut Rng) -> Operation {
+    let (name, fault, may_be_taken) = match random.u32(0..9) {
+        0 => ("RunPod: answer lost", json!("lost"), true),
+        1 => ("RunPod: answer cut", json!({"cut": {"bytes": 10}}), true),
+        2 => (
+            "RunPod: 502 in HTML",
+            json!({"html": {"status": 502}}),
+            true,
+        ),
+        3 => ("RunPod: 500", json!({"problem": {"status": 500}}), true),
+        4 => ("RunPod: not reached", json!("not_sent"), false),
+        5 => (
+            "RunPod: answer late",
+            json!({"slow": {"delay_ms": 90_000}}),
+            true,
+        ),
+        6 => ("RunPod: 401", json!({"problem": {"status": 401}}), false),
+        7 => ("RunPod: garbage", json!({"problem": {"status": 200}}), true),
+        _ => (
+            "RunPod: 429",
+            json!({"too_many": {"retry_after": "7"}}),
+            false,
+        ),
+    };
+    let taken = may_be_taken && random.bool();
+    let times = if one_in(random, 4) {
+        random.u32(2..30)
+    } else {
+        1
+    };
+    Operation::RunpodFails {
+        name,
+        fault,
+        taken,
+        times,
+    }
+}
+
+/// How a worker ends a job: well, more often than not.
+const OUTCOMES: [&str; 14] = [
+    "no_images",
+    "no_output",
+    "node_failed",
+    "out_of_memory",
+    "worker_lost",
+    "output_error",
+    "canceled",
+    "timed_out",
+    "execution_timeout",
+    "exception",
+    "validation_failed",
+    "simulated_upload",
+    "old_shape",
+    "errors_and_images",
+];
+
+fn create(random: &mut Rng) -> Operation {
+    let mut faults = Vec::new();
+    let outcome = match random.u32(0..10) {
+        0..5 => "base64",
+        5 => "s3_url",
+        _ => OUTCOMES[random.usize(0..OUTCOMES.len())],
+    };
+    if OUTCOMES.contains(&outcome) {
+        faults.push(outcome);
+    }
     let mut plan = json!({
         "queue_ms": span(random) % 100_000,
         "run_ms": span(random) % 300_000 + 1,
-        "outcome": outcomes[random.usize(0..outcomes.len())],
+        "outcome": outcome,
         "webhook": {
             "copies": random.u32(0..3),
             "delay_ms": if random.bool() { 0 } else { span(random) % 1_000_000 },
-            "early_ms": if random.u32(0..5) == 0 { 1_000 } else { 0 },
-            "wrong_id": random.u32(0..12) == 0,
-            "forged": random.u32(0..4) == 0,
         },
-        "late_progress_ms": if random.u32(0..6) == 0 { 20_000 } else { 0 },
-        "status_missing_ms": if random.u32(0..6) == 0 { 30_000 } else { 0 },
     });
-    if random.u32(0..8) == 0 {
-        plan["webhook"]["cut_bytes"] = json!(random.usize(0..200));
+    misbehave(random, &mut plan, &mut faults);
+    let moment = |random: &mut Rng| one_in(random, 6).then(|| span(random) + 1);
+    Operation::Create {
+        plan: Box::new(serde_json::from_value(plan).unwrap()),
+        faults,
+        keyed: random.bool(),
+        polls: one_in(random, 4).then(|| random.usize(0..8)),
+        start_by_ms: moment(random),
+        deadline_ms: moment(random),
     }
-    if random.u32(0..12) == 0 {
-        plan["forget_after_ms"] = json!(span(random));
+}
+
+/// What goes wrong with one job at RunPod, whatever its outcome.
+fn misbehave(random: &mut Rng, plan: &mut Value, faults: &mut Vec<&'static str>) {
+    let webhook = &plan["webhook"];
+    match webhook["copies"].as_u64() {
+        Some(0) => faults.push("callback dropped"),
+        Some(2) => faults.push("callback twice"),
+        _ => {}
     }
-    serde_json::from_value(plan).unwrap()
+    if webhook["delay_ms"] != 0 {
+        faults.push("callback late");
+    }
+    let mut maybe = |n: u32, name: &'static str, path: &str, value: Value| {
+        if one_in(random, n) {
+            faults.push(name);
+            let place = plan.pointer_mut(path).map(|place| *place = value.clone());
+            if place.is_none() {
+                let (parent, key) = path.rsplit_once('/').unwrap();
+                plan.pointer_mut(parent).unwrap()[key] = value;
+            }
+        }
+    };
+    maybe(5, "callback early", "/webhook/early_ms", json!(1_000));
+    maybe(
+        12,
+        "callback of another id",
+        "/webhook/wrong_id",
+        json!(true),
+    );
+    maybe(4, "callback forged", "/webhook/forged", json!(true));
+    maybe(8, "callback cut", "/webhook/cut_bytes", json!(100));
+    maybe(
+        6,
+        "running after the end",
+        "/late_progress_ms",
+        json!(20_000),
+    );
+    maybe(
+        6,
+        "404 after the submit",
+        "/status_missing_ms",
+        json!(30_000),
+    );
+    maybe(12, "run twice", "/runs", json!(2));
+    maybe(20, "stuck in the queue", "/queue_ms", json!(100_000_000));
+    maybe(20, "never stopped", "/overruns", json!(true));
+    maybe(20, "runs for hours", "/run_ms", json!(10_000_000));
+    maybe(12, "forgotten", "/forget_after_ms", json!(20_000));
 }

@@ -14,7 +14,7 @@ const EXECUTION_LIMIT_MS_MIN: u64 = 5_000;
 pub fn lint(contract: &Contract, report: &mut Report) {
     let version: Vec<_> = contract.version.split('.').collect();
     let numbers = version.iter().all(|part| part.parse::<u32>().is_ok());
-    let message = "a version is major.minor.patch";
+    let message = "a version is three numbers, major.minor.patch, such as 1.0.0";
     report.expect(
         version.len() == 3 && numbers,
         "/version",
@@ -37,7 +37,7 @@ pub fn label(label: &Label, path: &str, report: &mut Report) {
             !text.trim().is_empty(),
             &path,
             "empty",
-            "a label has no text",
+            "a text for people is empty; both languages are needed",
         );
     }
 }
@@ -110,7 +110,10 @@ fn derived(contract: &Contract, report: &mut Report) {
             (Some(Kind::Integer(_)), Some(_)) => (true, String::new()),
             _ => (
                 false,
-                "derive from a choice, or with linear from an integer".to_owned(),
+                format!(
+                    "{} must be a choice input, or with linear an integer input",
+                    derived.from
+                ),
             ),
         };
         report.expect(fits, &format!("{path}/from"), "bad_reference", &message);
@@ -134,13 +137,13 @@ fn compositions(contract: &Contract, report: &mut Report) {
             !empty,
             &format!("/compose/{i}"),
             "empty",
-            "nothing is composed",
+            "nothing is composed: give it parts or a baseline",
         );
     }
 }
 
 fn outputs(contract: &Contract, report: &mut Report) {
-    let message = "a template without outputs does nothing";
+    let message = "nothing would come back: list the nodes that save something";
     report.expect(!contract.outputs.is_empty(), "/outputs", "empty", message);
     let mut seen = BTreeSet::new();
     for (i, output) in contract.outputs.iter().enumerate() {

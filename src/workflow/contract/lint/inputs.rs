@@ -44,7 +44,7 @@ pub fn lint(contract: &Contract, report: &mut Report) {
         seeds <= 1,
         "/inputs",
         "duplicate",
-        "a job has one seed, so one seed input",
+        "a job has one seed, so one seed input: give its places to the first",
     );
 }
 
@@ -137,7 +137,7 @@ fn files(kind: &Kind, file: &File, path: &str, report: &mut Report) {
         "bad_limit",
         "size_bytes_max allows no file",
     );
-    let message = "without content types no file can be given";
+    let message = "without content_types no file can be given; name those that the node reads";
     report.expect(!file.content_types.is_empty(), path, "empty", message);
     let family = kind.file().map_or("", |(kind, _)| kind.as_str());
     for (k, content_type) in file.content_types.iter().enumerate() {
@@ -156,7 +156,7 @@ fn defaults(contract: &Contract, input: &Input, path: &str, report: &mut Report)
     let default = input.kind.default_value();
     let from = input.kind.default_from();
     let has_default = default.is_some() || from.is_some() || matches!(input.kind, Kind::Seed(_));
-    let message = "a required input cannot have a default";
+    let message = "a required input cannot have a default: drop one of the two";
     report.expect(
         !(input.required && has_default),
         path,
@@ -199,7 +199,7 @@ fn defaults(contract: &Contract, input: &Input, path: &str, report: &mut Report)
         options.default.is_some(),
         &path,
         "bad_default",
-        "its choice has no default",
+        "the choice that it follows has no default, so it would have none either",
     );
     for choice in &options.choices {
         match choice

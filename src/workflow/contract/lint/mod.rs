@@ -14,6 +14,8 @@ use serde_json::Value;
 
 use super::Contract;
 
+pub use template::MODEL_FILE_ENDS;
+
 /// The most inputs, choices of one input, rules, or places of one value: far above what a form
 /// can show, and it keeps the work per job small.
 pub const ITEMS_MAX: usize = 100;

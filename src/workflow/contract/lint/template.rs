@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::super::super::prompt::is_editor_graph;
 use super::super::{Contract, Protocol};
 use super::{switches, Report};
 
 /// How the names of model files end; ComfyUI lists no others.
-const MODEL_FILE_ENDS: [&str; 5] = [".safetensors", ".sft", ".gguf", ".ckpt", ".pth"];
+pub const MODEL_FILE_ENDS: [&str; 5] = [".safetensors", ".sft", ".gguf", ".ckpt", ".pth"];
 
 pub fn lint(contract: &Contract, template: &Value, report: &mut Report) {
     places(contract, template, report);
@@ -45,7 +46,10 @@ fn places(contract: &Contract, template: &Value, report: &mut Report) {
             let path = format!("{path}/{k}");
             let found = template.pointer(place);
             let fits = found.is_some_and(|value| !value.is_array() && !value.is_object());
-            let message = format!("the template has no plain value at {place}");
+            let message = format!(
+                "the template has no plain value at {place}; a place is /<node id>/inputs/<name> \
+                 where no link stands"
+            );
             report.expect(fits, &path, "bad_place", &message);
             if let Some(owner) = owners.insert(place, name) {
                 report.flaw(
@@ -82,26 +86,30 @@ fn unused(contract: &Contract, report: &mut Report) {
         let switches = contract.rules.iter().any(|rule| rule.when.input() == name);
         let echoes = contract.echo.iter().any(|echo| echo == name);
         let used = !input.to.is_empty() || derives || composes || switches || echoes;
-        let message = format!("{name} is asked for and goes nowhere");
+        let message =
+            format!("{name} is asked for and goes nowhere; give it a place in to, or remove it");
         report.expect(used, &format!("/inputs/{i}"), "bad_place", &message);
     }
 }
 
 /// Whether the template has the shape of an API-format prompt whose links lead somewhere.
 fn nodes(template: &Value, report: &mut Report) -> bool {
+    if is_editor_graph(template) {
+        let message = "this is a workflow as the editor saves it; turn it into a prompt with \
+                       ops convert, or use Export (API)";
+        report.flaw("template:", "bad_template", message);
+        return false;
+    }
     let Some(nodes) = template.as_object().filter(|nodes| !nodes.is_empty()) else {
-        report.flaw(
-            "template:",
-            "bad_template",
-            "an API-format prompt has nodes",
-        );
+        let message = "this is no API-format prompt: an object of nodes by their ids is wanted";
+        report.flaw("template:", "bad_template", message);
         return false;
     };
     let before = report.flaws.len();
     for (id, node) in nodes {
         let (Some(_), Some(inputs)) = (node["class_type"].as_str(), node["inputs"].as_object())
         else {
-            let message = "a node has a class_type and inputs";
+            let message = "this is no node: it needs a class_type and inputs";
             report.flaw(format!("template:/{id}"), "bad_template", message);
             continue;
         };
@@ -110,7 +118,8 @@ fn nodes(template: &Value, report: &mut Report) -> bool {
             let source = link.and_then(Value::as_str);
             if link.is_some() && !source.is_some_and(|source| nodes.contains_key(source)) {
                 let path = format!("template:/{id}/inputs/{name}");
-                report.flaw(path, "bad_template", "the link leads to no node");
+                let message = "the link leads to no node; a link is [\"<node id>\", <slot>]";
+                report.flaw(path, "bad_template", message);
             }
         }
     }
@@ -127,7 +136,7 @@ fn outputs(contract: &Contract, template: &Value, report: &mut Report) {
     for (i, output) in contract.outputs.iter().enumerate() {
         let node = output.node.as_deref().and_then(|id| template.get(id));
         let names = node.is_some_and(|node| node["inputs"]["filename_prefix"].is_string());
-        let message = "an output is a node of the template with a filename_prefix";
+        let message = "an output is a node of the template whose filename_prefix is a text";
         report.expect(
             names,
             &format!("/outputs/{i}/node"),
@@ -137,7 +146,8 @@ fn outputs(contract: &Contract, template: &Value, report: &mut Report) {
     }
     for (id, node) in template.as_object().into_iter().flatten() {
         let saves = node["inputs"].get("filename_prefix").is_some();
-        let message = "the node saves files but is not among the outputs";
+        let message =
+            "the node saves files and is not among the outputs; list it there or remove it";
         let known = !saves || declared.contains(id.as_str());
         report.expect(known, &format!("template:/{id}"), "mismatch", message);
     }
@@ -177,14 +187,14 @@ fn compare(used: &BTreeSet<&str>, declared: &BTreeSet<&str>, path: &str, report:
         report.flaw(
             path,
             "mismatch",
-            format!("the template uses {name}; it is not listed"),
+            format!("the template uses {name}; list it here"),
         );
     }
     for name in declared.difference(used) {
         report.flaw(
             path,
             "mismatch",
-            format!("{name} is listed; the template does not use it"),
+            format!("the template does not use {name}; take it out here"),
         );
     }
 }

@@ -1,58 +1,49 @@
 //! Where and as whom we speak to RunPod.
 
-use thiserror::Error;
+use super::Problem;
 
 /// The job API (docs.runpod.io, Serverless, Send requests). Not `api.runpod.io`, which manages
 /// endpoints and answers 404 here.
 pub const BASE_URL: &str = "https://api.runpod.ai/v2";
 
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum SettingsError {
-    #[error("the base URL of RunPod must be https, or http to this machine, without a query")]
-    BaseUrl,
-    #[error("the RunPod endpoint id is letters, digits, hyphens and underscores")]
-    EndpointId,
-    #[error("the RunPod API key is empty or has characters a header cannot carry")]
-    ApiKey,
-}
-
-impl SettingsError {
-    /// The setting that is wrong, as operators name it.
-    pub const fn setting(&self) -> &'static str {
-        match self {
-            Self::BaseUrl => "RUNPOD_BASE_URL",
-            Self::EndpointId => "RUNPOD_ENDPOINT_ID",
-            Self::ApiKey => "RUNPOD_API_KEY",
-        }
-    }
-}
-
-/// Where and as whom jobs are submitted. Has no `Debug`, so that the key is never printed.
+/// A RunPod endpoint and the key that opens it. Has no `Debug`, so that the key is never printed.
 #[derive(Clone)]
-pub struct Settings {
-    /// [`BASE_URL`], or a mock's.
+pub struct RunpodSettings {
+    /// [`BASE_URL`], or a mock's; without a slash at its end.
     pub base_url: String,
     pub endpoint_id: String,
     pub api_key: String,
 }
 
-impl Settings {
-    pub(super) fn check(mut self) -> Result<Self, SettingsError> {
-        self.base_url
-            .truncate(self.base_url.trim_end_matches('/').len());
-        let word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        let endpoint_id = !self.endpoint_id.is_empty() && self.endpoint_id.chars().all(word);
-        let api_key =
-            !self.api_key.is_empty() && self.api_key.bytes().all(|b| b.is_ascii_graphic());
-        if !is_safe_base(&self.base_url) {
-            Err(SettingsError::BaseUrl)
-        } else if !endpoint_id {
-            Err(SettingsError::EndpointId)
-        } else if api_key {
-            Ok(self)
-        } else {
-            Err(SettingsError::ApiKey)
-        }
+impl RunpodSettings {
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let has_words = |id: &str| !id.is_empty() && id.chars().all(is_word);
+        let fits_header = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+        let checks = [
+            (
+                is_safe_base(&self.base_url),
+                "RUNPOD_BASE_URL",
+                "must be https, or http to this machine, without a query",
+            ),
+            (
+                has_words(&self.endpoint_id),
+                "RUNPOD_ENDPOINT_ID",
+                "must be letters, digits, hyphens and underscores",
+            ),
+            (
+                fits_header(&self.api_key),
+                "RUNPOD_API_KEY",
+                "has characters that a header cannot carry",
+            ),
+        ];
+        let broken = checks.into_iter().filter(|(is_fine, ..)| !is_fine);
+        broken
+            .map(|(_, setting, problem)| Problem {
+                setting,
+                problem: problem.into(),
+            })
+            .collect()
     }
 }
 

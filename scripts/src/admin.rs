@@ -1,0 +1,63 @@
+//! Long work over a deployment's admin API: calls that may be repeated, and a line that moves.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::deployment::{Answer, Call, Deployment};
+
+/// How often a call is repeated that failed on the way or was put off. Every call here may run
+/// twice.
+const REPEATS_MAX: u32 = 3;
+const REPEAT_AFTER: Duration = Duration::from_secs(2);
+
+pub struct Admin<'a>(pub &'a Deployment);
+
+impl Admin<'_> {
+    pub fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.ask(path, || Call::Get)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask(path, || Call::Post(body))
+    }
+
+    /// What the deployment answered, after some patience with the way to it.
+    fn ask<'c>(&self, path: &str, call: impl Fn() -> Call<'c>) -> anyhow::Result<Value> {
+        let mut repeats = 0;
+        loop {
+            match self.0.call(path, call()) {
+                Ok(Answer::Body(body)) => return Ok(body),
+                Ok(Answer::Refused(why)) => bail!("{path}: {why}"),
+                Ok(Answer::NotNow(why)) if repeats == REPEATS_MAX => bail!("{path}: {why}"),
+                Err(error) if repeats == REPEATS_MAX => return Err(error),
+                Ok(Answer::NotNow(_)) | Err(_) => {}
+            }
+            repeats += 1;
+            wait(REPEAT_AFTER);
+        }
+    }
+}
+
+/// The command line is an edge of the world: an operator's call that was put off waits here.
+#[allow(clippy::disallowed_methods)]
+pub fn wait(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A line that moves while pages are read. It goes to standard error, and only to a terminal.
+pub fn progress(what: &'static str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{spinner} {prefix}: {pos} examined, {msg} ({elapsed})");
+    let bar = ProgressBar::new_spinner()
+        .with_prefix(what)
+        .with_message("none found");
+    // The template above is a constant that is understood.
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}

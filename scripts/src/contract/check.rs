@@ -1,0 +1,162 @@
+//! `ops contract check`: every flaw of contracts, built in or on disk.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use edge_queue::workflow::contract::{lint, Contract, Protocol};
+use edge_queue::workflow::prompt::Prompt;
+use edge_queue::workflow::template;
+use edge_queue::workflow::validate::{expect_uploads, validate};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::exit;
+use crate::folder::{self, upload_places, Folder};
+
+/// Tell every flaw of contracts and of the templates they belong to
+#[derive(clap::Args)]
+#[command(after_help = "\
+A contract is named by a template that is built in, or is a folder with contract.json, template.json
+and perhaps schema.json, or a contract.json beside its template.json. Without any, all that are
+built in are checked. With a schema.json the template is also judged as ComfyUI would judge it.
+Each flaw is told with its place: a JSON Pointer into contract.json, or into template.json after
+`template:`. docs/CONTRACT.md lists the codes.
+Exit status: 0 without flaws, 1 with flaws, 2 when something could not be read.
+
+Example:
+  ops contract check text-to-image src/workflow/templates/flux-portrait")]
+pub struct Arguments {
+    /// As JSON: a list of {contract, flaws: [{path, code, message}]}
+    #[arg(long)]
+    json: bool,
+
+    /// Names of templates that are built in, files, folders
+    #[arg(value_name = "NAME|FILE|DIR")]
+    contracts: Vec<String>,
+}
+
+/// What is wrong with one contract.
+#[derive(Serialize)]
+struct Report {
+    contract: String,
+    flaws: Vec<Flaw>,
+}
+
+#[derive(Serialize)]
+pub struct Flaw {
+    path: String,
+    code: String,
+    message: String,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut reports = Vec::new();
+    if arguments.contracts.is_empty() {
+        reports.extend(template::all().map(built_in));
+    }
+    for name in &arguments.contracts {
+        reports.push(match template::find(name) {
+            Some(template) => built_in(template),
+            None => on_disk(name)?,
+        });
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&reports)?);
+    } else {
+        reports.iter().for_each(show);
+    }
+    let is_sound = reports.iter().all(|report| report.flaws.is_empty());
+    Ok(if is_sound {
+        ExitCode::SUCCESS
+    } else {
+        exit::FOUND
+    })
+}
+
+fn built_in(template: &template::Template) -> Report {
+    Report {
+        contract: template.name().to_owned(),
+        flaws: lint(&template.contract, &template.prompt),
+    }
+}
+
+fn on_disk(name: &str) -> anyhow::Result<Report> {
+    let path = Path::new(name);
+    if !path.exists() {
+        let known: Vec<_> = template::names().collect();
+        anyhow::bail!(
+            "{name} is no file or folder, and no template that is built in: there are {}",
+            known.join(", ")
+        );
+    }
+    Ok(Report {
+        contract: name.to_owned(),
+        flaws: flaws(&Folder::read(path)?)?,
+    })
+}
+
+/// Every flaw of a template on disk.
+pub fn flaws(folder: &Folder) -> anyhow::Result<Vec<Flaw>> {
+    let prompt = folder::parse(&folder.template, &folder.path.join(folder::TEMPLATE))?;
+    let contract = match Contract::parse(&folder.contract) {
+        Ok(contract) => contract,
+        Err(error) => return Ok(vec![flaw("", "unreadable", error.to_string())]),
+    };
+    let mut flaws = lint(&contract, &prompt);
+    flaws.extend(faults(folder, &contract, &prompt)?);
+    Ok(flaws)
+}
+
+fn lint(contract: &Contract, prompt: &Value) -> Vec<Flaw> {
+    let flaws = lint::lint(contract, prompt).into_iter();
+    flaws.map(|it| flaw(it.path, it.code, it.message)).collect()
+}
+
+/// What ComfyUI with the folder's node classes would refuse in the template as it stands.
+fn faults(folder: &Folder, contract: &Contract, prompt: &Value) -> anyhow::Result<Vec<Flaw>> {
+    let schema = folder.schema()?;
+    let Some(mut schema) = schema.filter(|_| contract.protocol == Protocol::Comfyui) else {
+        return Ok(Vec::new());
+    };
+    expect_uploads(&mut schema, prompt, upload_places(contract));
+    // What is no prompt at all is a flaw already.
+    let Ok(prompt) = Prompt::from_json(prompt) else {
+        return Ok(Vec::new());
+    };
+    let faults = validate(&prompt, &schema)
+        .violations("template:")
+        .into_iter();
+    Ok(faults
+        .map(|it| flaw(it.path, it.code, it.message))
+        .collect())
+}
+
+fn flaw(path: impl Into<String>, code: &str, message: String) -> Flaw {
+    Flaw {
+        path: path.into(),
+        code: code.to_owned(),
+        message,
+    }
+}
+
+fn show(report: &Report) {
+    let name = &report.contract;
+    if report.flaws.is_empty() {
+        println!("{name}: no flaw");
+        return;
+    }
+    show_flaws(name, &report.flaws);
+}
+
+pub fn show_flaws(name: &str, flaws: &[Flaw]) {
+    let many = if flaws.len() == 1 { "" } else { "s" };
+    println!("{name}: {} flaw{many}", flaws.len());
+    for flaw in flaws {
+        let path = if flaw.path.is_empty() {
+            "/"
+        } else {
+            &flaw.path
+        };
+        println!("  {path}  {}  {}", flaw.code, flaw.message);
+    }
+}

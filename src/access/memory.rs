@@ -1,0 +1,67 @@
+//! What an isolate remembers for a short time, so that it need not ask the database again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::time::UnixMillis;
+
+/// Values by name, each for `keep_ms` at most.
+pub struct Memory<T> {
+    keep_ms: u64,
+    entries_max: usize,
+    entries: Mutex<HashMap<String, (T, UnixMillis)>>,
+}
+
+impl<T: Clone> Memory<T> {
+    pub fn new(keep_ms: u64, entries_max: usize) -> Self {
+        Self {
+            keep_ms,
+            entries_max,
+            entries: Mutex::default(),
+        }
+    }
+
+    pub fn get(&self, name: &str, now: UnixMillis) -> Option<T> {
+        let entries = self.lock();
+        let (value, at) = entries.get(name)?;
+        // A clock that went backwards must not make anything last longer.
+        let is_fresh = *at <= now && now.since_ms(*at) < self.keep_ms;
+        is_fresh.then(|| value.clone())
+    }
+
+    pub fn keep(&self, name: &str, value: T, now: UnixMillis) {
+        let mut entries = self.lock();
+        if entries.len() >= self.entries_max {
+            entries.clear();
+        }
+        entries.insert(name.to_owned(), (value, now));
+    }
+
+    pub fn forget(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (T, UnixMillis)>> {
+        // No step under this lock leaves an entry in parts.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_forgotten_in_time_and_does_not_pile_up() {
+        let memory = Memory::new(30_000, 2);
+        let at = UnixMillis::new;
+        memory.keep("a", 1, at(1_000));
+        assert_eq!(memory.get("a", at(30_999)), Some(1));
+        assert_eq!(memory.get("a", at(31_000)), None);
+        assert_eq!(memory.get("a", at(999)), None, "not before it was learnt");
+        memory.keep("b", 2, at(1_000));
+        memory.keep("c", 3, at(1_000));
+        assert_eq!(memory.get("b", at(1_000)), None);
+        assert_eq!(memory.get("c", at(1_000)), Some(3));
+    }
+}

@@ -1,0 +1,199 @@
+use super::*;
+
+const LIMITS: Limits = Limits {
+    jobs_max: 2,
+    submits_max: 100,
+};
+
+fn at(ms: i64) -> UnixMillis {
+    UnixMillis::new(ms)
+}
+
+fn id(n: u8) -> JobId {
+    JobId::from_bytes([n; 16])
+}
+
+fn ticket(n: u8, caller: &str) -> Ticket {
+    Ticket {
+        job: id(n),
+        caller: CallerId::new(caller),
+        priority: 0,
+        since: at(n.into()),
+        gone_at: at(10_000_000),
+    }
+}
+
+fn is_granted(gate: &mut Gatekeeper, n: u8, caller: &str, now: i64) -> bool {
+    matches!(
+        gate.admit(&ticket(n, caller), at(now)),
+        Admission::Granted { .. }
+    )
+}
+
+fn reason(gate: &mut Gatekeeper, n: u8, now: i64) -> Option<Reason> {
+    match gate.admit(&ticket(n, "a"), at(now)) {
+        Admission::Granted { .. } => None,
+        Admission::Wait { reason, .. } => Some(reason),
+    }
+}
+
+#[test]
+fn a_full_endpoint_lets_the_next_in_line_ask_when_somebody_leaves() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    assert!(is_granted(&mut gate, 1, "a", 0));
+    assert!(is_granted(&mut gate, 2, "a", 0));
+    assert_eq!(reason(&mut gate, 3, 0), Some(Reason::Full));
+    assert_eq!(reason(&mut gate, 4, 0), Some(Reason::Full));
+    assert_eq!(gate.position(id(4)), Some(1));
+    assert_eq!(gate.tell(id(1), Told::Left, at(5)), [id(3)]);
+    // The one behind does not overtake.
+    assert_eq!(reason(&mut gate, 4, 6), Some(Reason::Full));
+    assert!(is_granted(&mut gate, 3, "a", 7));
+}
+
+#[test]
+fn asking_again_takes_no_second_slot() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    for _ in 0..5 {
+        assert!(is_granted(&mut gate, 1, "a", 0));
+    }
+    assert_eq!(gate.standing(at(0)).at_endpoint, 1);
+}
+
+#[test]
+fn the_first_job_of_one_caller_goes_before_the_thousandth_of_another() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    for n in 1..=100 {
+        is_granted(&mut gate, n, "heavy", 0);
+    }
+    is_granted(&mut gate, 101, "light", 1);
+    assert_eq!(gate.position(id(101)), Some(0));
+    assert_eq!(gate.tell(id(1), Told::Left, at(2)), [id(101)]);
+}
+
+#[test]
+fn a_higher_priority_goes_first_whoever_asks() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    for n in 1..=5 {
+        is_granted(&mut gate, n, "a", 0);
+    }
+    let urgent = Ticket {
+        priority: 1,
+        ..ticket(9, "a")
+    };
+    gate.admit(&urgent, at(1));
+    assert_eq!(gate.position(id(9)), Some(0));
+}
+
+#[test]
+fn submits_keep_to_the_window() {
+    let limits = Limits {
+        jobs_max: 100,
+        submits_max: 3,
+    };
+    let mut gate = Gatekeeper::new(limits);
+    for n in 1..=3 {
+        assert!(is_granted(&mut gate, n, "a", 1_000));
+    }
+    let wait = gate.admit(&ticket(4, "a"), at(2_000));
+    let until = at(11_000);
+    assert_eq!(
+        wait,
+        Admission::Wait {
+            until,
+            reason: Reason::TooFast
+        }
+    );
+    assert!(is_granted(&mut gate, 4, "a", 11_000));
+}
+
+#[test]
+fn an_endpoint_that_refuses_is_tried_by_one_job_at_a_time() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    assert!(is_granted(&mut gate, 1, "a", 0));
+    gate.tell(id(1), Told::PutOff(Some(at(30_000))), at(10));
+    assert_eq!(reason(&mut gate, 1, 20), Some(Reason::Refusing));
+    assert_eq!(reason(&mut gate, 2, 29_999), Some(Reason::Refusing));
+    // After that the first in line tries, and nobody beside it.
+    let tried = gate.admit(&ticket(1, "a"), at(30_000));
+    assert_eq!(tried, Admission::Granted { tries: true });
+    assert_eq!(reason(&mut gate, 2, 30_001), Some(Reason::Refusing));
+    assert_eq!(gate.tell(id(1), Told::Taken, at(30_100)), [id(2)]);
+    let next = gate.admit(&ticket(2, "a"), at(30_200));
+    assert_eq!(next, Admission::Granted { tries: false });
+}
+
+#[test]
+fn each_try_that_fails_closes_the_gate_for_longer() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    let mut now = 0;
+    let mut closed = Vec::new();
+    for _ in 0..7 {
+        assert!(is_granted(&mut gate, 1, "a", now));
+        gate.tell(id(1), Told::PutOff(Some(at(now))), at(now));
+        let until = gate.standing(at(now)).closed_until.unwrap().get();
+        closed.push(until - now);
+        now = until;
+    }
+    assert_eq!(
+        closed,
+        [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
+    );
+}
+
+#[test]
+fn single_unknown_submits_do_not_close_the_gate_and_three_in_a_minute_do() {
+    let limits = Limits {
+        jobs_max: 100,
+        ..LIMITS
+    };
+    let mut gate = Gatekeeper::new(limits);
+    for n in 1..=3 {
+        assert!(is_granted(&mut gate, n, "a", i64::from(n) * 100_000));
+        gate.tell(id(n), Told::Unknown, at(i64::from(n) * 100_000));
+    }
+    for n in 4..=5 {
+        assert!(is_granted(&mut gate, n, "a", 300_001));
+        gate.tell(id(n), Told::Unknown, at(300_001));
+    }
+    assert_eq!(reason(&mut gate, 9, 300_002), Some(Reason::Refusing));
+    // They may be at the endpoint: their slots stay taken.
+    assert_eq!(gate.standing(at(300_002)).at_endpoint, 5);
+}
+
+#[test]
+fn a_paused_gate_lets_nobody_through_and_everybody_ask_afterwards() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    gate.refresh(Vec::new(), true, at(0));
+    assert_eq!(reason(&mut gate, 1, 0), Some(Reason::Paused));
+    assert!(gate.may_ask(at(1)).is_empty());
+    gate.refresh(Vec::new(), false, at(2));
+    assert_eq!(gate.may_ask(at(2)), [id(1)]);
+}
+
+#[test]
+fn what_the_database_knows_replaces_what_is_remembered() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    assert!(is_granted(&mut gate, 1, "a", 0));
+    assert!(is_granted(&mut gate, 2, "a", 100_000));
+    // The end of 1 was never told; 2 has not written its attempt down yet.
+    gate.refresh(Vec::new(), false, at(100_001));
+    assert_eq!(gate.standing(at(100_001)).at_endpoint, 1);
+    assert!(is_granted(&mut gate, 3, "a", 100_002));
+}
+
+#[test]
+fn slots_and_places_of_those_who_are_gone_are_given_away() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    for n in 1..=2 {
+        let short = Ticket {
+            gone_at: at(1_000),
+            ..ticket(n, "a")
+        };
+        gate.admit(&short, at(0));
+    }
+    assert_eq!(reason(&mut gate, 3, 0), Some(Reason::Full));
+    let later = at(0).plus_ms(GONE_MS).get();
+    assert!(is_granted(&mut gate, 4, "a", later));
+    assert_eq!(gate.position(id(3)), None);
+}

@@ -1,0 +1,67 @@
+//! `/api/session`: a browser's token.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::auth::{address, bearer};
+use super::error::{ApiError, Code};
+use super::limits;
+use crate::app::App;
+use crate::queue::session::{self, Visitor, CHALLENGE_LENGTH_MAX};
+
+/// Room for the challenge's response and little else.
+const BODY_BYTES_MAX: usize = 4 << 10;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    turnstile_token: Option<String>,
+}
+
+/// `POST /api/session`: a token for a page; with the last one in `Authorization`, of the same
+/// subject.
+pub async fn mint(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Answer, ApiError> {
+    let held = limits::read(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Asked = match held.as_ref() {
+        [] => Asked::default(),
+        bytes => serde_json::from_slice(bytes).map_err(|_| {
+            let message = "nothing, or a JSON object with turnstile_token";
+            ApiError::new(Code::InvalidJson, message)
+        })?,
+    };
+    let challenge = asked.turnstile_token.as_deref();
+    if challenge.is_some_and(|text| text.len() > CHALLENGE_LENGTH_MAX) {
+        let message = "at most 2048 characters, as Turnstile gives them";
+        let path = "/turnstile_token";
+        return Err(ApiError::at(
+            Code::InvalidRequest,
+            path,
+            "too_long",
+            message,
+        ));
+    }
+    let visitor = Visitor {
+        address: &address(&headers),
+        last: bearer(&headers),
+        challenge,
+    };
+    let session = session::mint(&app, visitor).await?;
+    Answer::ok(&json!({
+        "token": session.token,
+        "expires_at": session.expires_at.iso8601(),
+        "expires_at_ms": session.expires_at,
+        "renewable_until": session.renewable_until.iso8601(),
+        "renewable_until_ms": session.renewable_until,
+        "renewed": session.renewed,
+    }))
+}

@@ -1,0 +1,153 @@
+//! Identify: who calls, told by what it shows.
+//!
+//! An API key is read from the database once in [`crate::app::KEY_KEEP_MS`] by each isolate. So a
+//! revoked key may read for as long; it creates nothing from the moment of its revocation, because
+//! the batch that records a job asks for the key again.
+
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+use super::session;
+use super::QueueError;
+use crate::access::{Account, Presented, Rights};
+use crate::app::App;
+use crate::config::Environment;
+use crate::id::CallerId;
+use crate::ports::Rate;
+use crate::store::keys::{self, StoredKey};
+use crate::token::is_session;
+
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub caller: CallerId,
+    pub rights: Rights,
+}
+
+/// Why a caller is nobody.
+#[derive(Debug, Error)]
+pub enum Stranger {
+    /// For the caller to read.
+    #[error("{0}")]
+    Refused(&'static str),
+    #[error("too many requests")]
+    TooMany,
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+const UNKNOWN: Stranger = Stranger::Refused("the key is not known here");
+
+/// Whoever shows `shown`, calling from `address`.
+pub async fn bearer(app: &App, shown: &str, address: &str) -> Result<Identity, Stranger> {
+    if is_operator(app, shown) {
+        return Ok(Identity {
+            caller: CallerId::new("operator"),
+            rights: Rights::operator(),
+        });
+    }
+    if is_session(shown) {
+        let Some(identity) = session::identity(app, shown) else {
+            let message = "the session has ended or is not ours: POST /api/session gives one";
+            return Err(Stranger::Refused(message));
+        };
+        return within(app, Rate::Session, identity).await;
+    }
+    if Presented::is_meant(shown) {
+        // Refused unread: whoever invents keys costs no read.
+        let Some(presented) = Presented::parse(shown) else {
+            let message = "this is no key of ours: a character is missing or wrong";
+            return Err(Stranger::Refused(message));
+        };
+        let key = known_key(app, &presented, address).await?;
+        return within(app, Rate::Key, identity(key)).await;
+    }
+    slow_down(app, address).await?;
+    Err(UNKNOWN)
+}
+
+/// A caller that shows nothing, where nothing is asked for. On one's own machine it is not counted.
+pub async fn anonymous(app: &App, address: &str) -> Result<Identity, Stranger> {
+    if app.config.environment != Environment::Local {
+        slow_down(app, address).await?;
+    }
+    Ok(Identity {
+        caller: CallerId::anonymous(),
+        rights: Rights::open(),
+    })
+}
+
+fn is_operator(app: &App, shown: &str) -> bool {
+    // Hashes have one length, so the comparison does not tell how long the key is.
+    let same = |known: &str| {
+        let (known, given) = (
+            blake3::hash(known.as_bytes()),
+            blake3::hash(shown.as_bytes()),
+        );
+        known.as_bytes().ct_eq(given.as_bytes()).into()
+    };
+    app.config.admin_key.as_deref().is_some_and(same)
+}
+
+async fn known_key(app: &App, presented: &Presented, address: &str) -> Result<StoredKey, Stranger> {
+    let now = app.now();
+    let remembered = app.known_keys.get(&presented.id, now);
+    if let Some(key) = remembered.filter(|key| opens(app, key, presented)) {
+        return Ok(key);
+    }
+    // Also for a key that is known with another secret: it may just have been rotated.
+    slow_down(app, address).await?;
+    let found = keys::find(&*app.db, &presented.id).await;
+    let found = found.map_err(QueueError::from)?;
+    let key = found.filter(|key| opens(app, key, presented));
+    let Some(key) = key else {
+        return Err(UNKNOWN);
+    };
+    app.known_keys.keep(&presented.id, key.clone(), now);
+    Ok(key)
+}
+
+fn opens(app: &App, key: &StoredKey, presented: &Presented) -> bool {
+    let now = app.now();
+    // Both are compared, so that the time does not tell which one was meant.
+    let is_new = presented.is(&key.hash);
+    let is_old = key
+        .old
+        .as_ref()
+        .is_some_and(|old| presented.is(&old.hash) && now < old.until);
+    let is_alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at);
+    (is_new || is_old) && is_alive
+}
+
+fn identity(key: StoredKey) -> Identity {
+    let account = key.limits.any().then(|| Account {
+        name: key.id.clone(),
+        limits: key.limits,
+    });
+    Identity {
+        caller: key.owner,
+        rights: Rights {
+            scopes: key.scopes,
+            public_only: false,
+            key: Some(key.id),
+            account,
+        },
+    }
+}
+
+async fn within(app: &App, rate: Rate, identity: Identity) -> Result<Identity, Stranger> {
+    let who = identity.rights.key.as_deref();
+    let who = who.unwrap_or(identity.caller.as_str());
+    if app.limiter.allow(rate, who).await {
+        Ok(identity)
+    } else {
+        Err(Stranger::TooMany)
+    }
+}
+
+async fn slow_down(app: &App, address: &str) -> Result<(), Stranger> {
+    if app.limiter.allow(Rate::Address, address).await {
+        Ok(())
+    } else {
+        Err(Stranger::TooMany)
+    }
+}

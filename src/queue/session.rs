@@ -1,0 +1,164 @@
+//! Session: what a browser gets instead of a key. Nothing is stored: the token says it all.
+//!
+//! All sessions together may create so many jobs a day, because anybody can have as many sessions
+//! as addresses; each may have a few at a time.
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::identify::Identity;
+use super::QueueError;
+use crate::access::{Account, Limits, Rights, Scope};
+use crate::app::App;
+use crate::id::CallerId;
+use crate::log;
+use crate::ports::{HttpRequest, Method, Rate};
+use crate::time::UnixMillis;
+use crate::token::SessionClaim;
+
+/// A token's life: short, because nothing can revoke it.
+const SESSION_MS: u64 = 3_600_000;
+/// How long after its end a token still proves whose the gallery is.
+pub const RENEWABLE_MS: u64 = 30 * 24 * 3_600_000;
+/// Jobs of one session at a time.
+const LIVE_JOBS_MAX: u32 = 3;
+/// The account that every session's jobs are charged to.
+const ACCOUNT: &str = "sessions";
+
+/// Cloudflare's documentation, Turnstile, Server-side validation.
+const SITEVERIFY: &str = "https://challenges.cloudflare.com/turnstile/v0/siteverify";
+/// Its answer has some two hundred bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
+const TIMEOUT_MS: u32 = 5_000;
+/// Cloudflare's documentation: a token has at most 2,048 characters.
+pub const CHALLENGE_LENGTH_MAX: usize = 2_048;
+
+#[derive(Debug, Error)]
+pub enum NoSession {
+    #[error("this deployment gives no sessions")]
+    Off,
+    #[error("too many sessions")]
+    TooMany,
+    #[error("the challenge was not passed")]
+    Challenge,
+    /// Turnstile cannot be asked.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// What a browser shows to get a token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Visitor<'a> {
+    pub address: &'a str,
+    /// Its last token, which may have ended.
+    pub last: Option<&'a str>,
+    /// What Turnstile's widget gave.
+    pub challenge: Option<&'a str>,
+}
+
+#[derive(Debug)]
+pub struct Session {
+    pub token: String,
+    pub expires_at: UnixMillis,
+    pub renewable_until: UnixMillis,
+    /// The subject is that of the last token.
+    pub renewed: bool,
+}
+
+/// Gives a token: of the last one's subject if that is ours and not too old, else of a new one.
+pub async fn mint(app: &App, visitor: Visitor<'_>) -> Result<Session, NoSession> {
+    if app.config.access.session_jobs_per_day == 0 {
+        return Err(NoSession::Off);
+    }
+    if !app.limiter.allow(Rate::Mint, visitor.address).await {
+        return Err(NoSession::TooMany);
+    }
+    if let Some(secret) = &app.config.access.turnstile_secret {
+        let passed = match visitor.challenge {
+            Some(response) => is_passed(app, secret, response, visitor.address).await?,
+            None => false,
+        };
+        if !passed {
+            return Err(NoSession::Challenge);
+        }
+    }
+    let now = app.now();
+    let last = visitor
+        .last
+        .and_then(|token| app.signer.verify_session(token))
+        .filter(|claim| now < claim.expires_at.plus_ms(RENEWABLE_MS));
+    let expires_at = now.plus_ms(SESSION_MS);
+    let claim = SessionClaim {
+        subject: last.map_or_else(|| app.random(), |claim| claim.subject),
+        expires_at,
+    };
+    Ok(Session {
+        token: app.signer.session(claim),
+        expires_at,
+        renewable_until: expires_at.plus_ms(RENEWABLE_MS),
+        renewed: last.is_some(),
+    })
+}
+
+/// Who shows this token. `None`: nobody, any more.
+pub(super) fn identity(app: &App, token: &str) -> Option<Identity> {
+    let jobs_per_day = app.config.access.session_jobs_per_day;
+    let claim = app.signer.verify_session(token)?;
+    if jobs_per_day == 0 || app.now() >= claim.expires_at {
+        return None;
+    }
+    let subject = u128::from_be_bytes(claim.subject);
+    Some(Identity {
+        caller: CallerId::new(format!("session:{subject:032x}")),
+        rights: Rights {
+            scopes: [Scope::JobsWrite, Scope::JobsRead].into_iter().collect(),
+            public_only: true,
+            key: None,
+            account: Some(Account {
+                name: ACCOUNT.to_owned(),
+                limits: Limits {
+                    jobs_per_minute: None,
+                    jobs_per_day: Some(jobs_per_day),
+                    live_jobs: Some(LIVE_JOBS_MAX),
+                },
+            }),
+        },
+    })
+}
+
+/// Asks Turnstile. A challenge counts once: it tells a second use, too.
+async fn is_passed(
+    app: &App,
+    secret: &str,
+    response: &str,
+    address: &str,
+) -> Result<bool, NoSession> {
+    #[derive(Deserialize)]
+    struct Verdict {
+        success: bool,
+    }
+    let body = serde_json::json!({
+        "secret": secret, "response": response, "remoteip": address,
+    });
+    let asked = HttpRequest {
+        method: Method::Post,
+        url: SITEVERIFY.into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: body.to_string().into(),
+        timeout_ms: TIMEOUT_MS,
+    };
+    let answer = app.outgoing.send(asked, ANSWER_BYTES_MAX).await;
+    let verdict = answer
+        .map_err(|error| error.to_string())
+        .and_then(|answer| {
+            serde_json::from_slice::<Verdict>(&answer.body).map_err(|error| error.to_string())
+        });
+    match verdict {
+        Ok(verdict) => Ok(verdict.success),
+        Err(error) => {
+            // Neither the secret nor the response is in these words.
+            app.log(log::warn("challenge.unanswered").with("error", error));
+            Err(NoSession::Queue(QueueError::Challenge))
+        }
+    }
+}

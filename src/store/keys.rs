@@ -1,0 +1,203 @@
+//! The table `api_keys`: who may call, and how much.
+
+use serde::Deserialize;
+
+use super::{batch, rows, StoreError};
+use crate::access::{Limits, Scopes};
+use crate::id::CallerId;
+use crate::ports::{Db, Statement};
+use crate::time::UnixMillis;
+
+macro_rules! columns {
+    () => {
+        "id, owner, name, hash, old_hash, old_until, scopes, jobs_per_minute, jobs_per_day, \
+         live_jobs, expires_at, created_at, rotated_at, revoked_at"
+    };
+}
+
+pub const CREATE: &str = concat!(
+    "-- keys::create\nINSERT INTO api_keys (",
+    columns!(),
+    ")\nVALUES (?1, ?2, ?3, ?4, NULL, NULL, ?5, ?6, ?7, ?8, ?9, ?10, NULL, NULL)
+ON CONFLICT DO NOTHING"
+);
+
+pub const FIND: &str = concat!(
+    "-- keys::find\nSELECT ",
+    columns!(),
+    " FROM api_keys WHERE id = ?1"
+);
+
+pub const LIST: &str = concat!(
+    "-- keys::list\nSELECT ",
+    columns!(),
+    " FROM api_keys WHERE id > ?1 ORDER BY id LIMIT ?2"
+);
+
+/// The first revocation stands.
+pub const REVOKE: &str = "-- keys::revoke
+UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+
+/// The secret before the last one ends at once: two are good at a time. Twice with one hash is
+/// once.
+pub const ROTATE: &str = "-- keys::rotate
+UPDATE api_keys SET old_hash = hash, old_until = ?3, hash = ?2, rotated_at = ?4
+WHERE id = ?1 AND revoked_at IS NULL AND hash <> ?2";
+
+/// A key as it is stored: nothing here opens anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    pub id: String,
+    pub owner: CallerId,
+    pub name: String,
+    pub hash: String,
+    pub old: Option<OldSecret>,
+    pub scopes: Scopes,
+    pub limits: Limits,
+    pub expires_at: Option<UnixMillis>,
+    pub created_at: UnixMillis,
+    pub rotated_at: Option<UnixMillis>,
+    pub revoked_at: Option<UnixMillis>,
+}
+
+/// The secret before the last rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldSecret {
+    pub hash: String,
+    pub until: UnixMillis,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    owner: CallerId,
+    name: String,
+    hash: String,
+    old_hash: Option<String>,
+    old_until: Option<UnixMillis>,
+    scopes: String,
+    jobs_per_minute: Option<u32>,
+    jobs_per_day: Option<u32>,
+    live_jobs: Option<u32>,
+    expires_at: Option<UnixMillis>,
+    created_at: UnixMillis,
+    rotated_at: Option<UnixMillis>,
+    revoked_at: Option<UnixMillis>,
+}
+
+impl From<Row> for StoredKey {
+    fn from(row: Row) -> Self {
+        let old = row.old_hash.zip(row.old_until);
+        Self {
+            id: row.id,
+            owner: row.owner,
+            name: row.name,
+            hash: row.hash,
+            old: old.map(|(hash, until)| OldSecret { hash, until }),
+            scopes: Scopes::read(&row.scopes),
+            limits: Limits {
+                jobs_per_minute: row.jobs_per_minute,
+                jobs_per_day: row.jobs_per_day,
+                live_jobs: row.live_jobs,
+            },
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+            rotated_at: row.rotated_at,
+            revoked_at: row.revoked_at,
+        }
+    }
+}
+
+/// Records a new key, and answers what stands under its id.
+pub async fn create(db: &dyn Db, key: &StoredKey) -> Result<Option<StoredKey>, StoreError> {
+    let create = Statement {
+        sql: CREATE,
+        params: vec![
+            key.id.as_str().into(),
+            key.owner.as_str().into(),
+            key.name.as_str().into(),
+            key.hash.as_str().into(),
+            key.scopes.text().into(),
+            key.limits.jobs_per_minute.into(),
+            key.limits.jobs_per_day.into(),
+            key.limits.live_jobs.into(),
+            key.expires_at.into(),
+            key.created_at.into(),
+        ],
+    };
+    changed(db, create, &key.id).await
+}
+
+pub async fn find(db: &dyn Db, id: &str) -> Result<Option<StoredKey>, StoreError> {
+    let outcomes = batch(db, vec![by_id(id)]).await?;
+    let found = rows::<Row>(FIND, &outcomes[0])?;
+    Ok(found.into_iter().next().map(Into::into))
+}
+
+/// Keys with ids after `after`, at most `limit`.
+pub async fn list(db: &dyn Db, after: &str, limit: u32) -> Result<Vec<StoredKey>, StoreError> {
+    let list = Statement {
+        sql: LIST,
+        params: vec![after.into(), limit.into()],
+    };
+    let outcomes = batch(db, vec![list]).await?;
+    let found = rows::<Row>(LIST, &outcomes[0])?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// Ends a key, and answers what stands then; twice is the same as once.
+pub async fn revoke(
+    db: &dyn Db,
+    id: &str,
+    now: UnixMillis,
+) -> Result<Option<StoredKey>, StoreError> {
+    let revoke = Statement {
+        sql: REVOKE,
+        params: vec![id.into(), now.into()],
+    };
+    changed(db, revoke, id).await
+}
+
+/// A new secret of a key.
+#[derive(Clone, Debug)]
+pub struct Rotation<'a> {
+    pub id: &'a str,
+    pub hash: &'a str,
+    /// Until when the secret of before is good, too.
+    pub old_until: UnixMillis,
+}
+
+/// Puts a new secret beside the one of before, and answers what stands then.
+pub async fn rotate(
+    db: &dyn Db,
+    rotation: &Rotation<'_>,
+    now: UnixMillis,
+) -> Result<Option<StoredKey>, StoreError> {
+    let rotate = Statement {
+        sql: ROTATE,
+        params: vec![
+            rotation.id.into(),
+            rotation.hash.into(),
+            rotation.old_until.into(),
+            now.into(),
+        ],
+    };
+    changed(db, rotate, rotation.id).await
+}
+
+async fn changed(
+    db: &dyn Db,
+    change: Statement,
+    id: &str,
+) -> Result<Option<StoredKey>, StoreError> {
+    let outcomes = batch(db, vec![change, by_id(id)]).await?;
+    let found = rows::<Row>(FIND, &outcomes[1])?;
+    Ok(found.into_iter().next().map(Into::into))
+}
+
+fn by_id(id: &str) -> Statement {
+    Statement {
+        sql: FIND,
+        params: vec![id.into()],
+    }
+}

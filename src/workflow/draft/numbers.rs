@@ -1,0 +1,201 @@
+//! The numbers that a caller may turn: seed, steps, guidance, strength, frames.
+
+use serde_json::Value;
+
+use super::nodes::{Node, Nodes};
+use super::sketch::{Found, Sketch};
+use crate::workflow::check::{rounded, SEED_MAX};
+use crate::workflow::contract::{Decimal, Kind, SeedSpec, Whole};
+use crate::workflow::python::{to_float, Value as Limit};
+
+/// More steps than this cost a GPU minutes and change nothing to be seen.
+const STEPS_MAX: i64 = 100;
+
+/// Above this pictures burn, whatever the model.
+const GUIDANCE_MAX: f64 = 30.0;
+
+/// A video may become this many times longer than the author's.
+const FRAMES_TIMES_MAX: i64 = 2;
+
+/// How far a number may be from a step, in steps.
+const STEP_TOLERANCE: f64 = 1e-6;
+
+pub fn find(nodes: &Nodes, sketch: &mut Sketch) {
+    frames(nodes, sketch);
+    if nodes.iter().any(|node| runs_in_part(&node)) {
+        sketch.note("the steps are shared between samplers, so they are no input");
+    } else {
+        whole(nodes, sketch, "steps", STEPS_MAX);
+    }
+    decimal(nodes, sketch, ("cfg", "cfg"), GUIDANCE_MAX);
+    decimal(nodes, sketch, ("guidance", "guidance"), GUIDANCE_MAX);
+    if nodes
+        .iter()
+        .any(|node| node.number("denoise").is_some_and(|it| it < 1.0))
+    {
+        decimal(nodes, sketch, ("denoise", "strength"), 1.0);
+    }
+    seed(nodes, sketch);
+}
+
+/// A sampler that leaves some steps to another.
+fn runs_in_part(node: &Node) -> bool {
+    let steps = node.integer("steps").unwrap_or(i64::MAX);
+    let ends = node.integer("end_at_step").is_some_and(|end| end < steps);
+    ends || node.integer("start_at_step").is_some_and(|start| start > 0)
+}
+
+fn seed(nodes: &Nodes, sketch: &mut Sketch) {
+    let is_number = |node: &Node, name: &str| node.inputs.get(name).is_some_and(Value::is_number);
+    let places = nodes.iter().flat_map(|node| {
+        let names = ["seed", "noise_seed"].into_iter();
+        let own = names.filter(move |name| is_number(&node, name));
+        own.map(move |name| node.place(name))
+    });
+    let to: Vec<String> = places.collect();
+    if to.len() > 1 {
+        sketch.note(format!(
+            "{} seeds become one input: a job has one seed",
+            to.len()
+        ));
+    }
+    sketch.add(Found {
+        name: "seed",
+        title: None,
+        required: false,
+        kind: Kind::Seed(SeedSpec {}),
+        to,
+    });
+}
+
+fn frames(nodes: &Nodes, sketch: &mut Sketch) {
+    let counts = |node: &Node| node.class.contains("Video") || nodes.gives(node, "LATENT");
+    let found = nodes.iter().filter(counts);
+    let found: Vec<_> = found
+        .filter_map(|node| Some((node, node.integer("length").filter(|n| *n > 1)?)))
+        .collect();
+    let Some(&(first, value)) = found.first() else {
+        return;
+    };
+    let most = value
+        .saturating_mul(FRAMES_TIMES_MAX)
+        .min(SEED_MAX.cast_signed());
+    let kind = Kind::Integer(range(nodes, &first, ("length", value), (1, most)));
+    let same = found.iter().filter(|(_, other)| *other == value);
+    let to = same.map(|(node, _)| node.place("length")).collect();
+    sketch.add(optional("frames", kind, to));
+}
+
+fn whole(nodes: &Nodes, sketch: &mut Sketch, name: &'static str, most: i64) {
+    let found = nodes.iter();
+    let found: Vec<_> = found
+        .filter_map(|node| Some((node, node.integer(name).filter(|n| *n >= 1)?)))
+        .collect();
+    let Some(&(first, value)) = found.first() else {
+        return;
+    };
+    let kind = Kind::Integer(range(nodes, &first, (name, value), (1, most)));
+    let (same, others): (Vec<_>, Vec<_>) = found.iter().partition(|(_, n)| *n == value);
+    tell_of_others(
+        sketch,
+        name,
+        &others.iter().map(|(node, _)| *node).collect::<Vec<_>>(),
+    );
+    let to = same.iter().map(|(node, _)| node.place(name)).collect();
+    sketch.add(optional(name, kind, to));
+}
+
+fn decimal(nodes: &Nodes, sketch: &mut Sketch, names: (&str, &'static str), most: f64) {
+    let (theirs, ours) = names;
+    let found = nodes.iter();
+    let found: Vec<_> = found
+        .filter_map(|node| Some((node, node.number(theirs)?)))
+        .filter(|(_, value)| (0.0..=most).contains(value))
+        .collect();
+    // With several values a caller turns the one that an author is more likely to have chosen.
+    let chosen = found
+        .iter()
+        .find(|(_, value)| *value < 1.0)
+        .filter(|_| ours == "strength");
+    let Some(&(first, value)) = chosen.or_else(|| found.first()) else {
+        return;
+    };
+    let kind = Kind::Number(decimals(nodes, &first, (theirs, value), most));
+    let near = |other: f64| (other - value).abs() < f64::EPSILON;
+    let (same, others): (Vec<_>, Vec<_>) = found.iter().partition(|(_, other)| near(*other));
+    tell_of_others(
+        sketch,
+        ours,
+        &others.iter().map(|(node, _)| *node).collect::<Vec<_>>(),
+    );
+    let to = same.iter().map(|(node, _)| node.place(theirs)).collect();
+    sketch.add(optional(ours, kind, to));
+}
+
+fn tell_of_others(sketch: &mut Sketch, name: &str, others: &[Node]) {
+    if !others.is_empty() {
+        let ids: Vec<_> = others.iter().map(|node| node.id).collect();
+        let ids = ids.join(", ");
+        sketch.note(format!(
+            "{name} keeps its own value in node {ids}, where it differs"
+        ));
+    }
+}
+
+fn optional(name: &'static str, kind: Kind, to: Vec<String>) -> Found {
+    Found {
+        name,
+        title: None,
+        required: false,
+        kind,
+        to,
+    }
+}
+
+/// The server's range inside ours; the author's value is always in it.
+fn range(
+    nodes: &Nodes,
+    node: &Node,
+    (input, value): (&str, i64),
+    (least, most): (i64, i64),
+) -> Whole {
+    let spec = nodes.spec(node, input);
+    let limit = |limit: Option<&Limit>| match limit {
+        Some(Limit::Int(limit)) => i64::try_from(*limit).ok(),
+        _ => None,
+    };
+    let min = limit(spec.and_then(|spec| spec.min.as_ref()));
+    let max = limit(spec.and_then(|spec| spec.max.as_ref()));
+    let min = min.map_or(least, |min| min.max(least)).min(value);
+    let max = max.map_or(most, |max| max.min(most)).max(value);
+    let step = limit(spec.and_then(|spec| spec.options.get("step")));
+    let fits = |step: &i64| *step > 1 && value.wrapping_sub(min) % step == 0;
+    Whole {
+        min,
+        max,
+        step: step.filter(fits),
+        default: Some(value),
+        default_from: None,
+    }
+}
+
+fn decimals(nodes: &Nodes, node: &Node, (input, value): (&str, f64), most: f64) -> Decimal {
+    let spec = nodes.spec(node, input);
+    let limit = |limit: Option<&Limit>| to_float(limit?).ok().filter(|it| it.is_finite());
+    let min = limit(spec.and_then(|spec| spec.min.as_ref()));
+    let max = limit(spec.and_then(|spec| spec.max.as_ref()));
+    let value = rounded(value);
+    let min = rounded(min.map_or(0.0, |min| min.max(0.0)).min(value));
+    let step = limit(spec.and_then(|spec| spec.options.get("step"))).map(rounded);
+    let fits = |step: &f64| {
+        let steps = (value - min) / step;
+        *step > 0.0 && (steps - steps.round()).abs() < STEP_TOLERANCE
+    };
+    Decimal {
+        min,
+        max: rounded(max.map_or(most, |max| max.min(most)).max(value)),
+        step: step.filter(fits),
+        default: Some(value),
+        default_from: None,
+    }
+}

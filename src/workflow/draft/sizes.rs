@@ -1,0 +1,135 @@
+//! The size: a choice of ratios around the author's own, each with about as many pixels.
+
+use std::collections::BTreeMap;
+
+use super::labels;
+use super::nodes::{Node, Nodes};
+use super::sketch::Sketch;
+use crate::workflow::contract::{Choice, Kind, Label, Options};
+use crate::workflow::python::Value;
+
+/// What latents of every model divide by, where the server does not say more.
+const STEP_PX: u32 = 16;
+
+/// The largest side that is taken for one; ComfyUI's own limit.
+const SIDE_PX_MAX: u32 = 16_384;
+
+/// How far a size may be from a ratio that it is called by.
+const RATIO_TOLERANCE: f64 = 0.03;
+
+/// Wide, high, English, Thai.
+const RATIOS: [(u32, u32, &str, &str); 7] = [
+    (1, 1, "Square", "จัตุรัส"),
+    (16, 9, "Wide", "แนวนอนกว้าง"),
+    (9, 16, "Tall", "แนวตั้งสูง"),
+    (4, 3, "Landscape 4:3", "แนวนอน 4:3"),
+    (3, 4, "Portrait 3:4", "แนวตั้ง 3:4"),
+    (3, 2, "Landscape 3:2", "แนวนอน 3:2"),
+    (2, 3, "Portrait 2:3", "แนวตั้ง 2:3"),
+];
+
+pub fn find(nodes: &Nodes, sketch: &mut Sketch) {
+    let sized: Vec<(Node, [u32; 2])> = nodes
+        .iter()
+        .filter_map(|node| Some((node, size(&node)?)))
+        .collect();
+    let is_canvas = |node: &Node| {
+        node.class.starts_with("Empty")
+            || node.class.contains("ToVideo")
+            || nodes.gives(node, "LATENT")
+    };
+    let Some((canvas, own)) = sized.iter().find(|(node, _)| is_canvas(node)) else {
+        return;
+    };
+    let same = || sized.iter().filter(|(_, size)| size == own);
+    let others = sized
+        .iter()
+        .filter(|(node, size)| is_canvas(node) && size != own);
+    for (node, [width, height]) in others {
+        let id = node.id;
+        sketch.note(format!("node {id} keeps its own size, {width} x {height}"));
+    }
+    sketch.add_choice("ratio", Kind::Choice(choices(*own, step(nodes, canvas))));
+    for side in ["width", "height"] {
+        let places = same().map(|(node, _)| node.place(side)).collect();
+        sketch.add_derived(side, "ratio", places);
+    }
+}
+
+fn size(node: &Node) -> Option<[u32; 2]> {
+    let side = |name| {
+        let side = u32::try_from(node.integer(name)?).ok()?;
+        (1..=SIDE_PX_MAX).contains(&side).then_some(side)
+    };
+    Some([side("width")?, side("height")?])
+}
+
+/// Both sides must divide by it.
+fn step(nodes: &Nodes, canvas: &Node) -> u32 {
+    let step = |side| match nodes.spec(canvas, side)?.options.get("step")? {
+        Value::Int(step) => u32::try_from(*step).ok(),
+        _ => None,
+    };
+    let steps = ["width", "height"].into_iter().filter_map(step);
+    steps
+        .chain([STEP_PX])
+        .max()
+        .unwrap_or(STEP_PX)
+        .min(SIDE_PX_MAX)
+}
+
+fn choices([width, height]: [u32; 2], step: u32) -> Options {
+    let own = f64::from(width) / f64::from(height);
+    let pixels = f64::from(width) * f64::from(height);
+    let distance = |ratio: f64| (own / ratio - 1.0).abs();
+    let ratio = |(wide, high): (u32, u32)| f64::from(wide) / f64::from(high);
+    let nearest = RATIOS
+        .iter()
+        .map(|(wide, high, ..)| (*wide, *high))
+        .filter(|sides| distance(ratio(*sides)) < RATIO_TOLERANCE)
+        .min_by(|a, b| distance(ratio(*a)).total_cmp(&distance(ratio(*b))));
+    let mut choices = Vec::new();
+    if nearest.is_none() {
+        let label = labels::same(&format!("{width} x {height}"));
+        choices.push(choice(format!("{width}x{height}"), label, [width, height]));
+    }
+    for (wide, high, en, th) in RATIOS {
+        let size = if nearest == Some((wide, high)) {
+            [width, height]
+        } else {
+            sized(pixels, ratio((wide, high)), step)
+        };
+        let label = Label {
+            en: en.to_owned(),
+            th: th.to_owned(),
+        };
+        choices.push(choice(format!("{wide}:{high}"), label, size));
+    }
+    let default = nearest.map_or(format!("{width}x{height}"), |(w, h)| format!("{w}:{h}"));
+    Options {
+        default: Some(default),
+        choices,
+    }
+}
+
+/// The sides of a ratio with about this many pixels, on the step.
+fn sized(pixels: f64, ratio: f64, step: u32) -> [u32; 2] {
+    let side = |length: f64| {
+        // At most SIDE_PX_MAX squared went in, so that the root fits by far.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let steps = (length / f64::from(step)).round() as u32;
+        (steps.max(1) * step).min(SIDE_PX_MAX / step * step)
+    };
+    [side((pixels * ratio).sqrt()), side((pixels / ratio).sqrt())]
+}
+
+fn choice(value: String, label: Label, [width, height]: [u32; 2]) -> Choice {
+    let values = [("width", width), ("height", height)];
+    Choice {
+        value,
+        label,
+        phrase: None,
+        needs: None,
+        values: BTreeMap::from(values.map(|(name, side)| (name.to_owned(), side.into()))),
+    }
+}

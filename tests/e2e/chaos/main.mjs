@@ -1,0 +1,19 @@
+// `make chaos`: the long form, with a table of figures. JOBS, KILLS, OUTAGE_S and SEED change it.
+
+import { MUST_BE_ZERO, chaos } from "./chaos.mjs";
+
+const number = (name, otherwise) => Number(process.env[name] ?? otherwise);
+
+const figures = await chaos({
+  jobs: number("JOBS", 300),
+  kills: number("KILLS", 12),
+  outageMs: number("OUTAGE_S", 20) * 1000,
+  settleMs: 180_000,
+  seed: number("SEED", 20_261_121),
+  say: (line) => console.error(`   ${line}`),
+});
+for (const [name, value] of Object.entries(figures)) {
+  const verdict = MUST_BE_ZERO.includes(name) ? (value === 0 ? "  as promised" : "  BROKEN") : "";
+  console.log(`${name.padEnd(24)}${String(value).padStart(12)}${verdict}`);
+}
+process.exitCode = MUST_BE_ZERO.some((name) => figures[name] !== 0) ? 1 : 0;

@@ -1,0 +1,194 @@
+//! What must hold after everything that happens: this is what counts as a failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edge_queue::id::JobId;
+use edge_queue::job::Cause;
+use serde_json::Value;
+
+use super::world::World;
+
+/// The last state seen of a job that was accepted.
+pub struct Seen {
+    /// Everything that a job's end says; `None`: it had not ended.
+    end: Option<String>,
+    round: u64,
+}
+
+impl Seen {
+    pub fn open() -> Self {
+        Self {
+            end: None,
+            round: 1,
+        }
+    }
+}
+
+const TERMINAL: [&str; 4] = ["succeeded", "failed", "canceled", "expired"];
+
+/// No cause is tried more often in one round.
+fn attempts_max() -> u64 {
+    let most = Cause::ALL.iter().map(|cause| cause.attempts_max()).max();
+    u64::from(most.unwrap_or(1))
+}
+
+impl World {
+    /// What must hold at every moment.
+    pub fn check(&mut self) {
+        self.check_submissions();
+        self.check_rows();
+    }
+
+    /// RunPod never took one attempt twice; never has two live ones of a job, unless it lost the
+    /// first itself; and took no more of a round than the classes allow.
+    fn check_submissions(&mut self) {
+        let mut taken: BTreeMap<JobId, (Vec<u32>, u32)> = BTreeMap::new();
+        let runpod = self.queue.runpod.lock().unwrap();
+        for (i, submission) in runpod.submissions(self.queue.now()).iter().enumerate() {
+            // They are only ever added to: a token is verified once.
+            if i == self.claims.len() {
+                let last = submission.webhook.unwrap().rsplit('/').next().unwrap();
+                let claim = self.queue.app.signer.verify_callback(last).unwrap();
+                self.claims.push((claim.job, claim.attempt));
+            }
+            let (job, attempt) = self.claims[i];
+            let (attempts, live) = taken.entry(job).or_default();
+            attempts.push(attempt);
+            *live += u32::from(submission.is_live);
+        }
+        drop(runpod);
+        for (id, (attempts, live)) in taken {
+            let distinct: BTreeSet<&u32> = attempts.iter().collect();
+            let rounds = self.rounds.get(&id).copied().unwrap_or(1);
+            let most = rounds * attempts_max();
+            let once = distinct.len() == attempts.len();
+            let holds = once && live <= 1 && attempts.len() as u64 <= most;
+            assert!(
+                holds,
+                "{}",
+                self.tell(&format!(
+                    "{id}: RunPod took attempts {attempts:?} in {rounds} rounds, {live} live"
+                ))
+            );
+        }
+    }
+
+    fn check_rows(&mut self) {
+        let rows = "SELECT id, status, round, json_array(completed_at, error_json, settle_nonce,
+              execution_ms) AS end FROM jobs";
+        let rows = self.queue.db.query(rows).unwrap();
+        let kept = rows.len() >= self.seen.len();
+        assert!(kept, "{}", self.tell("an accepted job is gone"));
+        for row in rows {
+            let id = JobId::parse(row["id"].as_str().unwrap()).unwrap();
+            let status = row["status"].as_str().unwrap();
+            let round = row["round"].as_u64().unwrap();
+            let ended = TERMINAL.contains(&status);
+            let now = ended.then(|| format!("{status} {}", row["end"]));
+            let before = self.seen.get(&id);
+            let ended_before = before.filter(|seen| seen.round == round && seen.end.is_some());
+            if let Some(before) = ended_before {
+                assert!(
+                    before.end == now,
+                    "{}",
+                    self.tell(&format!(
+                        "{id} had ended as {:?}, became {now:?}",
+                        before.end
+                    ))
+                );
+                continue;
+            }
+            if status == "succeeded" {
+                self.check_downloadable(id);
+            }
+            if let Some(seen) = self.seen.get_mut(&id) {
+                *seen = Seen { end: now, round };
+            }
+            self.rounds.insert(id, round);
+        }
+    }
+
+    /// Every output is there, with its size and its hash.
+    fn check_downloadable(&self, id: JobId) {
+        let sql = format!("SELECT key, size_bytes, hash FROM outputs WHERE job_id = '{id}'");
+        let outputs = self.queue.db.query(&sql).unwrap();
+        let delivered = !outputs.is_empty();
+        assert!(delivered, "{}", self.tell("succeeded without outputs"));
+        for output in outputs {
+            let bytes = self.queue.blobs.bytes(output["key"].as_str().unwrap());
+            let bytes = bytes.unwrap_or_else(|| panic!("{}", self.tell("an output is gone")));
+            let hash = blake3::hash(&bytes).to_hex();
+            let same = output["size_bytes"] == bytes.len() && output["hash"] == hash.as_str();
+            assert!(same, "{}", self.tell("an output is not what its row says"));
+        }
+    }
+
+    /// What must hold when the faults have stopped and a day has passed.
+    pub fn check_the_end(&mut self) {
+        self.check();
+        let open = "SELECT id, status, phase, attempt, provider_id, attempt_ended_at FROM jobs
+            WHERE status NOT IN ('succeeded', 'failed', 'canceled', 'expired')
+               OR (attempt > 0 AND attempt_ended_at IS NULL) OR due_at IS NOT NULL";
+        let open = self.queue.db.query(open).unwrap();
+        let what = format!("never ended: {open:?}");
+        assert!(open.is_empty(), "{}", self.tell(&what));
+        let alarm = self.queue.watchers.next_alarm();
+        assert_eq!(alarm, None, "{}", self.tell("somebody still watches"));
+        self.check_all_downloadable();
+        self.check_finishes();
+        self.check_repeats();
+    }
+
+    fn check_all_downloadable(&self) {
+        let all = "SELECT id FROM jobs WHERE status = 'succeeded'";
+        for row in self.queue.db.query(all).unwrap() {
+            let id = JobId::parse(row["id"].as_str().unwrap()).unwrap();
+            self.check_downloadable(id);
+        }
+    }
+
+    /// At most one settle of a round was told that it had won.
+    fn check_finishes(&self) {
+        let mut finishes: BTreeMap<String, u64> = BTreeMap::new();
+        for line in self.queue.log.lines() {
+            if line.contains("\"job.finished\"") {
+                let line: Value = serde_json::from_str(&line).unwrap();
+                let id = line["job_id"].as_str().unwrap().to_owned();
+                *finishes.entry(id).or_default() += 1;
+            }
+        }
+        for (id, finishes) in finishes {
+            let rounds = JobId::parse(&id).and_then(|id| self.rounds.get(&id).copied());
+            let what = format!("{id} finished {finishes} times in {rounds:?} rounds");
+            assert!(finishes <= rounds.unwrap_or(1), "{}", self.tell(&what));
+        }
+    }
+
+    /// In a job that its caller never retried, each attempt but the last failed for a cause that we
+    /// repeat, and not more often than its class allows.
+    fn check_repeats(&self) {
+        let sql = "SELECT a.job_id, a.n, a.outcome, a.error_json ->> '$.cause' AS cause
+            FROM attempts a JOIN jobs j ON j.id = a.job_id
+            WHERE j.round = 1 ORDER BY a.job_id, a.n";
+        let rows = self.queue.db.query(sql).unwrap();
+        for pair in rows
+            .windows(2)
+            .filter(|pair| pair[0]["job_id"] == pair[1]["job_id"])
+        {
+            let earlier = &pair[0];
+            let before = rows.iter().filter(|row| row["job_id"] == earlier["job_id"]);
+            let tried = before.take_while(|row| row["n"] != earlier["n"]).count() + 1;
+            // One that failed and delivered late has succeeded in the end.
+            let late = earlier["outcome"] == "succeeded";
+            let repeats = |cause: &&Cause| {
+                earlier["cause"] == cause.as_str() && tried < cause.attempts_max() as usize
+            };
+            let allowed = late || Cause::ALL.iter().any(|cause| repeats(&cause));
+            let what = format!(
+                "attempt {} was followed by another: {earlier}",
+                earlier["n"]
+            );
+            assert!(allowed, "{}", self.tell(&what));
+        }
+    }
+}
