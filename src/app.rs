@@ -6,10 +6,12 @@ use crate::access::{Memory, Window};
 use crate::config::{Config, Gpu, RunpodSettings};
 use crate::id::JobId;
 use crate::log::Line;
+use crate::outgoing::Outgoing;
 use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, RateLimiter, Tasks, Watchers};
 use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
+use crate::room::Room;
 use crate::store::keys::StoredKey;
 use crate::store::spending::Standing;
 use crate::time::UnixMillis;
@@ -45,12 +47,17 @@ pub struct App {
     pub db: Arc<dyn Db>,
     pub blobs: Arc<dyn Blobs>,
     pub http: Arc<dyn Http>,
+    /// The same for answers that are wanted whole.
+    pub outgoing: Outgoing,
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
     pub limiter: Arc<dyn RateLimiter>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub tasks: Arc<dyn Tasks>,
     pub log: Arc<dyn Log>,
+    /// Of the isolate that this application lives in.
+    pub room: Room,
     pub providers: Providers,
     /// Keys that were read a moment ago, by id.
     pub known_keys: Memory<StoredKey>,
@@ -77,8 +84,14 @@ impl Providers {
 
 impl App {
     pub fn new(config: Config, ports: Ports) -> Self {
+        let room = Room::default();
+        let outgoing = Outgoing {
+            http: Arc::clone(&ports.http),
+            room: room.clone(),
+        };
         Self {
-            providers: providers(&config.gpu, &ports),
+            providers: providers(&config.gpu, &ports, &outgoing),
+            outgoing,
             signer: Signer::new(&config.token_secrets),
             config,
             db: ports.db,
@@ -92,7 +105,9 @@ impl App {
             known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,
+            tasks: ports.tasks,
             log: ports.log,
+            room,
         }
     }
 
@@ -120,10 +135,10 @@ impl App {
     }
 }
 
-fn providers(gpu: &Gpu, ports: &Ports) -> Providers {
+fn providers(gpu: &Gpu, ports: &Ports, outgoing: &Outgoing) -> Providers {
     let runpod = |settings: &RunpodSettings| -> Arc<dyn Provider> {
-        let (http, clock) = (Arc::clone(&ports.http), Arc::clone(&ports.clock));
-        Arc::new(Runpod::new(settings.clone(), http, clock))
+        let clock = Arc::clone(&ports.clock);
+        Arc::new(Runpod::new(settings.clone(), outgoing.clone(), clock))
     };
     match gpu {
         Gpu::Runpod(settings) => Providers {
@@ -133,7 +148,7 @@ fn providers(gpu: &Gpu, ports: &Ports) -> Providers {
         Gpu::Simulated { beside } => Providers {
             current: Arc::new(Simulated {
                 clock: Arc::clone(&ports.clock),
-                http: Arc::clone(&ports.http),
+                outgoing: outgoing.clone(),
                 tasks: Arc::clone(&ports.tasks),
             }),
             others: beside.iter().map(runpod).collect(),

@@ -9,6 +9,7 @@ pub mod time;
 
 pub mod backoff;
 pub mod id;
+pub mod room;
 
 pub mod media;
 
@@ -28,6 +29,8 @@ pub mod config;
 pub mod log;
 
 // Speaking to neighbours.
+pub mod outgoing;
+
 pub mod providers;
 
 pub mod store;

@@ -1,6 +1,7 @@
 //! What bytes are, told by the bytes themselves: names and declared types are only claims.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +25,11 @@ impl Kind {
             Self::Latent => "latent",
         }
     }
+
+    /// Seen or heard, and so never a text.
+    pub const fn is_played(self) -> bool {
+        matches!(self, Self::Image | Self::Video | Self::Audio)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,38 +43,139 @@ pub struct Media {
     pub height: Option<u32>,
 }
 
-/// Tells what `bytes` are by their magic. `None`: nothing known, and not text either.
-pub fn sniff(bytes: &[u8]) -> Option<Media> {
-    let Some(found) = infer::get(bytes) else {
-        return text(bytes);
-    };
-    let kind = match found.matcher_type() {
-        infer::MatcherType::Image => Kind::Image,
-        infer::MatcherType::Video => Kind::Video,
-        infer::MatcherType::Audio => Kind::Audio,
-        infer::MatcherType::Text => Kind::Text,
-        _ => Kind::File,
-    };
-    if kind == Kind::Text {
-        // HTML and XML are text here, too: nothing that a browser would run in our name.
-        return text(bytes);
+/// From so many first bytes of a file we tell what it is. The size of a JPEG stands behind its
+/// colour profile and its EXIF data, which take a hundred kilobytes and more.
+pub const HEAD_BYTES: usize = 1 << 20;
+
+/// Pillow, which opens the pictures on the worker, refuses larger ones as decompression bombs:
+/// twice its `Image.MAX_IMAGE_PIXELS`. Decoded they take half a gigabyte.
+pub const PIXELS_MAX: u64 = 178_956_970;
+
+/// Names of `infer` that are not the registered ones.
+const RENAMED: [(&str, &str); 3] = [
+    ("audio/x-flac", "audio/flac"),
+    ("audio/x-wav", "audio/wav"),
+    ("audio/m4a", "audio/mp4"),
+];
+
+/// What `infer` does not know, or only in part: where the magic stands, and what it says.
+const ADDED: [(usize, &[u8], Kind, &str, &str); 3] = [
+    // MP4 under the newer of its many brands; `infer` knows the older ones by name.
+    (4, b"ftyp", Kind::Video, "video/mp4", "mp4"),
+    (0, b"glTF", Kind::File, "model/gltf-binary", "glb"),
+    (0, b"\x76\x2f\x31\x01", Kind::Image, "image/x-exr", "exr"),
+];
+
+/// The extensions of the files that jobs take; ComfyUI's loaders look at them.
+const EXTENSIONS: [(&str, &str); 14] = [
+    ("image/png", "png"),
+    ("image/jpeg", "jpg"),
+    ("image/webp", "webp"),
+    ("image/gif", "gif"),
+    ("image/bmp", "bmp"),
+    ("image/tiff", "tif"),
+    ("video/mp4", "mp4"),
+    ("video/webm", "webm"),
+    ("video/quicktime", "mov"),
+    ("audio/mpeg", "mp3"),
+    ("audio/wav", "wav"),
+    ("audio/flac", "flac"),
+    ("audio/ogg", "ogg"),
+    ("audio/mp4", "m4a"),
+];
+
+/// The pictures whose size stands in their first bytes.
+const MEASURED: [&str; 5] = [
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "image/bmp",
+];
+
+/// What makes a picture unusable, whatever it is wanted for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Flaw {
+    #[error("the picture is broken: its header breaks off or tells no size")]
+    BrokenHeader,
+    #[error("the picture is {0} x {1}; more than {PIXELS_MAX} pixels are too many for any worker")]
+    TooManyPixels(u32, u32),
+}
+
+impl Media {
+    pub fn flaw(&self) -> Option<Flaw> {
+        match self.width.zip(self.height) {
+            Some((width, height)) if width == 0 || height == 0 => Some(Flaw::BrokenHeader),
+            Some((width, height)) => {
+                let pixels = u64::from(width) * u64::from(height);
+                (pixels > PIXELS_MAX).then_some(Flaw::TooManyPixels(width, height))
+            }
+            None => MEASURED
+                .contains(&self.content_type)
+                .then_some(Flaw::BrokenHeader),
+        }
     }
-    let size = (kind == Kind::Image)
-        .then(|| imagesize::blob_size(bytes).ok())
+}
+
+/// The extension that a file of this content type goes by.
+pub fn extension(content_type: &str) -> &'static str {
+    let known = EXTENSIONS.iter().find(|(known, _)| *known == content_type);
+    known.map_or("bin", |(_, extension)| extension)
+}
+
+/// Tells what a file is by its first [`HEAD_BYTES`], or by all it has. `None`: nothing known, and
+/// not text either.
+pub fn sniff(head: &[u8]) -> Option<Media> {
+    signature(head).or_else(|| text(head))
+}
+
+/// The same by magic alone, for which some fifty bytes are enough; a size takes more.
+pub fn signature(head: &[u8]) -> Option<Media> {
+    let (kind, content_type, extension) = match infer::get(head) {
+        Some(found) => (
+            kind_of(found.matcher_type())?,
+            found.mime_type(),
+            found.extension(),
+        ),
+        None => added(head)?,
+    };
+    let renamed = RENAMED.iter().find(|(theirs, _)| *theirs == content_type);
+    let content_type = renamed.map_or(content_type, |(_, ours)| ours);
+    let size = MEASURED
+        .contains(&content_type)
+        .then(|| imagesize::blob_size(head).ok())
         .flatten();
-    let pixels = |n: usize| u32::try_from(n).ok();
+    let pixels = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Some(Media {
         kind,
-        content_type: found.mime_type(),
-        extension: found.extension(),
-        width: size.and_then(|size| pixels(size.width)),
-        height: size.and_then(|size| pixels(size.height)),
+        content_type,
+        extension,
+        width: size.map(|size| pixels(size.width)),
+        height: size.map(|size| pixels(size.height)),
     })
 }
 
+fn added(head: &[u8]) -> Option<(Kind, &'static str, &'static str)> {
+    let has = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    let found = ADDED.iter().find(|(at, magic, ..)| has(*at, magic))?;
+    Some((found.2, found.3, found.4))
+}
+
+/// `None`: text is told by what it is not. HTML and XML are text here, too: nothing that a browser
+/// would run in our name.
+fn kind_of(matcher: infer::MatcherType) -> Option<Kind> {
+    match matcher {
+        infer::MatcherType::Image => Some(Kind::Image),
+        infer::MatcherType::Video => Some(Kind::Video),
+        infer::MatcherType::Audio => Some(Kind::Audio),
+        infer::MatcherType::Text => None,
+        _ => Some(Kind::File),
+    }
+}
+
 /// What bytes are that nobody recognises: a file to be kept as it is.
-pub fn unknown(name: Option<&str>) -> Media {
-    let is_latent = name.is_some_and(|name| name.ends_with(".latent"));
+pub fn unknown(name: &str) -> Media {
+    let is_latent = name.ends_with(".latent");
     Media {
         kind: if is_latent { Kind::Latent } else { Kind::File },
         content_type: "application/octet-stream",
@@ -78,13 +185,17 @@ pub fn unknown(name: Option<&str>) -> Media {
     }
 }
 
-fn text(bytes: &[u8]) -> Option<Media> {
-    let is_text = !bytes.is_empty()
-        && std::str::from_utf8(bytes).is_ok_and(|text| {
-            !text
-                .chars()
-                .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        });
+fn text(head: &[u8]) -> Option<Media> {
+    let whole = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // A longer file's head may end inside a character.
+        Err(error) if error.error_len().is_none() && head.len() >= HEAD_BYTES => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).ok()?
+        }
+        Err(_) => return None,
+    };
+    let is_strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    let is_text = !whole.is_empty() && !whole.chars().any(is_strange);
     is_text.then_some(Media {
         kind: Kind::Text,
         content_type: "text/plain; charset=utf-8",
@@ -119,11 +230,72 @@ mod tests {
         check(b"", None);
     }
 
+    /// A PNG's first bytes, saying that it has this size.
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        bytes.extend(width.to_be_bytes());
+        bytes.extend(height.to_be_bytes());
+        bytes.extend([8, 2, 0, 0, 0]);
+        bytes
+    }
+
     #[test]
     fn the_size_of_an_image_is_read_from_its_header() {
-        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
-        png.extend([0, 0, 0, 64, 0, 0, 0, 48, 8, 2, 0, 0, 0]);
-        let media = sniff(&png).unwrap();
+        let media = sniff(&png(64, 48)).unwrap();
         assert_eq!((media.width, media.height), (Some(64), Some(48)));
+        assert_eq!(media.flaw(), None);
+    }
+
+    #[test]
+    fn a_picture_without_a_size_or_with_an_absurd_one_is_flawed() {
+        let check = |bytes: &[u8], expected: Option<Flaw>| {
+            assert_eq!(sniff(bytes).unwrap().flaw(), expected, "{bytes:?}");
+        };
+        check(&png(64, 48)[..20], Some(Flaw::BrokenHeader));
+        check(&png(64, 0), Some(Flaw::BrokenHeader));
+        check(b"\xff\xd8\xff\xe0", Some(Flaw::BrokenHeader));
+        check(b"GIF89a", Some(Flaw::BrokenHeader));
+        let bomb = Flaw::TooManyPixels(60_000, 60_000);
+        check(&png(60_000, 60_000), Some(bomb));
+        check(
+            &png(u32::MAX, u32::MAX),
+            Some(Flaw::TooManyPixels(u32::MAX, u32::MAX)),
+        );
+        check(&png(13_377, 13_377), None);
+        check(b"ID3\x04", None);
+    }
+
+    #[test]
+    fn a_file_goes_by_one_extension_whoever_asks() {
+        for bytes in [
+            b"\x89PNG\r\n\x1a\n".as_slice(),
+            b"\xff\xd8\xff\xe0",
+            b"RIFF\0\0\0\0WEBPVP8 ",
+            b"GIF89a",
+            b"BM\0\0\0\0",
+            b"II*\0",
+            b"\0\0\0\x18ftypiso9",
+            b"\0\0\0\x14ftypqt  \0\0\0\0",
+            b"\x1a\x45\xdf\xa3\x01",
+            b"ID3\x04\0",
+            b"RIFF\0\0\0\0WAVEfmt ",
+            b"fLaC\0",
+            b"OggS\0",
+            b"\0\0\0\x18ftypM4A \0\0",
+        ] {
+            let media = sniff(&[bytes, &[0; 64]].concat()).unwrap();
+            assert_eq!(extension(media.content_type), media.extension, "{bytes:?}");
+        }
+        assert_eq!(extension("application/zip"), "bin");
+    }
+
+    #[test]
+    fn a_long_text_may_be_cut_inside_a_character() {
+        let text = "ป".repeat(HEAD_BYTES);
+        assert_eq!(
+            sniff(&text.as_bytes()[..HEAD_BYTES]).map(|m| m.kind),
+            Some(Kind::Text)
+        );
+        assert_eq!(sniff("ป".as_bytes().split_at(2).0), None);
     }
 }

@@ -64,15 +64,39 @@ pub trait Db: Send + Sync {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DbError>;
 }
 
+/// Why bytes that arrive piece by piece end before their end.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Broken {
+    #[error("the bytes broke off: {0}")]
+    Cut(String),
+    #[error("there are more than {0} bytes")]
+    TooLarge(u64),
+    #[error("the bytes come too slowly")]
+    TooSlow,
+    /// What the sender sends is not what was asked for; the text says why, to the sender.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Bytes that arrive piece by piece, in pieces of any size, empty ones included.
+pub type ByteStream = BoxStream<'static, Result<Bytes, Broken>>;
+
+/// What is said of an object when it is stored: known before its last byte is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobLabel {
+    pub content_type: String,
+    /// The name a download gets.
+    pub name: String,
+    /// blake3 in lower-case hex, where it is known before the first byte is stored.
+    pub hash: Option<String>,
+}
+
 /// What is known of stored bytes without reading them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobMeta {
+    /// As the object store counts them.
     pub size_bytes: u64,
-    pub content_type: String,
-    /// blake3 of the bytes in lower-case hex.
-    pub hash: String,
-    /// The name a download gets.
-    pub name: String,
+    pub label: BlobLabel,
 }
 
 /// Bytes on their way out.
@@ -114,11 +138,28 @@ pub struct BlobPage {
 #[error("the object store failed: {0}")]
 pub struct BlobError(pub String);
 
+/// The largest piece of an object that its writer holds: R2's least part of a multipart upload
+/// (Cloudflare, R2, Limits), because it is memory.
+pub const PART_BYTES: usize = 5 << 20;
+
+/// An object being written. Nobody can read it before it is finished.
+#[async_trait]
+pub trait BlobWriter: Send {
+    /// Takes a piece, of any size. Holds back at most one part of the object.
+    async fn write(&mut self, piece: Bytes) -> Result<(), BlobError>;
+    /// Makes the object readable; answers its size as the object store counts it.
+    async fn finish(self: Box<Self>) -> Result<u64, BlobError>;
+    /// Leaves nothing. Best effort: the object store forgets unfinished objects by itself.
+    async fn abort(self: Box<Self>);
+}
+
 /// R2. Strongly consistent: what was put is there for the next reader.
 #[async_trait]
 pub trait Blobs: Send + Sync {
-    /// `meta.size_bytes` must be the length of `bytes`.
-    async fn put(&self, key: &str, bytes: Bytes, meta: &BlobMeta) -> Result<(), BlobError>;
+    /// Answers the size as the object store counts it.
+    async fn put(&self, key: &str, bytes: Bytes, label: &BlobLabel) -> Result<u64, BlobError>;
+    /// Begins an object whose size is not known yet.
+    async fn begin(&self, key: &str, label: &BlobLabel) -> Result<Box<dyn BlobWriter>, BlobError>;
     async fn head(&self, key: &str) -> Result<Option<BlobMeta>, BlobError>;
     /// A stream for an answer; `meta` describes the whole object, also with a range.
     async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<Option<Blob>, BlobError>;
@@ -147,16 +188,14 @@ pub struct HttpRequest {
     pub body: Bytes,
     /// Covers connecting, the headers and the body.
     pub timeout_ms: u32,
-    /// A longer answer is cut and reported as [`HttpError::TooLarge`].
-    pub answer_bytes_max: usize,
 }
 
-#[derive(Clone, Debug)]
-pub struct HttpResponse {
+/// An answer whose body has yet to arrive.
+pub struct HttpAnswer {
     pub status: u16,
     /// Lower-case names.
     pub headers: BTreeMap<String, String>,
-    pub body: Bytes,
+    pub body: ByteStream,
 }
 
 #[derive(Debug, Error)]
@@ -169,11 +208,15 @@ pub enum HttpError {
     Unknown(String),
     #[error("the answer is longer than {0} bytes")]
     TooLarge(usize),
+    /// Answered, and this isolate holds too much already to take the answer in.
+    #[error("too many large bodies at once")]
+    NoRoom,
 }
 
+/// The runtime's `fetch`. Whole answers are taken in by `outgoing`, which counts what it holds.
 #[async_trait]
 pub trait Http: Send + Sync {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
+    async fn open(&self, request: HttpRequest) -> Result<HttpAnswer, HttpError>;
 }
 
 #[derive(Debug, Error)]

@@ -9,6 +9,7 @@ mod debug;
 mod fetch;
 mod gate;
 mod limiter;
+mod parts;
 mod pieces;
 mod platform;
 mod r2;

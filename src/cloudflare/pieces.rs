@@ -1,14 +1,16 @@
-//! A request's body in pieces of 64 KiB: the runtime's ordinary reader gives 4 KiB, and every piece
+//! A body in pieces of 64 KiB: the runtime's ordinary reader gives 4 KiB, and every piece
 //! crosses the border of Wasm.
 
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use worker::js_sys::{ArrayBuffer, Error, Object, Promise, Reflect, Uint8Array};
 use worker::send::{IntoSendFuture, SendWrapper};
-use worker::wasm_bindgen_futures::JsFuture;
+use worker::wasm_bindgen_futures::{spawn_local, JsFuture};
 use worker::web_sys;
+
+use crate::ports::Broken;
 
 const PIECE_BYTES: u32 = 64 << 10;
 
@@ -20,18 +22,32 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = releaseLock)]
     fn release_lock(this: &Reader) -> Result<(), JsValue>;
 
+    type Aborter;
+    #[wasm_bindgen(method, catch)]
+    fn cancel(this: &Aborter) -> Result<Promise, JsValue>;
+
     type Source;
     #[wasm_bindgen(method, catch, js_name = getReader)]
     fn get_reader(this: &Source, options: &JsValue) -> Result<Reader, JsValue>;
 }
 
-/// Takes the body only when it is first read, and lets go of it when dropped: a body that is
-/// refused unread must stay free for the runtime to drain.
+/// What becomes of a body that is not read to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Of a request: it must stay free for the runtime to drain.
+    Left,
+    /// Of an answer: unread it would hold its connection, of which there are six.
+    Canceled,
+}
+
+/// Takes the body only when it is first read, and lets go of it when dropped.
 struct Pieces {
     source: Source,
     reader: Option<Reader>,
     /// The buffer travels back and forth; it is here between two reads.
     buffer: Option<ArrayBuffer>,
+    rest: Rest,
+    ended: bool,
 }
 
 impl Pieces {
@@ -45,6 +61,7 @@ impl Pieces {
         let read = JsFuture::from(reader.read_at_least(PIECE_BYTES, &view)?).await?;
         let value: Uint8Array = Reflect::get(&read, &"value".into())?.unchecked_into();
         if value.is_undefined() || value.length() == 0 {
+            self.ended = true;
             return Ok(None);
         }
         let bytes = Bytes::from(value.to_vec());
@@ -68,24 +85,52 @@ impl Drop for Pieces {
             // Fails only while a read is under way, and then the body is gone anyway.
             drop(reader.release_lock());
         }
+        if self.rest == Rest::Canceled && !self.ended {
+            let source: &Aborter = self.source.unchecked_ref();
+            if let Ok(canceled) = source.cancel() {
+                // A body that had failed before fails to be canceled, which concerns nobody.
+                spawn_local(async move { drop(JsFuture::from(canceled).await) });
+            }
+        }
     }
 }
 
-/// The body as a stream that ordinary `Send` code can read.
-pub fn stream(
+/// A request's body as a stream that ordinary `Send` code can read.
+pub fn of_request(
     body: &web_sys::ReadableStream,
-) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
+) -> impl Stream<Item = Result<Bytes, Broken>> + Send + 'static {
+    pieces(body, Rest::Left)
+}
+
+/// The same of an answer to us.
+pub fn of_answer(
+    body: &web_sys::ReadableStream,
+) -> impl Stream<Item = Result<Bytes, Broken>> + Send + 'static {
+    pieces(body, Rest::Canceled)
+}
+
+fn pieces(
+    body: &web_sys::ReadableStream,
+    rest: Rest,
+) -> impl Stream<Item = Result<Bytes, Broken>> + Send + 'static {
     let pieces = Pieces {
         source: body.clone().unchecked_into(),
         reader: None,
         buffer: None,
+        rest,
+        ended: false,
     };
     stream::try_unfold(SendWrapper(pieces), |mut pieces| {
         async move {
             let next = pieces.0.next().await;
-            let next = next.map_err(|_| std::io::Error::other("the body broke off"))?;
+            let next = next.map_err(|error| Broken::Cut(said(&error)))?;
             Ok(next.map(|bytes| (bytes, pieces)))
         }
         .into_send()
     })
+}
+
+fn said(error: &JsValue) -> String {
+    let error = error.dyn_ref::<Error>();
+    error.map_or_else(String::new, |error| error.message().into())
 }

@@ -9,8 +9,11 @@ use bytes::Bytes;
 use worker::send::{SendFuture, SendWrapper};
 use worker::{Bucket, HttpMetadata, Object, ObjectBody, Range, ResponseBody, Result};
 
+use super::parts::R2Writer;
 use super::respond::Handle;
-use crate::ports::{Blob, BlobBody, BlobError, BlobMeta, BlobPage, Blobs, ByteRange, Listed};
+use crate::ports::{
+    Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobPage, BlobWriter, Blobs, ByteRange, Listed,
+};
 use crate::time::UnixMillis;
 
 /// R2 deletes at most so many objects in one call.
@@ -24,9 +27,17 @@ impl Blobs for R2 {
         &self,
         key: &str,
         bytes: Bytes,
-        meta: &BlobMeta,
-    ) -> std::result::Result<(), BlobError> {
-        ours(put(&self.0 .0, key, bytes, meta)).await
+        label: &BlobLabel,
+    ) -> std::result::Result<u64, BlobError> {
+        ours(put(&self.0 .0, key, bytes, label)).await
+    }
+
+    async fn begin(
+        &self,
+        key: &str,
+        label: &BlobLabel,
+    ) -> std::result::Result<Box<dyn BlobWriter>, BlobError> {
+        Ok(Box::new(R2Writer::new(&self.0 .0, key, label)?))
     }
 
     async fn head(&self, key: &str) -> std::result::Result<Option<BlobMeta>, BlobError> {
@@ -116,19 +127,23 @@ fn ours<'a, T: 'a>(
     SendFuture::new(async { work.await.map_err(|error| BlobError(error.to_string())) })
 }
 
-async fn put(bucket: &Bucket, key: &str, bytes: Bytes, meta: &BlobMeta) -> Result<()> {
-    let own = [("blake3", &meta.hash), ("name", &meta.name)];
-    let own = own.map(|(name, value)| (name.to_owned(), value.clone()));
+async fn put(bucket: &Bucket, key: &str, bytes: Bytes, label: &BlobLabel) -> Result<u64> {
+    let hash = label
+        .hash
+        .iter()
+        .map(|hash| ("blake3".to_owned(), hash.clone()));
+    let own = hash.chain([("name".to_owned(), label.name.clone())]);
     let put = bucket
         .put(key, Vec::from(bytes))
         .http_metadata(HttpMetadata {
-            content_type: Some(meta.content_type.clone()),
+            content_type: Some(label.content_type.clone()),
             ..HttpMetadata::default()
         });
-    put.custom_metadata(HashMap::from(own))
+    let stored = put
+        .custom_metadata(own.collect::<HashMap<_, _>>())
         .execute()
-        .await
-        .map(drop)
+        .await?;
+    Ok(stored.map_or(0, |object| object.size()))
 }
 
 async fn get(bucket: &Bucket, key: &str, range: Option<ByteRange>) -> Result<Option<Blob>> {
@@ -153,11 +168,12 @@ async fn get(bucket: &Bucket, key: &str, range: Option<ByteRange>) -> Result<Opt
 
 fn meta_of(object: &Object) -> Result<BlobMeta> {
     let own = object.custom_metadata()?;
-    let text = |name: &str| own.get(name).cloned().unwrap_or_default();
     Ok(BlobMeta {
         size_bytes: object.size(),
-        content_type: object.http_metadata().content_type.unwrap_or_default(),
-        hash: text("blake3"),
-        name: text("name"),
+        label: BlobLabel {
+            content_type: object.http_metadata().content_type.unwrap_or_default(),
+            name: own.get("name").cloned().unwrap_or_default(),
+            hash: own.get("blake3").cloned(),
+        },
     })
 }

@@ -70,7 +70,7 @@ async fn body(request: &web_sys::Request, length: Option<usize>) -> worker::Resu
         let buffer = JsFuture::from(request.array_buffer()?).await?;
         return Ok(Uint8Array::new(&buffer).to_vec().into());
     }
-    Ok(Body::from_stream(pieces::stream(&stream)))
+    Ok(Body::from_stream(pieces::of_request(&stream)))
 }
 
 /// One of our responses as the platform's.

@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code};
 use super::fingerprint::fingerprint;
-use super::form;
-use super::limits::{self, Held};
+use super::{form, limits};
 use crate::id::RequestKey;
 use crate::queue::create::{Request, Upload, Work};
+use crate::room::Room;
 use crate::time::UnixMillis;
 use crate::workflow::contract::Input;
 use crate::workflow::template;
@@ -26,8 +26,7 @@ use crate::workflow::violation::Violation;
 const LABELS_MAX: usize = 16;
 const LABEL_KEY_LENGTH_MAX: usize = 40;
 const LABEL_VALUE_BYTES_MAX: usize = 256;
-/// A value takes 32 bytes and more in memory, however short it is in the body. The largest official
-/// workflows hold some ten thousand.
+/// A value takes 32 bytes and more in memory. The largest official workflows hold ten thousand.
 const VALUES_MAX: usize = 300_000;
 /// Either way from normal.
 const PRIORITY_MAX: i64 = 10;
@@ -37,22 +36,26 @@ const INLINE_FILE_LENGTH_MIN: usize = 64;
 
 /// Reads the request, refusing what cannot be read and collecting what breaks a rule.
 ///
-/// The bytes are counted for as long as the answer is not there: keep them until then.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<(Request, Held), ApiError> {
+/// The bytes are counted for as long as they are there: keep them until the answer is.
+pub async fn read(
+    room: &Room,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Request, Bytes), ApiError> {
     let content_type = limits::content_type(headers);
     let is_form = content_type == "multipart/form-data";
     if !is_form && content_type != "application/json" {
         let message = "send application/json, or multipart/form-data with files";
         return Err(ApiError::new(Code::UnsupportedMediaType, message));
     }
-    let held = limits::read(headers, body, limits::CREATE_BYTES_MAX).await?;
+    let held = limits::read(room, headers, body, limits::CREATE_BYTES_MAX).await?;
     let mut reader = Reader::default();
     let fields = if is_form {
-        let form = form::read(headers, held.bytes.clone()).await?;
+        let form = form::read(headers, held.clone()).await?;
         reader.uploads = form.uploads;
         form.fields
     } else {
-        json_object(&held.bytes)?
+        json_object(&held)?
     };
     Ok((reader.request(headers, fields)?, held))
 }

@@ -1,16 +1,22 @@
 //! `multipart/form-data`, so that `curl -F` and a plain HTML form can create a job.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::http::{header, HeaderMap};
+use futures::{stream, StreamExt};
+use multer::{Field, Multipart};
 use serde_json::{Map, Value};
 
 use super::create_body::upload;
 use super::error::{ApiError, Code};
+use super::limits;
+use crate::ports::{Broken, ByteStream};
 use crate::queue::create::Upload;
 use crate::workflow::{check, template};
 
 /// Parts of one form; a contract has fewer inputs.
 const PARTS_MAX: usize = 128;
+
+const ONE_FILE: &str = "a form with exactly one file is wanted here";
 
 /// Fields whose value is JSON by nature.
 const JSON_FIELDS: [&str; 5] = ["inputs", "labels", "workflow", "images", "priority"];
@@ -24,13 +30,8 @@ pub struct Form {
 
 /// Reads a form to its end.
 pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
-    let content_type = headers.get(header::CONTENT_TYPE);
-    let boundary = content_type
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| multer::parse_boundary(value).ok())
-        .ok_or_else(|| broken("the content type names no boundary"))?;
-    let whole = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
-    let mut parts = multer::Multipart::new(whole, boundary);
+    let whole = stream::iter([Ok::<_, std::io::Error>(bytes)]);
+    let mut parts = Multipart::new(whole, boundary(headers)?);
     let mut form = Form::default();
     let mut texts = Vec::new();
     for _ in 0..PARTS_MAX {
@@ -51,6 +52,58 @@ pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
         }
     }
     Err(broken(&format!("the form has more than {PARTS_MAX} parts")))
+}
+
+/// The only file of a form, as it comes. A second one breaks the stream at its end.
+pub async fn only_file(headers: &HeaderMap, body: Body) -> Result<ByteStream, ApiError> {
+    let mut parts = Multipart::new(limits::stream(body), boundary(headers)?);
+    let next = next_file(&mut parts).await;
+    let file = next.map_err(|broken| limits::unreadable(&broken))?;
+    let file = file.ok_or_else(|| broken(ONE_FILE))?;
+    let pieces = stream::try_unfold((parts, file), |(mut parts, mut file)| async move {
+        if let Some(piece) = file.chunk().await.map_err(unread)? {
+            return Ok(Some((piece, (parts, file))));
+        }
+        drop(file);
+        match next_file(&mut parts).await? {
+            Some(_) => Err(Broken::Refused(ONE_FILE.into())),
+            None => Ok(None),
+        }
+    });
+    Ok(pieces.boxed())
+}
+
+async fn next_file(parts: &mut Multipart<'static>) -> Result<Option<Field<'static>>, Broken> {
+    for _ in 0..PARTS_MAX {
+        match parts.next_field().await.map_err(unread)? {
+            None => return Ok(None),
+            Some(part) if part.file_name().is_some() => return Ok(Some(part)),
+            Some(_) => {}
+        }
+    }
+    Err(Broken::Refused("the form has more than 128 parts".into()))
+}
+
+/// A body that broke off, or a form that is none.
+fn unread(error: multer::Error) -> Broken {
+    match error {
+        multer::Error::StreamReadFailed(cause) => match cause.downcast::<Broken>() {
+            Ok(broken) => *broken,
+            Err(cause) => Broken::Cut(cause.to_string()),
+        },
+        multer::Error::IncompleteStream
+        | multer::Error::IncompleteHeaders
+        | multer::Error::IncompleteFieldData { .. } => Broken::Cut(error.to_string()),
+        _ => Broken::Refused(format!("the form cannot be read: {error}")),
+    }
+}
+
+fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| multer::parse_boundary(value).ok())
+        .ok_or_else(|| broken("the content type names no boundary"))
 }
 
 impl Form {

@@ -62,8 +62,8 @@ pub async fn put(
     body: Body,
 ) -> Result<Answer, ApiError> {
     let endpoint = endpoint(&query)?;
-    let held = limits::read(&headers, body, INVENTORY_BYTES_MAX).await?;
-    let Put { stored, changed } = verb::put(&app, endpoint, &held.bytes).await?;
+    let held = limits::read(&app.room, &headers, body, INVENTORY_BYTES_MAX).await?;
+    let Put { stored, changed } = verb::put(&app, endpoint, &held).await?;
     answer(&stored, Some(changed))
 }
 

@@ -19,6 +19,7 @@ use crate::access::{Limits, Scope};
 use crate::app::App;
 use crate::id::CallerId;
 use crate::queue::keys::{self as verbs, NewKey, Rotated, Shown, PAGE_MAX};
+use crate::room::Room;
 use crate::store::keys::StoredKey;
 use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
@@ -92,7 +93,7 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Asked = json_body(&headers, body).await?;
+    let asked: Asked = json_body(&app.room, &headers, body).await?;
     let new = checked(asked, app.now())?;
     shown(&verbs::create(&app, &call, new).await?)
 }
@@ -116,7 +117,7 @@ pub async fn rotate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Rotation = json_body(&headers, body).await?;
+    let asked: Rotation = json_body(&app.room, &headers, body).await?;
     let grace_s = asked.grace_s.unwrap_or(GRACE_S_DEFAULT);
     if grace_s > GRACE_S_MAX {
         let message = "at most 2592000 seconds, 30 days";
@@ -139,9 +140,13 @@ fn shown(made: &Shown) -> Result<Answer, ApiError> {
 }
 
 /// An empty body is an empty object.
-async fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, ApiError> {
-    let held = limits::read(headers, body, BODY_BYTES_MAX).await?;
-    let bytes = match held.bytes.as_ref() {
+async fn json_body<T: DeserializeOwned>(
+    room: &Room,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, ApiError> {
+    let held = limits::read(room, headers, body, BODY_BYTES_MAX).await?;
+    let bytes = match held.as_ref() {
         [] => b"{}",
         bytes => bytes,
     };

@@ -1,71 +1,105 @@
-//! Bodies, bounded before they are read.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Bodies, bounded before they are read and counted while they are held.
 
 use axum::body::{Body, Bytes};
 use axum::http::{header, HeaderMap};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use futures::{StreamExt, TryStreamExt};
 
 use super::error::{ApiError, Code};
+use crate::ports::{Broken, ByteStream};
+use crate::room::Room;
 
-/// A create with its files in base64. RunPod takes 10 MiB in all.
+/// A create with its files in base64. `RunPod` takes 10 MiB in all.
 pub const CREATE_BYTES_MAX: usize = 10 << 20;
-/// One uploaded file.
-pub const INPUT_BYTES_MAX: usize = 10 << 20;
-/// Bodies held at once by this isolate: its 128 MB also hold their parsed and decoded forms.
-const IN_FLIGHT_BYTES_MAX: usize = 48 << 20;
 
-static IN_FLIGHT_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-/// A body with its share of the isolate's memory, given back when dropped.
-pub struct Held {
-    pub bytes: Bytes,
-    reserved: usize,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        IN_FLIGHT_BYTES.fetch_sub(self.reserved, Ordering::Relaxed);
-    }
-}
+/// Read of a body that is not read to its end: enough for what stands at its beginning, and too
+/// little to be counted.
+const BEGINNING_BYTES: usize = 64 << 10;
 
 /// Reads a body of at most `most` bytes; what is too long is refused before it is read, where the
-/// caller says how long it is.
-pub async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Held, ApiError> {
+/// caller says how long it is. The bytes are counted for as long as any slice of them is there.
+pub async fn read(
+    room: &Room,
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+) -> Result<Bytes, ApiError> {
+    let declared = declared_within(headers, most as u64)?;
+    let declared = declared.and_then(|length| usize::try_from(length).ok());
+    let Some(share) = room.take(declared.unwrap_or(most)) else {
+        let message = "too many large requests at once; try again";
+        return Err(ApiError::unavailable(message));
+    };
+    let mut bytes = Vec::with_capacity(declared.unwrap_or(0));
+    let mut pieces = stream(body);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|broken| unreadable(&broken))?;
+        if bytes.len() + piece.len() > most {
+            return Err(too_large(most as u64));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(share.of(bytes))
+}
+
+/// Reads a body that is read in vain if it is too long: its beginning, and whether that is all.
+pub async fn beginning(room: &Room, headers: &HeaderMap, body: Body, most: usize) -> (Bytes, bool) {
+    let declared = declared_within(headers, most as u64).ok();
+    let wanted = declared.map(|length| length.and_then(|length| usize::try_from(length).ok()));
+    let share = wanted.and_then(|length| room.take(length.unwrap_or(most)));
+    let most = share.as_ref().map_or(BEGINNING_BYTES, |_| most);
+    let mut bytes = Vec::new();
+    let mut pieces = stream(body);
+    let is_whole = loop {
+        match pieces.next().await {
+            None => break true,
+            Some(Err(_)) => break false,
+            Some(Ok(piece)) => {
+                let fitting = piece.len().min(most - bytes.len());
+                bytes.extend_from_slice(&piece[..fitting]);
+                if fitting < piece.len() {
+                    break false;
+                }
+            }
+        }
+    };
+    let bytes = match share {
+        Some(share) => share.of(bytes),
+        None => bytes.into(),
+    };
+    (bytes, is_whole)
+}
+
+/// A body as it comes.
+pub fn stream(body: Body) -> ByteStream {
+    let pieces = body.into_data_stream();
+    pieces
+        .map_err(|error| Broken::Cut(error.to_string()))
+        .boxed()
+}
+
+/// The declared length, if any; refused if it is more than `most`.
+pub fn declared_within(headers: &HeaderMap, most: u64) -> Result<Option<u64>, ApiError> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > most) {
         return Err(too_large(most));
     }
-    let reserved = declared.unwrap_or(most);
-    let before = IN_FLIGHT_BYTES.fetch_add(reserved, Ordering::Relaxed);
-    let mut held = Held {
-        bytes: Bytes::new(),
-        reserved,
+    Ok(declared)
+}
+
+/// What a caller is told of a body that did not arrive.
+pub fn unreadable(broken: &Broken) -> ApiError {
+    let message = match broken {
+        Broken::TooLarge(most) => return too_large(*most),
+        Broken::Cut(_) => "the body ended before it was complete",
+        Broken::TooSlow => "the body comes too slowly: less than 1 MiB in 30 s",
+        Broken::Refused(why) => why,
     };
-    if before + reserved > IN_FLIGHT_BYTES_MAX {
-        return Err(ApiError::unavailable(
-            "too many large requests at once; try again",
-        ));
-    }
-    let read = Limited::new(body, most).collect().await;
-    held.bytes = read.map_err(|error| unreadable(&*error, most))?.to_bytes();
-    Ok(held)
+    ApiError::new(Code::InvalidRequest, message)
 }
 
-fn unreadable(error: &(dyn std::error::Error + 'static), most: usize) -> ApiError {
-    if error.is::<LengthLimitError>() {
-        too_large(most)
-    } else {
-        ApiError::new(
-            Code::InvalidRequest,
-            "the body ended before it was complete",
-        )
-    }
-}
-
-fn too_large(most: usize) -> ApiError {
+fn too_large(most: u64) -> ApiError {
     let message = format!("the body is larger than {most} bytes");
     ApiError::new(Code::PayloadTooLarge, message)
 }

@@ -53,8 +53,8 @@ pub async fn tell(
     body: Body,
 ) -> Result<Answer, ApiError> {
     let claim = tell::claim(&app, &token).ok_or_else(nobody)?;
-    let held = limits::read(&headers, body, BODY_BYTES_MAX).await?;
-    let mut told: Told = serde_json::from_slice(&held.bytes).map_err(|error| {
+    let bytes = limits::read(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let mut told: Told = serde_json::from_slice(&bytes).map_err(|error| {
         let message = format!("no progress can be read from the body: {error}");
         ApiError::new(Code::InvalidRequest, message)
     })?;

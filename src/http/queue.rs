@@ -49,7 +49,7 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let (request, _held) = create_body::read(&headers, body).await?;
+    let (request, _held) = create_body::read(&app.room, &headers, body).await?;
     let created = create_verb::create(&app, &call, request).await?;
     let full = view::accepted(&created.record);
     let answer = Answer::ok(&OneJob {

@@ -59,7 +59,7 @@ pub async fn serve(
     }
     let blob = read::result(app, key, None).await?.ok_or_else(nothing)?;
     let response = blob_response(blob.body);
-    Ok(described(response, &blob.meta, blob.meta.size_bytes))
+    Ok(described(response, key, &blob.meta, blob.meta.size_bytes))
 }
 
 async fn with_meta(
@@ -69,23 +69,28 @@ async fn with_meta(
     headers: &HeaderMap,
     meta: BlobMeta,
 ) -> Result<Response, ApiError> {
-    if if_none_match(headers, &etag(&meta)) {
+    if if_none_match(headers, &etag(key)) {
         let response = StatusCode::NOT_MODIFIED.into_response();
-        return Ok(tagged(response, &meta));
+        return Ok(tagged(response, key));
     }
     if method == Method::HEAD {
         let response = Body::empty().into_response();
         let size_bytes = meta.size_bytes;
-        return Ok(described(response, &meta, size_bytes));
+        return Ok(described(response, key, &meta, size_bytes));
     }
-    let Some(range) = asked_range(headers, &meta)? else {
+    let Some(range) = asked_range(headers, key, &meta)? else {
         let blob = read::result(app, key, None).await?.ok_or_else(nothing)?;
-        return Ok(described(blob_response(blob.body), &meta, meta.size_bytes));
+        return Ok(described(
+            blob_response(blob.body),
+            key,
+            &meta,
+            meta.size_bytes,
+        ));
     };
     let blob = read::result(app, key, Some(range))
         .await?
         .ok_or_else(nothing)?;
-    let mut response = described(blob_response(blob.body), &meta, range.length);
+    let mut response = described(blob_response(blob.body), key, &meta, range.length);
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let last = range.offset + range.length - 1;
     let part = format!("bytes {}-{last}/{}", range.offset, meta.size_bytes);
@@ -94,9 +99,13 @@ async fn with_meta(
 }
 
 /// The one range asked for; `None`: none, several, or one of an older version of the bytes.
-fn asked_range(headers: &HeaderMap, meta: &BlobMeta) -> Result<Option<ByteRange>, ApiError> {
+fn asked_range(
+    headers: &HeaderMap,
+    key: &ResultKey,
+    meta: &BlobMeta,
+) -> Result<Option<ByteRange>, ApiError> {
     let if_range = headers.get(header::IF_RANGE);
-    if if_range.is_some_and(|tag| tag.as_bytes() != etag(meta).as_bytes()) {
+    if if_range.is_some_and(|tag| tag.as_bytes() != etag(key).as_bytes()) {
         return Ok(None);
     }
     let Some(text) = headers.get(header::RANGE).and_then(|v| v.to_str().ok()) else {
@@ -125,9 +134,13 @@ fn has_link(app: &App, key: &ResultKey, query: Option<&str>) -> bool {
     proof.is_ok_and(|proof| app.signer.verify_link(&key.key, &proof.0, app.now()))
 }
 
-fn described(response: Response, meta: &BlobMeta, length: u64) -> Response {
-    let mut response = tagged(response, meta);
-    set(&mut response, header::CONTENT_TYPE, &meta.content_type);
+fn described(response: Response, key: &ResultKey, meta: &BlobMeta, length: u64) -> Response {
+    let mut response = tagged(response, key);
+    set(
+        &mut response,
+        header::CONTENT_TYPE,
+        &meta.label.content_type,
+    );
     set(&mut response, header::CONTENT_LENGTH, &length.to_string());
     set(
         &mut response,
@@ -137,8 +150,8 @@ fn described(response: Response, meta: &BlobMeta, length: u64) -> Response {
     response
 }
 
-fn tagged(mut response: Response, meta: &BlobMeta) -> Response {
-    set(&mut response, header::ETAG, &etag(meta));
+fn tagged(mut response: Response, key: &ResultKey) -> Response {
+    set(&mut response, header::ETAG, &etag(key));
     set(&mut response, header::CACHE_CONTROL, CACHE);
     set(&mut response, header::ACCEPT_RANGES, "bytes");
     // Whatever the bytes are, a browser runs nothing of them in our origin.
@@ -150,15 +163,18 @@ fn tagged(mut response: Response, meta: &BlobMeta) -> Response {
     response
 }
 
-fn etag(meta: &BlobMeta) -> String {
-    format!("\"{}\"", meta.hash)
+/// A key is written once: the settle that wrote it is in its name.
+fn etag(key: &ResultKey) -> String {
+    format!("\"{}\"", key.key)
 }
 
 /// Pictures, films and sounds are shown in a page; everything else is only saved.
 fn disposition(meta: &BlobMeta) -> String {
-    let name = &meta.name;
+    let name = &meta.label.name;
     let shown = ["image/", "video/", "audio/"];
-    let is_shown = shown.iter().any(|kind| meta.content_type.starts_with(kind));
+    let is_shown = shown
+        .iter()
+        .any(|kind| meta.label.content_type.starts_with(kind));
     let how = if is_shown { "inline" } else { "attachment" };
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let name: String = name

@@ -31,8 +31,8 @@ pub async fn mint(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let held = limits::read(&headers, body, BODY_BYTES_MAX).await?;
-    let asked: Asked = match held.bytes.as_ref() {
+    let held = limits::read(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Asked = match held.as_ref() {
         [] => Asked::default(),
         bytes => serde_json::from_slice(bytes).map_err(|_| {
             let message = "nothing, or a JSON object with turnstile_token";

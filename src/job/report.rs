@@ -7,8 +7,9 @@ use super::Failure;
 /// One file a provider delivered, not yet fetched or decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputData {
-    /// Base64 text without a data-URI prefix, not decoded yet.
-    Base64(String),
+    /// Base64 text without a data-URI prefix, not decoded yet, perhaps broken into lines. A slice
+    /// of the answer it came in, not a copy: it may be tens of megabytes.
+    Base64(Bytes),
     Url(String),
     /// Bytes as they are; the simulated GPU paints them.
     Inline(Bytes),

@@ -154,5 +154,7 @@ pub trait Provider: Send + Sync {
     /// When to look at an attempt first, if its kind of job usually takes `usual_ms`.
     fn first_look_ms(&self, usual_ms: u64) -> u64;
     /// Reads the body of a callback. `None`: not one of this provider's.
-    fn read_callback(&self, body: &[u8]) -> Option<Callback>;
+    fn read_callback(&self, body: &Bytes) -> Option<Callback>;
+    /// Reads which of its jobs a callback is about from its first bytes, which may be all there is.
+    fn read_callback_id(&self, beginning: &[u8]) -> Option<ProviderId>;
 }

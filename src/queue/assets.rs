@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::intake::Unfit;
 use super::{best_effort, inputs, read, Call, QueueError};
 use crate::app::App;
 use crate::id::{AssetId, AssetPlace, JobId};
@@ -82,16 +83,19 @@ pub async fn upload(
     call: &Call,
     bytes: Bytes,
     name: &str,
-) -> Result<(Asset, bool), QueueError> {
-    let media = media::sniff(&bytes).unwrap_or_else(|| media::unknown(Some(name)));
+) -> Result<Result<(Asset, bool), Unfit>, QueueError> {
+    let media = media::sniff(&bytes).unwrap_or_else(|| media::unknown(name));
     let hash = blake3::hash(&bytes).to_hex().to_string();
     let before = find_hash(app, call, &hash).await?;
     let is_new = before.is_none();
     let asset = match before {
         Some(asset) => asset,
-        None => inputs::store(app, call, bytes, media).await?,
+        None => match inputs::store(app, call, bytes, media).await? {
+            Ok(asset) => asset,
+            Err(unfit) => return Ok(Err(unfit)),
+        },
     };
-    Ok((rename(app, call, asset, name).await?, is_new))
+    Ok(Ok((rename(app, call, asset, name).await?, is_new)))
 }
 
 /// Gives an upload its newest name.

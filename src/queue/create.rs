@@ -20,7 +20,7 @@ use super::{best_effort, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::{JobId, RequestKey};
 use crate::log;
-use crate::ports::{BlobMeta, DbError};
+use crate::ports::{BlobLabel, DbError};
 use crate::store::jobs::{self, Accepted, InputFile, Record, Recorded, Recording};
 use crate::store::StoreError;
 use crate::time::UnixMillis;
@@ -319,13 +319,12 @@ async fn store_files(app: &App, id: JobId, plan: &Plan) -> Result<Vec<InputFile>
         };
         if let Some(bytes) = &file.bytes {
             row.key = format!("{}{i}", inputs_prefix(id));
-            let meta = BlobMeta {
-                size_bytes: row.size_bytes,
+            let label = BlobLabel {
                 content_type: row.content_type.clone(),
-                hash: row.hash.clone(),
                 name: row.name.clone(),
+                hash: Some(row.hash.clone()),
             };
-            let put = app.blobs.put(&row.key, bytes.clone(), &meta).await;
+            let put = app.blobs.put(&row.key, bytes.clone(), &label).await;
             put.map_err(QueueError::from)?;
         }
         files.push(row);
@@ -337,15 +336,15 @@ async fn store_prompt(app: &App, accepted: &Accepted, prompt: &str) -> Result<()
     if !accepted.prompt_in_blob {
         return Ok(());
     }
-    let meta = BlobMeta {
-        size_bytes: prompt.len() as u64,
+    let label = BlobLabel {
         content_type: "application/json".into(),
-        hash: accepted.prompt_hash.clone(),
         name: "prompt.json".into(),
+        hash: Some(accepted.prompt_hash.clone()),
     };
     let bytes = Bytes::copy_from_slice(prompt.as_bytes());
-    let put = app.blobs.put(&prompt_key(accepted.id), bytes, &meta).await;
-    Ok(put.map_err(QueueError::from)?)
+    let put = app.blobs.put(&prompt_key(accepted.id), bytes, &label).await;
+    put.map_err(QueueError::from)?;
+    Ok(())
 }
 
 /// Where a prompt lies that is too large for a row.

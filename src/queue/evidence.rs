@@ -4,7 +4,7 @@ use super::QueueError;
 use crate::app::App;
 use crate::id::JobId;
 use crate::log;
-use crate::ports::BlobMeta;
+use crate::ports::BlobLabel;
 use crate::providers::Evidence;
 
 /// Records shown for one job. A job makes one per failed call; more than this says nothing new.
@@ -16,13 +16,12 @@ pub async fn keep(app: &App, id: JobId, attempt: u32, evidence: &Evidence) {
     let at = evidence.at.get();
     let key = format!("{}{at:015}-{attempt}-{}.json", prefix(id), app.nonce());
     let bytes = serde_json::to_vec(evidence).unwrap_or_default();
-    let meta = BlobMeta {
-        size_bytes: bytes.len() as u64,
+    let label = BlobLabel {
         content_type: "application/json".into(),
-        hash: blake3::hash(&bytes).to_hex().to_string(),
         name: "evidence.json".into(),
+        hash: None,
     };
-    if let Err(error) = app.blobs.put(&key, bytes.into(), &meta).await {
+    if let Err(error) = app.blobs.put(&key, bytes.into(), &label).await {
         let line = log::warn("evidence.lost").job(id);
         app.log(line.with("error", error.to_string()));
     }

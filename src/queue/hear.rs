@@ -6,15 +6,23 @@ use bytes::Bytes;
 use super::settle::{self, News, Settled};
 use super::{best_effort, QueueError};
 use crate::app::App;
+use crate::id::ProviderId;
 use crate::job::{OutputData, Report};
 use crate::log;
-use crate::providers::Callback;
+use crate::providers::Provider;
 use crate::store::jobs::{self, Heard, Record};
 use crate::token::CallbackClaim;
 
 /// A larger body is not read into memory to be settled in the request; the watcher fetches the
 /// result instead.
 pub const INLINE_BYTES_MAX: usize = 4 << 20;
+
+/// What was read of a callback.
+pub enum Told {
+    Whole(Bytes),
+    /// The rest is missing, too large or cut off.
+    Beginning(Bytes),
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -29,13 +37,13 @@ pub fn claim(app: &App, token: &str) -> Option<CallbackClaim> {
     app.signer.verify_callback(token)
 }
 
-/// Takes a callback. `body` is `None` when it was too large to be read. A callback that comes
-/// twice, late, or out of order changes nothing that has been settled.
+/// Takes a callback. One that comes twice, late, or out of order changes nothing that has been
+/// settled.
 pub async fn hear(
     app: &App,
     provider: &str,
     claim: CallbackClaim,
-    body: Option<Bytes>,
+    told: Told,
 ) -> Result<Answer, QueueError> {
     let Some(provider) = app.providers.named(provider) else {
         return Ok(Answer::Unknown);
@@ -46,23 +54,33 @@ pub async fn hear(
     if record.accepted.provider != provider.name() || claim.attempt > record.job.attempts_begun {
         return Ok(Answer::Unknown);
     }
-    let callback = body.and_then(|body| provider.read_callback(&body));
+    let (id, report) = read(&**provider, &told);
     app.log(
         log::info("callback.heard")
             .job(claim.job)
             .with("attempt", claim.attempt)
-            .with("readable", callback.is_some())
-            .maybe(
-                "runpod_id",
-                callback.as_ref().map(|c| c.provider_id.as_str()),
-            ),
+            .with("readable", report.is_some())
+            .maybe("runpod_id", id.as_ref().map(ProviderId::as_str)),
     );
-    let settled = match callback {
-        Some(callback) => take(app, &record, claim, callback).await?,
+    let settled = match id {
+        Some(id) => take(app, &record, claim, (id, report)).await?,
         None => None,
     };
     tell_watcher(app, &record, settled).await;
     Ok(Answer::Taken)
+}
+
+/// Whose end it is, and which, as far as it was told: the watcher can ask for an end, but nobody
+/// can ask for an id.
+fn read(provider: &dyn Provider, told: &Told) -> (Option<ProviderId>, Option<Report>) {
+    let (bytes, callback) = match told {
+        Told::Whole(bytes) => (bytes, provider.read_callback(bytes)),
+        Told::Beginning(bytes) => (bytes, None),
+    };
+    match callback {
+        Some(callback) => (Some(callback.provider_id), Some(callback.report)),
+        None => (provider.read_callback_id(bytes), None),
+    }
 }
 
 /// `None`: the watcher must look for itself.
@@ -70,30 +88,25 @@ async fn take(
     app: &App,
     record: &Record,
     claim: CallbackClaim,
-    callback: Callback,
+    (id, report): (ProviderId, Option<Report>),
 ) -> Result<Option<Settled>, QueueError> {
     let live = record.job.live.as_ref().filter(|a| a.n == claim.attempt);
     let bound = live.and_then(|attempt| attempt.provider_id.as_ref());
-    if bound.is_some_and(|bound| *bound != callback.provider_id) {
-        let stranger = callback.provider_id.as_str();
-        app.log(
-            log::warn("callback.other_id")
-                .job(claim.job)
-                .with("runpod_id", stranger),
-        );
+    if bound.is_some_and(|bound| *bound != id) {
+        let warning = log::warn("callback.other_id").job(claim.job);
+        app.log(warning.with("runpod_id", id.as_str()));
         return Ok(None);
     }
-    if !is_inline(&callback.report) {
+    let Some(report) = report.filter(is_inline) else {
         if live.is_some() && bound.is_none() {
-            let id = &callback.provider_id;
-            jobs::note_provider_id(&*app.db, claim.job, claim.attempt, id).await?;
+            jobs::note_provider_id(&*app.db, claim.job, claim.attempt, &id).await?;
         }
         return Ok(None);
-    }
+    };
     let news = News {
         n: claim.attempt,
-        provider_id: Some(callback.provider_id),
-        report: callback.report,
+        provider_id: Some(id),
+        report,
         heard: Heard::Webhook,
     };
     settle::settle(app, record, news).await.map(Some)

@@ -1,46 +1,96 @@
 //! Inputs: files that callers upload before they use them.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::channel::oneshot;
+use futures::future::{poll_immediate, select, Either};
+use futures::{stream, StreamExt};
+
+use super::intake::{self, Arriving, Place, Unfit};
 use super::{best_effort, Call, QueueError};
 use crate::app::App;
 use crate::log;
 use crate::media::{self, Media};
-use crate::ports::BlobMeta;
+use crate::ports::{BlobLabel, Broken, ByteStream, Tasks};
 use crate::store::assets::{self, Asset};
 
-#[derive(Debug)]
-pub enum Uploaded {
-    Stored(Asset),
-    /// The bytes are of no kind that a job could use.
-    NoMedia,
-}
+/// One file. Cloudflare takes bodies of 100 MB (Workers, Limits, by plan of the zone), the frame
+/// of a form included.
+pub const UPLOAD_BYTES_MAX: u64 = 95 << 20;
+/// A caller who waits holds memory that others could use: in every window so many bytes must come.
+const WINDOW_MS: u64 = 30_000;
+/// Somewhat more than a quarter of a megabit a second.
+const WINDOW_BYTES_MIN: usize = 1 << 20;
 
-/// Stores a file under a random key, then its pointer by content. The same bytes twice are one
-/// asset: the second copy is deleted.
-pub async fn upload(app: &App, call: &Call, bytes: Bytes) -> Result<Uploaded, QueueError> {
-    let Some(media) = media::sniff(&bytes) else {
-        return Ok(Uploaded::NoMedia);
+/// Stores a file under a random key while it arrives, then its pointer by content. The same bytes
+/// twice are one asset: the second copy is deleted.
+pub async fn upload(
+    app: &App,
+    call: &Call,
+    source: ByteStream,
+    size_bytes: Option<u64>,
+) -> Result<Result<Asset, Unfit>, QueueError> {
+    let arriving = Arriving {
+        source: patient(app, source),
+        size_bytes_max: UPLOAD_BYTES_MAX,
+        size_bytes,
     };
-    let stored = store(app, call, bytes, media).await?;
-    Ok(Uploaded::Stored(stored))
+    let media = |head: &[u8]| media::sniff(head).ok_or(Unfit::UnknownKind);
+    keep(app, call, arriving, media).await
 }
 
-/// The same for bytes of which `media` is known.
+/// The same for bytes that are here already, and of which `media` is known.
 pub async fn store(
     app: &App,
     call: &Call,
     bytes: Bytes,
     media: Media,
-) -> Result<Asset, QueueError> {
-    let asset = asset(app, &bytes, &media);
-    let meta = BlobMeta {
-        size_bytes: asset.size_bytes,
-        content_type: asset.content_type.clone(),
-        hash: asset.hash.clone(),
-        name: format!("input.{}", media.extension),
+) -> Result<Result<Asset, Unfit>, QueueError> {
+    let arriving = Arriving {
+        size_bytes: Some(bytes.len() as u64),
+        source: stream::iter([Ok(bytes)]).boxed(),
+        size_bytes_max: UPLOAD_BYTES_MAX,
     };
-    app.blobs.put(&asset.key, bytes, &meta).await?;
+    keep(app, call, arriving, |_: &[u8]| Ok(media)).await
+}
+
+async fn keep(
+    app: &App,
+    call: &Call,
+    arriving: Arriving,
+    media_of: impl Fn(&[u8]) -> Result<Media, Unfit>,
+) -> Result<Result<Asset, Unfit>, QueueError> {
+    let place = |head: &[u8]| {
+        let media = media_of(head)?;
+        if let Some(flaw) = media.flaw() {
+            return Err(flaw.into());
+        }
+        Ok(Place {
+            key: format!("assets/{}", app.mint_job_id()),
+            label: BlobLabel {
+                content_type: media.content_type.to_owned(),
+                name: format!("input.{}", media.extension),
+                hash: None,
+            },
+            media,
+        })
+    };
+    let taken = match intake::take(app, arriving, place).await? {
+        Ok(taken) => taken,
+        Err(unfit) => return Ok(Err(unfit)),
+    };
+    let asset = Asset {
+        hash: taken.hash,
+        key: taken.key,
+        content_type: taken.media.content_type.to_owned(),
+        kind: taken.media.kind,
+        size_bytes: taken.size_bytes,
+        width: taken.media.width,
+        height: taken.media.height,
+        name: None,
+        created_at: app.now(),
+    };
     let standing = assets::put(&*app.db, &call.caller, &asset).await?;
     if standing.key != asset.key {
         best_effort::discard(app, vec![asset.key]).await;
@@ -52,19 +102,68 @@ pub async fn store(
             .with("kind", standing.kind.as_str())
             .with("size_bytes", standing.size_bytes),
     );
-    Ok(standing)
+    Ok(Ok(standing))
 }
 
-fn asset(app: &App, bytes: &Bytes, media: &Media) -> Asset {
-    Asset {
-        hash: blake3::hash(bytes).to_hex().to_string(),
-        key: format!("assets/{}", app.mint_job_id()),
-        content_type: media.content_type.to_owned(),
-        kind: media.kind,
-        size_bytes: bytes.len() as u64,
-        width: media.width,
-        height: media.height,
-        name: None,
-        created_at: app.now(),
+/// The same bytes, which end as [`Broken::TooSlow`] when too few of them come while we wait.
+fn patient(app: &App, source: ByteStream) -> ByteStream {
+    let watched = Watched {
+        source,
+        tasks: Arc::clone(&app.tasks),
+        window: None,
+        came_bytes: 0,
+    };
+    stream::unfold(watched, |mut watched| async {
+        let next = watched.next().await?;
+        Some((next, watched))
+    })
+    .boxed()
+}
+
+struct Watched {
+    source: ByteStream,
+    tasks: Arc<dyn Tasks>,
+    /// Ends with the window; there is none before the first wait.
+    window: Option<oneshot::Receiver<()>>,
+    came_bytes: usize,
+}
+
+impl Watched {
+    async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
+        // What is there already is not late, however long we were busy elsewhere.
+        if let Some(next) = poll_immediate(self.source.next()).await {
+            return self.count(next);
+        }
+        loop {
+            let tasks = &self.tasks;
+            let window = self.window.get_or_insert_with(|| begin_window(&**tasks));
+            match select(self.source.next(), window).await {
+                Either::Left((next, _)) => return self.count(next),
+                Either::Right(_) if self.came_bytes < WINDOW_BYTES_MIN => {
+                    return Some(Err(Broken::TooSlow));
+                }
+                Either::Right(_) => {
+                    self.came_bytes = 0;
+                    self.window = None;
+                }
+            }
+        }
     }
+
+    fn count(&mut self, next: Option<Result<Bytes, Broken>>) -> Option<Result<Bytes, Broken>> {
+        if let Some(Ok(piece)) = &next {
+            self.came_bytes += piece.len();
+        }
+        next
+    }
+}
+
+fn begin_window(tasks: &dyn Tasks) -> oneshot::Receiver<()> {
+    let (end, window) = oneshot::channel();
+    let task = async {
+        // Nobody listens any more when the file has arrived.
+        let _ = end.send(());
+    };
+    tasks.after(WINDOW_MS, Box::pin(task));
+    window
 }

@@ -14,6 +14,7 @@ pub mod health;
 pub mod hear;
 pub mod identify;
 pub mod inputs;
+pub mod intake;
 pub mod inventory;
 pub mod keys;
 pub mod listen;
@@ -54,6 +55,9 @@ pub enum QueueError {
     Gate(#[from] GateError),
     #[error("the challenge could not be verified")]
     Challenge,
+    /// This isolate holds too many large bodies at once.
+    #[error("too many large bodies at once")]
+    NoRoom,
     #[error("{0}")]
     Broken(String),
 }
@@ -66,7 +70,8 @@ impl QueueError {
             | Self::Blob(_)
             | Self::Gate(_)
             | Self::Watcher(_)
-            | Self::Challenge => true,
+            | Self::Challenge
+            | Self::NoRoom => true,
             Self::Store(_) | Self::Broken(_) => false,
         }
     }

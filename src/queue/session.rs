@@ -146,9 +146,8 @@ async fn is_passed(
         headers: vec![("content-type".into(), "application/json".into())],
         body: body.to_string().into(),
         timeout_ms: TIMEOUT_MS,
-        answer_bytes_max: ANSWER_BYTES_MAX,
     };
-    let answer = app.http.send(asked).await;
+    let answer = app.outgoing.send(asked, ANSWER_BYTES_MAX).await;
     let verdict = answer
         .map_err(|error| error.to_string())
         .and_then(|answer| {

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 
 use crate::ports::{
-    Blob, BlobBody, BlobError, BlobMeta, BlobPage, Blobs, ByteRange, Clock, Entropy, Level, Listed,
-    Log, Rate, RateLimiter, Tasks,
+    Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobPage, BlobWriter, Blobs, ByteRange, Clock,
+    Entropy, Level, Listed, Log, Rate, RateLimiter, Tasks, PART_BYTES,
 };
 use crate::time::UnixMillis;
 
@@ -35,52 +35,122 @@ pub(crate) async fn pause() {
     .await;
 }
 
-/// R2 in memory, which can be told to fail.
-pub struct MemoryBlobs {
+/// R2 in memory, which can be told to fail. Clones share it.
+#[derive(Clone)]
+pub struct MemoryBlobs(Arc<Store>);
+
+struct Store {
     clock: Arc<dyn Clock>,
     objects: Mutex<BTreeMap<String, (BlobMeta, Bytes)>>,
     uploads: Mutex<BTreeMap<String, UnixMillis>>,
     failures: AtomicU64,
     lost_answers: AtomicU64,
+    /// Objects that were begun and neither finished nor aborted.
+    unfinished: AtomicU64,
+    /// Bytes that every stored object loses.
+    losses: AtomicU64,
 }
 
 impl MemoryBlobs {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
+        Self(Arc::new(Store {
             clock,
             objects: Mutex::default(),
             uploads: Mutex::default(),
             failures: AtomicU64::default(),
             lost_answers: AtomicU64::default(),
-        }
+            unfinished: AtomicU64::default(),
+            losses: AtomicU64::default(),
+        }))
     }
 
     /// The next `count` calls fail, and nothing is done.
     pub fn fail_next(&self, count: u64) {
-        self.failures.store(count, Ordering::SeqCst);
+        self.0.failures.store(count, Ordering::SeqCst);
+    }
+
+    /// From now on every object is stored without its last bytes.
+    pub fn lose_bytes(&self, count: u64) {
+        self.0.losses.store(count, Ordering::SeqCst);
     }
 
     /// The next `count` puts and deletes are done, and their answers are lost.
     pub fn lose_next_answers(&self, count: u64) {
-        self.lost_answers.store(count, Ordering::SeqCst);
+        self.0.lost_answers.store(count, Ordering::SeqCst);
     }
 
     pub fn keys(&self) -> Vec<String> {
-        lock(&self.objects).keys().cloned().collect()
+        lock(&self.0.objects).keys().cloned().collect()
     }
 
     pub fn bytes(&self, key: &str) -> Option<Bytes> {
-        lock(&self.objects).get(key).map(|(_, bytes)| bytes.clone())
+        let objects = lock(&self.0.objects);
+        objects.get(key).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// Objects that somebody is still writing, or forgot.
+    pub fn unfinished(&self) -> u64 {
+        self.0.unfinished.load(Ordering::SeqCst)
     }
 
     fn turn(&self) -> Result<(), BlobError> {
-        take_one(&self.failures, "told to fail")
+        take_one(&self.0.failures, "told to fail")
     }
 
     /// After an effect.
     async fn answer(&self) -> Result<(), BlobError> {
         pause().await;
-        take_one(&self.lost_answers, "told to lose the answer")
+        take_one(&self.0.lost_answers, "told to lose the answer")
+    }
+
+    fn store(&self, key: &str, mut bytes: Bytes, label: &BlobLabel) -> u64 {
+        let lost = usize::try_from(self.0.losses.load(Ordering::SeqCst)).unwrap_or(usize::MAX);
+        bytes.truncate(bytes.len().saturating_sub(lost));
+        let meta = BlobMeta {
+            size_bytes: bytes.len() as u64,
+            label: label.clone(),
+        };
+        let size_bytes = meta.size_bytes;
+        lock(&self.0.objects).insert(key.to_owned(), (meta, bytes));
+        lock(&self.0.uploads).insert(key.to_owned(), self.0.clock.now());
+        size_bytes
+    }
+}
+
+/// An object of [`MemoryBlobs`] in parts, as R2 wants them.
+struct MemoryWriter {
+    blobs: MemoryBlobs,
+    key: String,
+    label: BlobLabel,
+    bytes: BytesMut,
+}
+
+#[async_trait]
+impl BlobWriter for MemoryWriter {
+    async fn write(&mut self, piece: Bytes) -> Result<(), BlobError> {
+        let parts = self.bytes.len() / PART_BYTES;
+        self.bytes.extend_from_slice(&piece);
+        // A part that is full leaves.
+        if self.bytes.len() / PART_BYTES > parts {
+            self.blobs.turn()?;
+            pause().await;
+        }
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<u64, BlobError> {
+        self.blobs.0.unfinished.fetch_sub(1, Ordering::SeqCst);
+        self.blobs.turn()?;
+        let size_bytes = self
+            .blobs
+            .store(&self.key, self.bytes.freeze(), &self.label);
+        self.blobs.answer().await?;
+        Ok(size_bytes)
+    }
+
+    async fn abort(self: Box<Self>) {
+        self.blobs.0.unfinished.fetch_sub(1, Ordering::SeqCst);
+        pause().await;
     }
 }
 
@@ -95,21 +165,28 @@ fn take_one(failures: &AtomicU64, why: &str) -> Result<(), BlobError> {
 
 #[async_trait]
 impl Blobs for MemoryBlobs {
-    async fn put(&self, key: &str, bytes: Bytes, meta: &BlobMeta) -> Result<(), BlobError> {
+    async fn put(&self, key: &str, bytes: Bytes, label: &BlobLabel) -> Result<u64, BlobError> {
         self.turn()?;
-        assert_eq!(
-            meta.size_bytes,
-            bytes.len() as u64,
-            "{key}: the size is wrong"
-        );
-        lock(&self.objects).insert(key.to_owned(), (meta.clone(), bytes));
-        lock(&self.uploads).insert(key.to_owned(), self.clock.now());
-        self.answer().await
+        let size_bytes = self.store(key, bytes, label);
+        self.answer().await?;
+        Ok(size_bytes)
+    }
+
+    async fn begin(&self, key: &str, label: &BlobLabel) -> Result<Box<dyn BlobWriter>, BlobError> {
+        self.turn()?;
+        self.0.unfinished.fetch_add(1, Ordering::SeqCst);
+        pause().await;
+        Ok(Box::new(MemoryWriter {
+            blobs: self.clone(),
+            key: key.to_owned(),
+            label: label.clone(),
+            bytes: BytesMut::new(),
+        }))
     }
 
     async fn head(&self, key: &str) -> Result<Option<BlobMeta>, BlobError> {
         self.turn()?;
-        Ok(lock(&self.objects).get(key).map(|(meta, _)| meta.clone()))
+        Ok(lock(&self.0.objects).get(key).map(|(meta, _)| meta.clone()))
     }
 
     async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<Option<Blob>, BlobError> {
@@ -122,7 +199,7 @@ impl Blobs for MemoryBlobs {
                 bytes.slice(start..end)
             }
         };
-        Ok(lock(&self.objects).get(key).map(|(meta, bytes)| Blob {
+        Ok(lock(&self.0.objects).get(key).map(|(meta, bytes)| Blob {
             meta: meta.clone(),
             body: BlobBody::Bytes(part(bytes)),
         }))
@@ -136,7 +213,7 @@ impl Blobs for MemoryBlobs {
 
     async fn delete(&self, keys: &[String]) -> Result<(), BlobError> {
         self.turn()?;
-        lock(&self.objects).retain(|key, _| !keys.contains(key));
+        lock(&self.0.objects).retain(|key, _| !keys.contains(key));
         self.answer().await
     }
 
@@ -148,7 +225,7 @@ impl Blobs for MemoryBlobs {
         let keys: Vec<String> = keys.take(limit as usize).collect();
         let is_full = keys.len() == limit as usize;
         let next = keys.last().filter(|_| is_full).cloned();
-        let uploads = lock(&self.uploads);
+        let uploads = lock(&self.0.uploads);
         let listed = |key: String| Listed {
             uploaded_at: uploads.get(&key).copied().unwrap_or_default(),
             key,

@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::http::{header, Request, StatusCode};
 use axum::Router;
 use futures::future::BoxFuture;
+use futures::{stream, StreamExt};
 use serde_json::Value;
 
 use super::answered::answer;
@@ -27,7 +28,7 @@ use crate::app::{App, Ports};
 use crate::config::Config;
 use crate::http::router;
 use crate::id::JobId;
-use crate::ports::{Clock, Http, HttpError, HttpRequest, HttpResponse, Method};
+use crate::ports::{Clock, Http, HttpAnswer, HttpError, HttpRequest, Method};
 use crate::queue::advance::{on_alarm, Next};
 use crate::time::UnixMillis;
 
@@ -332,12 +333,12 @@ struct Wire {
 
 #[async_trait]
 impl Http for Wire {
-    async fn send(&self, asked: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn open(&self, asked: HttpRequest) -> Result<HttpAnswer, HttpError> {
         if asked.url.starts_with(turnstile::HOST) {
             return turnstile::siteverify(&asked);
         }
         let Some(path) = asked.url.strip_prefix(PUBLIC_URL) else {
-            return self.runpod.send(asked).await;
+            return self.runpod.open(asked).await;
         };
         let router = self.queue.get().cloned().unwrap_or_default();
         let method = match asked.method {
@@ -346,10 +347,10 @@ impl Http for Wire {
         };
         let headers = [(header::CONTENT_TYPE.as_str(), "application/json")];
         let answered = answer(router, request(method, path, &headers, asked.body.into())).await;
-        Ok(HttpResponse {
+        Ok(HttpAnswer {
             status: answered.status.as_u16(),
             headers: std::collections::BTreeMap::new(),
-            body: answered.bytes,
+            body: stream::iter([Ok(answered.bytes)]).boxed(),
         })
     }
 }

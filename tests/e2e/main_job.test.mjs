@@ -83,7 +83,7 @@ test("a_result_is_served_as_a_file_in_whole_and_in_part", async () => {
   const job = await product.succeeded(await product.create({ prompt: "a file" }));
   const [output] = job.outputs;
   const path = `/api/result/${output.key}`;
-  const tag = `"${output.hash}"`;
+  const tag = `"${output.key}"`;
 
   const first = await product.fetch(path);
   const bytes = Buffer.from(await first.arrayBuffer());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use edge_queue::id::JobId;
-use edge_queue::ports::{BlobMeta, Blobs};
+use edge_queue::ports::{BlobLabel, Blobs};
 use edge_queue::queue::reconcile::{reconcile, Code, Finding, Part};
 use edge_queue::testing::queue::{TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::{Plan, PlanChange};
@@ -291,15 +291,14 @@ async fn a_mending_stops_where_the_job_has_moved_on() {
 }
 
 async fn put(queue: &TestQueue, key: &str, bytes: &'static str) {
-    let meta = BlobMeta {
-        size_bytes: bytes.len() as u64,
+    let label = BlobLabel {
         content_type: "image/png".into(),
-        hash: blake3::hash(bytes.as_bytes()).to_hex().to_string(),
         name: "x".into(),
+        hash: Some(blake3::hash(bytes.as_bytes()).to_hex().to_string()),
     };
     queue
         .blobs
-        .put(key, Bytes::from(bytes), &meta)
+        .put(key, Bytes::from(bytes), &label)
         .await
         .unwrap();
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::http::auth::Caller;
 use crate::http::create_body::json_object;
 use crate::http::error::{ApiError, Code};
+use crate::http::inputs::refused;
 use crate::http::path::Path;
 use crate::http::{form, limits, results};
 use crate::id::AssetId;
@@ -22,6 +23,8 @@ use crate::queue::Call;
 
 /// A path of a file system is never longer.
 const NAME_LENGTH_MAX: usize = 1_024;
+/// A form is held while its fields are read: as much as fits into an order beside its prompt.
+const UPLOAD_BYTES_MAX: usize = 10 << 20;
 /// A body that only names a hash.
 const FROM_HASH_BYTES_MAX: usize = 64 << 10;
 
@@ -32,8 +35,8 @@ pub async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let held = limits::read(&headers, body, limits::INPUT_BYTES_MAX).await?;
-    let form = form::read(&headers, held.bytes.clone()).await?;
+    let bytes = limits::read(&app.room, &headers, body, UPLOAD_BYTES_MAX).await?;
+    let form = form::read(&headers, bytes).await?;
     let file = form.uploads.iter().find(|file| file.path == "/file");
     let Some(file) = file.filter(|file| !file.bytes.is_empty()) else {
         return Err(wrong(
@@ -53,7 +56,8 @@ pub async fn upload(
         let message = format!("the bytes received have the hash blake3:{}", file.reference);
         return Err(ApiError::new(Code::HashMismatch, message));
     }
-    let (asset, is_new) = assets::upload(&app, &call, file.bytes.clone(), name).await?;
+    let uploaded = assets::upload(&app, &call, file.bytes.clone(), name).await?;
+    let (asset, is_new) = uploaded.map_err(|unfit| refused(&unfit))?;
     let mut shown = view::upload(&app, &asset);
     shown.created_new = Some(is_new);
     answer(status(is_new), &shown)
@@ -66,8 +70,8 @@ pub async fn from_hash(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let held = limits::read(&headers, body, FROM_HASH_BYTES_MAX).await?;
-    let fields = json_object(&held.bytes)?;
+    let bytes = limits::read(&app.room, &headers, body, FROM_HASH_BYTES_MAX).await?;
+    let fields = json_object(&bytes)?;
     let hash = fields.get("hash").and_then(hash_in);
     let hash = hash.ok_or_else(|| wrong("/hash", HASH_WANTED))?;
     let name = name(&fields)?;

@@ -43,8 +43,8 @@ pub async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let held = limits::read(&headers, body, limits::CREATE_BYTES_MAX).await?;
-    let fields = own_fields(create_body::json_object(&held.bytes)?)?;
+    let bytes = limits::read(&app.room, &headers, body, limits::CREATE_BYTES_MAX).await?;
+    let fields = own_fields(create_body::json_object(&bytes)?)?;
     let mut request = create_body::of_fields(&headers, fields)?;
     for violation in &mut request.violations {
         // The caller's own word for them.

@@ -5,7 +5,8 @@ use super::service;
 use super::wire::{JobObject, Status, WireError};
 use crate::id::ProviderId;
 use crate::job::{Cause, Failure};
-use crate::ports::{HttpError, HttpRequest, HttpResponse, Method};
+use crate::outgoing::HttpResponse;
+use crate::ports::{HttpError, HttpRequest, Method};
 use crate::providers::{CancelAnswer, Evidence, Looked, Submitted, Times};
 use crate::time::UnixMillis;
 
@@ -198,7 +199,8 @@ fn own_job<'a>(answer: &'a HttpResponse, id: &ProviderId) -> Result<JobObject<'a
 
 fn report(answer: &HttpResponse, id: &ProviderId) -> Result<crate::providers::Report, String> {
     let job = own_job(answer, id)?;
-    job.report().map_err(|error: WireError| error.to_string())
+    let report = job.report(&answer.body);
+    report.map_err(|error: WireError| error.to_string())
 }
 
 /// The times of a job that was stopped; `None`: it had ended by itself before.

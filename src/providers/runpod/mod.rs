@@ -33,7 +33,8 @@ use self::wire::JobObject;
 use crate::config::RunpodSettings;
 use crate::id::ProviderId;
 use crate::job::{Cause, Failure};
-use crate::ports::{Clock, Http, HttpRequest, Method};
+use crate::outgoing::Outgoing;
+use crate::ports::{Clock, HttpRequest, Method};
 use crate::providers::{
     Callback, CancelAnswer, Evidence, Health, Looked, Order, Provider, Submitted,
 };
@@ -55,8 +56,9 @@ const CANCEL_TIMEOUT_MS: u32 = 15_000;
 /// Health is shown to people who wait for it.
 const HEALTH_TIMEOUT_MS: u32 = 8_000;
 
-/// RunPod refuses results above about 20 MB; the answer carries little beside the result.
-const LOOK_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// RunPod loses results above about 20 MB; twice that, in case it no longer does. One such answer
+/// and a file on its way into the object store still fit into an isolate's room.
+const LOOK_BYTES_MAX: usize = 40 << 20;
 
 /// An id and a status are below 200 bytes; an HTML error page is below 64 KiB.
 const SMALL_BYTES_MAX: usize = 64 * 1024;
@@ -66,7 +68,7 @@ const CANCEL_BYTES_MAX: usize = LOOK_BYTES_MAX;
 
 pub struct Runpod {
     settings: RunpodSettings,
-    http: Arc<dyn Http>,
+    outgoing: Outgoing,
     clock: Arc<dyn Clock>,
 }
 
@@ -74,10 +76,10 @@ pub struct Runpod {
 const FIRST_LOOK_MS_MIN: u64 = 5_000;
 
 impl Runpod {
-    pub fn new(settings: RunpodSettings, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(settings: RunpodSettings, outgoing: Outgoing, clock: Arc<dyn Clock>) -> Self {
         Self {
             settings,
-            http,
+            outgoing,
             clock,
         }
     }
@@ -91,7 +93,7 @@ impl Runpod {
         self.url(endpoint, &format!("{operation}/{id}"))
     }
 
-    fn get(&self, url: String, timeout_ms: u32, answer_bytes_max: usize) -> HttpRequest {
+    fn get(&self, url: String, timeout_ms: u32) -> HttpRequest {
         HttpRequest {
             method: Method::Get,
             url,
@@ -104,12 +106,11 @@ impl Runpod {
             ],
             body: Bytes::new(),
             timeout_ms,
-            answer_bytes_max,
         }
     }
 
     fn post(&self, url: String, body: String) -> HttpRequest {
-        let mut request = self.get(url, SUBMIT_TIMEOUT_MS, SMALL_BYTES_MAX);
+        let mut request = self.get(url, SUBMIT_TIMEOUT_MS);
         request.method = Method::Post;
         let json = ("content-type".into(), "application/json".into());
         request.headers.push(json);
@@ -117,13 +118,14 @@ impl Runpod {
         request
     }
 
-    async fn call<'c>(&'c self, request: HttpRequest, callback_url: Option<&'c str>) -> Call<'c> {
+    /// Sends `request` and takes in an answer of at most `most` bytes.
+    async fn call(&self, request: HttpRequest, most: usize) -> Call<'_> {
         // Cloning shares the body.
-        let answer = self.http.send(request.clone()).await;
+        let answer = self.outgoing.send(request.clone(), most).await;
         Call {
             secrets: Secrets {
                 api_key: &self.settings.api_key,
-                callback_url,
+                callback_url: None,
             },
             ended_at: self.clock.now(),
             request,
@@ -177,44 +179,40 @@ impl Provider for Runpod {
             Err(error) => return self.unsendable(order, &error),
         };
         let request = self.post(self.url(&order.endpoint, "run"), body);
-        self.call(request, Some(&order.callback_url))
-            .await
-            .submitted()
+        let mut call = self.call(request, SMALL_BYTES_MAX).await;
+        call.secrets.callback_url = Some(&order.callback_url);
+        call.submitted()
     }
 
     async fn look(&self, endpoint: &str, id: &ProviderId) -> Looked {
-        let request = self.get(
-            self.url_of(endpoint, "status", id),
-            LOOK_TIMEOUT_MS,
-            LOOK_BYTES_MAX,
-        );
-        self.call(request, None).await.looked(id)
+        let request = self.get(self.url_of(endpoint, "status", id), LOOK_TIMEOUT_MS);
+        self.call(request, LOOK_BYTES_MAX).await.looked(id)
     }
 
     async fn cancel(&self, endpoint: &str, id: &ProviderId) -> CancelAnswer {
         let mut request = self.post(self.url_of(endpoint, "cancel", id), "{}".into());
         request.timeout_ms = CANCEL_TIMEOUT_MS;
-        request.answer_bytes_max = CANCEL_BYTES_MAX;
-        self.call(request, None).await.canceled(id)
+        self.call(request, CANCEL_BYTES_MAX).await.canceled(id)
     }
 
     async fn health(&self) -> Health {
-        let request = self.get(
-            self.url(&self.settings.endpoint_id, "health"),
-            HEALTH_TIMEOUT_MS,
-            SMALL_BYTES_MAX,
-        );
-        match self.http.send(request).await {
+        let url = self.url(&self.settings.endpoint_id, "health");
+        let request = self.get(url, HEALTH_TIMEOUT_MS);
+        match self.outgoing.send(request, SMALL_BYTES_MAX).await {
             Ok(answer) if answer.status == 200 => service::health(&answer.body).unwrap_or_default(),
             Ok(_) | Err(_) => Health::default(),
         }
     }
 
-    fn read_callback(&self, body: &[u8]) -> Option<Callback> {
+    fn read_callback(&self, body: &Bytes) -> Option<Callback> {
         let job = JobObject::parse(body).ok()?;
         Some(Callback {
             provider_id: job.id().ok()?,
-            report: job.report().ok()?,
+            report: job.report(body).ok()?,
         })
+    }
+
+    fn read_callback_id(&self, beginning: &[u8]) -> Option<ProviderId> {
+        wire::leading_id(beginning)
     }
 }

@@ -4,6 +4,8 @@
 //! what can only be a file; everything else (prompts, paths, numbers, hosts) is left alone. It
 //! judges no file: what the bytes are, and whether they are enough, is for others to say.
 
+use bytes::Bytes;
+
 use super::json::Json;
 use super::recognise::{recognise, recognise_declared, Data};
 use crate::providers::{Output, OutputData};
@@ -48,29 +50,31 @@ struct Found<'j> {
     data: Data<'j>,
 }
 
-/// The files of an output, in its order, each value once.
-pub(super) fn read(output: &Json) -> Vec<Output> {
+/// The files of an output that was parsed from `body`, in its order, each value once.
+pub(super) fn read(output: &Json, body: &Bytes) -> Vec<Output> {
     let mut found = Vec::new();
     walk(output, None, DEPTH_MAX, &mut found);
-    found.iter().map(own).collect()
+    found.iter().map(|found| own(found, body)).collect()
 }
 
-fn own(found: &Found) -> Output {
+fn own(found: &Found, body: &Bytes) -> Output {
     Output {
         name: found.name.map(str::to_owned),
         data: match found.data {
-            Data::Base64(text) => OutputData::Base64(without_line_breaks(text)),
+            Data::Base64(text) => OutputData::Base64(shared(text, body)),
             Data::Url(url) => OutputData::Url(url.to_owned()),
         },
     }
 }
 
-/// Python's `encodebytes` breaks base64 into lines.
-fn without_line_breaks(text: &str) -> String {
-    if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        text.split_ascii_whitespace().collect()
+/// The text without copying it, unless escapes in it made the parser copy it before.
+fn shared(text: &str, body: &Bytes) -> Bytes {
+    let (inside, text) = (body.as_ptr_range(), text.as_bytes());
+    let is_inside = inside.contains(&text.as_ptr());
+    if is_inside {
+        body.slice_ref(text)
     } else {
-        text.to_owned()
+        Bytes::copy_from_slice(text)
     }
 }
 
@@ -213,12 +217,14 @@ mod tests {
                 .replace("$V", &mp4())
         };
         let output = real(output);
-        let json: Json = serde_json::from_str(&output).unwrap();
-        let found: Vec<String> = read(&json)
+        let body = Bytes::from(output.clone());
+        let json: Json = serde_json::from_slice(&body).unwrap();
+        let found: Vec<String> = read(&json, &body)
             .into_iter()
             .map(|file| {
                 let data = match file.data {
-                    OutputData::Base64(text) | OutputData::Url(text) => text,
+                    OutputData::Base64(text) => String::from_utf8(text.into()).unwrap(),
+                    OutputData::Url(url) => url,
                     OutputData::Inline(_) => panic!("RunPod has no inline files"),
                 };
                 format!("{}={data}", file.name.unwrap_or_default())
@@ -345,13 +351,24 @@ mod tests {
     }
 
     #[test]
-    fn line_breaks_in_base64_are_dropped() {
+    fn base64_broken_into_lines_is_recognised() {
         let text = png(3);
         let (head, tail) = text.split_at(76);
         check(
             &format!(r#"{{"image":"{head}\n{tail}\n"}}"#),
-            &[&format!("={text}")],
+            &[&format!("={head}\n{tail}")],
         );
+    }
+
+    #[test]
+    fn files_are_slices_of_the_answer_and_not_copies() {
+        let body = Bytes::from(format!(r#"{{"image":"{}"}}"#, png(1)));
+        let json: Json = serde_json::from_slice(&body).unwrap();
+        let [file] = read(&json, &body).try_into().unwrap();
+        let OutputData::Base64(text) = file.data else {
+            panic!("{file:?}");
+        };
+        assert!(body.as_ptr_range().contains(&text.as_ptr()));
     }
 
     #[test]
@@ -361,6 +378,7 @@ mod tests {
         let many: Vec<String> = (0..1000).map(|n| format!("\"https://s/{n}\"")).collect();
         let text = format!("[{}]", many.join(","));
         let json: Json = serde_json::from_str(&text).unwrap();
-        assert_eq!(read(&json).len(), FILES_MAX);
+        let body = Bytes::from(text.clone());
+        assert_eq!(read(&json, &body).len(), FILES_MAX);
     }
 }

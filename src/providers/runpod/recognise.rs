@@ -3,6 +3,8 @@
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 
+use crate::media;
+
 /// Shorter text is never a file: the smallest real PNG is 67 bytes, 92 characters.
 const BASE64_CHARS_MIN: usize = 92;
 
@@ -72,28 +74,7 @@ fn head(text: &str) -> Option<Vec<u8>> {
     (!bytes.is_empty()).then_some(bytes)
 }
 
-/// The signatures of the files that workers return.
+/// Pictures, films, sounds, and the containers of everything else.
 fn is_media(head: &[u8]) -> bool {
-    const SIGNATURES: [(usize, &[u8]); 15] = [
-        (0, b"\x89PNG\r\n\x1a\n"),
-        (0, b"\xff\xd8\xff"),
-        (0, b"GIF8"),
-        (0, b"RIFF"),
-        // MP4, MOV, AVIF and HEIC: a box that says `ftyp`.
-        (4, b"ftyp"),
-        // WebM and Matroska.
-        (0, b"\x1a\x45\xdf\xa3"),
-        (0, b"fLaC"),
-        (0, b"OggS"),
-        (0, b"ID3"),
-        (0, b"\xff\xfb"),
-        (0, b"II*\0"),
-        (0, b"MM\0*"),
-        (0, b"\x76\x2f\x31\x01"),
-        (0, b"glTF"),
-        (0, b"PK\x03\x04"),
-    ];
-    SIGNATURES
-        .iter()
-        .any(|(at, bytes)| head.get(*at..).is_some_and(|rest| rest.starts_with(bytes)))
+    media::signature(head).is_some()
 }

@@ -1,6 +1,10 @@
 //! The job object that RunPod shows in every answer about a job, read tolerantly.
 
-use serde::Deserialize;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use super::json::Json;
@@ -58,13 +62,8 @@ impl<'a> JobObject<'a> {
     }
 
     pub(super) fn id(&self) -> Result<ProviderId, WireError> {
-        let text = self.id.as_ref().and_then(Json::text).unwrap_or_default();
-        // An id of dots alone would climb the path of a URL, even when escaped.
-        let named = text.bytes().any(|byte| byte.is_ascii_alphanumeric());
-        named
-            .then(|| ProviderId::parse(text))
-            .flatten()
-            .ok_or(WireError::NoId)
+        let id = self.id.as_ref().and_then(provider_id);
+        id.ok_or(WireError::NoId)
     }
 
     pub(super) fn names_another_than(&self, id: &ProviderId) -> bool {
@@ -85,7 +84,8 @@ impl<'a> JobObject<'a> {
         }
     }
 
-    pub(super) fn report(&self) -> Result<Report, WireError> {
+    /// `body` is what the job was parsed from: the files of the report are slices of it.
+    pub(super) fn report(&self, body: &Bytes) -> Result<Report, WireError> {
         let times = self.times();
         let (error, output) = (self.error.as_ref(), self.output.as_ref());
         Ok(match self.status()? {
@@ -93,7 +93,7 @@ impl<'a> JobObject<'a> {
             Status::InProgress => Report::Running {
                 progress_permille: output.and_then(progress_permille),
             },
-            Status::Completed => completed(error, output, times),
+            Status::Completed => completed(error, output, times, body),
             Status::Failed => Report::Failed {
                 failure: failure::read(error, output),
                 times,
@@ -115,12 +115,52 @@ impl<'a> JobObject<'a> {
     }
 }
 
+fn provider_id(id: &Json) -> Option<ProviderId> {
+    let text = id.text()?;
+    // An id of dots alone would climb the path of a URL, even when escaped.
+    let named = text.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    named.then(|| ProviderId::parse(text)).flatten()
+}
+
+/// The id from the beginning of a job object, of which the rest may be missing. RunPod writes keys
+/// in order: the id comes before the input that it echoes and before the output.
+pub(super) fn leading_id(beginning: &[u8]) -> Option<ProviderId> {
+    let mut found = None;
+    let mut reader = serde_json::Deserializer::from_slice(beginning);
+    // Ends with an error where the bytes end, at the latest.
+    let _end = reader.deserialize_map(IdSeeker { found: &mut found });
+    found
+}
+
+struct IdSeeker<'f> {
+    found: &'f mut Option<ProviderId>,
+}
+
+impl<'de> Visitor<'de> for IdSeeker<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a job object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Json>()? {
+            if name.text() == Some("id") {
+                *self.found = provider_id(&members.next_value::<Json>()?);
+                return Ok(());
+            }
+            members.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
 /// `COMPLETED` only says that the handler returned. Files found beside an error are a partial
 /// result, which is for `job/` to weigh; an error without any file is a failure.
-fn completed(error: Option<&Json>, output: Option<&Json>, times: Times) -> Report {
+fn completed(error: Option<&Json>, output: Option<&Json>, times: Times, body: &Bytes) -> Report {
     let declared = output.is_some_and(failure::is_declared);
     let outputs = match output {
-        Some(output) if !declared => output::read(output),
+        Some(output) if !declared => output::read(output, body),
         _ => Vec::new(),
     };
     if declared || (outputs.is_empty() && failure::is_told(error, output)) {
@@ -163,8 +203,9 @@ mod tests {
     use crate::job::{Cause, Failure};
 
     fn check(body: &str, expected: &Report) {
-        let read = JobObject::parse(body.as_bytes()).and_then(|job| job.report());
-        assert_eq!(read.as_ref(), Ok(expected), "{body}");
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let read = JobObject::parse(&body).and_then(|job| job.report(&body));
+        assert_eq!(read.as_ref(), Ok(expected), "{body:?}");
     }
 
     fn running(progress_permille: Option<u16>) -> Report {
@@ -286,7 +327,8 @@ mod tests {
             r#"{"status":"completed"}"#,
         ] {
             let job = JobObject::parse(body.as_bytes()).unwrap();
-            assert_eq!(job.report(), Err(WireError::NoStatus), "{body}");
+            let report = job.report(&Bytes::from_static(body.as_bytes()));
+            assert_eq!(report, Err(WireError::NoStatus), "{body}");
         }
     }
 
@@ -309,5 +351,20 @@ mod tests {
             let job = JobObject::parse(body.as_bytes()).unwrap();
             assert_eq!(job.id(), Err(WireError::NoId), "{id}");
         }
+    }
+
+    #[test]
+    fn the_id_is_read_from_the_beginning_of_a_job_that_breaks_off() {
+        let check = |beginning: &[u8], expected: Option<&str>| {
+            let id = leading_id(beginning);
+            assert_eq!(id.as_ref().map(ProviderId::as_str), expected);
+        };
+        let whole = br#"{"delayTime":9,"error":{"id":"x"},"id":"a-u1","input":{"images":"AAA"}}"#;
+        check(whole, Some("a-u1"));
+        check(&whole[..60], Some("a-u1"));
+        check(&whole[..42], None);
+        check(br#"{"input":{"id":"b"},"output":"AAAA"#, None);
+        check(br#"["id","a-u1"]"#, None);
+        check(b"", None);
     }
 }

@@ -20,7 +20,8 @@ use super::{
 use crate::id::ProviderId;
 use crate::job::{Cause, Failure};
 use crate::media;
-use crate::ports::{Clock, Http, HttpRequest, Method, Tasks};
+use crate::outgoing::Outgoing;
+use crate::ports::{Clock, HttpRequest, Method, Tasks};
 use crate::time::UnixMillis;
 use crate::workflow;
 
@@ -35,9 +36,12 @@ const FIRST_LOOK_MS: u64 = 5_000;
 /// As large as the largest order that RunPod takes, so that a laptop refuses what it would refuse.
 const ORDER_BYTES_MAX: usize = super::runpod::ORDER_BYTES_MAX;
 
+/// What the queue says to a callback.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
 pub struct Simulated {
     pub clock: Arc<dyn Clock>,
-    pub http: Arc<dyn Http>,
+    pub outgoing: Outgoing,
     pub tasks: Arc<dyn Tasks>,
 }
 
@@ -247,10 +251,9 @@ impl Simulated {
             headers: vec![("content-type".into(), "application/json".into())],
             body: Bytes::from(body),
             timeout_ms: 10_000,
-            answer_bytes_max: 64 << 10,
         };
-        let http = Arc::clone(&self.http);
-        let task = async move { drop(http.send(request).await) };
+        let outgoing = self.outgoing.clone();
+        let task = async move { drop(outgoing.send(request, ANSWER_BYTES_MAX).await) };
         self.tasks.after(delay_ms, Box::pin(task));
     }
 }
@@ -311,13 +314,17 @@ impl Provider for Simulated {
         }
     }
 
-    fn read_callback(&self, body: &[u8]) -> Option<Callback> {
+    fn read_callback_id(&self, beginning: &[u8]) -> Option<ProviderId> {
         #[derive(Deserialize)]
         struct Body {
             id: String,
         }
-        let body: Body = serde_json::from_slice(body).ok()?;
-        let provider_id = ProviderId::parse(&body.id)?;
+        let body: Body = serde_json::from_slice(beginning).ok()?;
+        ProviderId::parse(&body.id)
+    }
+
+    fn read_callback(&self, body: &Bytes) -> Option<Callback> {
+        let provider_id = self.read_callback_id(body)?;
         let report = Plan::read(&provider_id)?.report(self.clock.now());
         Some(Callback {
             provider_id,

@@ -19,6 +19,9 @@ use crate::queue::{gate, QueueError};
 use crate::store::jobs::{self, Begun, Heard, Record};
 use crate::token::CallbackClaim;
 
+/// Until another try when this isolate holds too much: other orders take seconds.
+const ROOM_AGAIN_MS: u64 = 2_000;
+
 impl Turn<'_> {
     pub(super) async fn dispatch(&self, n: u32) -> Result<Next, QueueError> {
         match gate::admit(self.app, self.record).await {
@@ -48,6 +51,10 @@ impl Turn<'_> {
     /// `tries`: the gate waits to hear how it went.
     async fn begin(&self, n: u32, nonce: &str, tries: bool) -> Result<Next, QueueError> {
         let now = self.app.now();
+        let Some(_room) = self.app.room.take(held_bytes(self.record)) else {
+            self.watch.arm(now.plus_ms(ROOM_AGAIN_MS)).await?;
+            return Ok(Next::Stay);
+        };
         let begun = jobs::begin_attempt(&*self.app.db, self.job().id, n, nonce, now).await?;
         let Some(begun) = begun.filter(|begun| begun.won) else {
             self.watch.arm(now.plus_ms(1)).await?;
@@ -210,6 +217,14 @@ impl Turn<'_> {
         }
         Ok(Some(files))
     }
+}
+
+/// What an order's files take while it is sent: as they are, and a third more in base64.
+fn held_bytes(record: &Record) -> usize {
+    let files = record.accepted.files.iter();
+    let size_bytes: u64 = files.map(|file| file.size_bytes).sum();
+    let held = size_bytes.saturating_add(size_bytes.div_ceil(3).saturating_mul(4));
+    usize::try_from(held).unwrap_or(usize::MAX)
 }
 
 fn gone(what: &str) -> Failure {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{raw, references, CreateError, Request, Upload, Work};
 use crate::app::App;
-use crate::media;
+use crate::media::{self, Flaw};
 use crate::queue::{Call, QueueError};
 use crate::store::assets::{self, Asset};
 use crate::workflow::check::{self, Asked, FileFact};
@@ -76,6 +76,7 @@ async fn from_template(
     (inputs, shorthands): (&Map<String, Value>, &Map<String, Value>),
 ) -> Result<Plan, CreateError> {
     let mut violations = request.violations.clone();
+    violations.extend(request.uploads.iter().filter_map(flaw_of));
     let Some(template) = template::find(name) else {
         violations.push(unknown_template(name));
         return Err(CreateError::Violations(violations));
@@ -218,6 +219,16 @@ fn from_asset(asset: &Asset) -> KnownFile {
         key: Some(asset.key.clone()),
         bytes: None,
     }
+}
+
+/// What makes a picture that came with the request unusable, whatever the contract says.
+pub(super) fn flaw_of(upload: &Upload) -> Option<Violation> {
+    let flaw = media::sniff(&upload.bytes)?.flaw()?;
+    let code = match flaw {
+        Flaw::BrokenHeader => "broken_picture",
+        Flaw::TooManyPixels(..) => "too_many_pixels",
+    };
+    Some(Violation::new(&upload.path, code, flaw.to_string()))
 }
 
 /// `None`: the bytes are of no kind that any input takes.

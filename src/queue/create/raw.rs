@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use serde_json::value::{to_raw_value, RawValue};
 use serde_json::Value;
 
-use super::plan::{fact_of, not_a_file, Plan, PlannedFile};
+use super::plan::{fact_of, flaw_of, not_a_file, Plan, PlannedFile};
 use super::references::Staged;
 use super::{CreateError, Request, Unfit, Upload, RAW};
 use crate::app::App;
@@ -50,8 +50,10 @@ pub async fn plan(
     images: &[(String, Upload)],
 ) -> Result<Plan, CreateError> {
     let workflow = &staged.prompt;
-    if !request.violations.is_empty() {
-        return Err(CreateError::Violations(request.violations.clone()));
+    let mut violations = request.violations.clone();
+    violations.extend(images.iter().filter_map(|(_, image)| flaw_of(image)));
+    if !violations.is_empty() {
+        return Err(CreateError::Violations(violations));
     }
     let graph = if is_editor_graph(workflow) {
         Some(Graph::from_value(workflow).map_err(|error| one(error.code(), &error.to_string()))?)

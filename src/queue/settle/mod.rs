@@ -4,7 +4,10 @@
 //! settle writes under keys of its own; a compare-and-set tells exactly one that it won, and the
 //! others delete what they wrote.
 
+mod address;
+mod decode;
 mod files;
+mod links;
 
 use super::{QueueError, DUE_MARGIN_MS};
 use crate::app::App;

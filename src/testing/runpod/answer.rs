@@ -291,6 +291,13 @@ impl FakeRunpod {
 
     /// `<job>/<index>/<name>`: the bytes behind a link of the `s3_url` outcome.
     fn file(&self, path: &str) -> FakeResponse {
+        if let Some(target) = path.strip_prefix("redirect/") {
+            let target = percent_encoding::percent_decode_str(target);
+            let mut answer = FakeResponse::new(302, "text/plain", Bytes::new());
+            let location = ("location".into(), target.decode_utf8_lossy().into());
+            answer.headers.push(location);
+            return answer;
+        }
         let mut parts = path.split('/');
         let job = parts
             .next()

@@ -1,12 +1,18 @@
 //! The fake behind the port that the provider uses: no sockets, the time is a manual clock's.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{stream, StreamExt};
 
-use super::{FakeRequest, FakeRunpod, Fate};
-use crate::ports::{Clock, Http, HttpError, HttpRequest, HttpResponse, Method};
+use super::{FakeRequest, FakeResponse, FakeRunpod, Fate};
+use crate::ports::{Broken, ByteStream, Clock, Http, HttpAnswer, HttpError, HttpRequest, Method};
 use crate::testing::memory::pause;
+
+/// Of no size that anything else has.
+const PIECE_BYTES: usize = 99_991;
 
 /// Sends every request to the fake, whatever its host.
 pub struct FakeHttp {
@@ -16,7 +22,7 @@ pub struct FakeHttp {
 
 #[async_trait]
 impl Http for FakeHttp {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn open(&self, request: HttpRequest) -> Result<HttpAnswer, HttpError> {
         let host = request.url.find("://").map_or(0, |at| at + "://".len());
         let path = request.url[host..]
             .find('/')
@@ -43,17 +49,30 @@ impl Http for FakeHttp {
             Fate::Lost => Err(HttpError::Unknown(
                 "connection closed before an answer".into(),
             )),
-            Fate::Cut => Err(HttpError::Unknown(
-                "connection closed inside the answer".into(),
-            )),
-            Fate::Whole if answer.body.len() > request.answer_bytes_max => {
-                Err(HttpError::TooLarge(request.answer_bytes_max))
-            }
-            Fate::Whole => Ok(HttpResponse {
+            Fate::Whole | Fate::Cut => Ok(HttpAnswer {
                 status: answer.status,
-                headers: answer.headers.into_iter().collect(),
-                body: answer.body,
+                headers: headers(&answer),
+                body: pieces(answer),
             }),
         }
     }
+}
+
+fn headers(answer: &FakeResponse) -> BTreeMap<String, String> {
+    answer.headers.iter().cloned().collect()
+}
+
+/// In pieces that fit nothing, an empty one among them.
+fn pieces(answer: FakeResponse) -> ByteStream {
+    let mut body = answer.body;
+    let first = body.split_to(body.len().min(1));
+    let mut pieces = vec![Ok(first), Ok(Bytes::new())];
+    while !body.is_empty() {
+        pieces.push(Ok(body.split_to(body.len().min(PIECE_BYTES))));
+    }
+    if answer.fate == Fate::Cut {
+        let cut = Broken::Cut("connection closed inside the answer".into());
+        pieces.push(Err(cut));
+    }
+    stream::iter(pieces).boxed()
 }

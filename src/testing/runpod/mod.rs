@@ -32,7 +32,8 @@ pub use self::webhooks::Delivery;
 use self::webhooks::Outbox;
 use crate::time::UnixMillis;
 
-/// Where the links of `s3_url` results lead; served by [`FakeRunpod::handle`] without a key.
+/// Where the links of `s3_url` results lead; served by [`FakeRunpod::handle`] without a key. Below
+/// it, `redirect/<escaped URL>` leads on to that URL.
 pub const FILES_PATH: &str = "/_mock/files/";
 
 /// The largest body of `/run`, the whole JSON counted.
@@ -299,8 +300,9 @@ impl Route {
             Self::Status(_) => Some(Operation::Status),
             Self::Cancel(_) => Some(Operation::Cancel),
             Self::Health => Some(Operation::Health),
+            Self::File(_) => Some(Operation::File),
             Self::Retry(_) | Self::PurgeQueue => Some(Operation::Any),
-            Self::File(_) | Self::OtherEndpoint | Self::Nothing => None,
+            Self::OtherEndpoint | Self::Nothing => None,
         }
     }
 }

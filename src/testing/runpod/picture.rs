@@ -40,6 +40,17 @@ pub(super) fn mp4(seed: &[u8; 32]) -> Vec<u8> {
     file
 }
 
+/// The same file with as many bytes as asked for, no two pages of which are equal.
+pub(super) fn stretched(file: &[u8], size_bytes: usize) -> Vec<u8> {
+    const PAGE_BYTES: usize = 4_096;
+    let mut bytes = file.to_vec();
+    bytes.resize(size_bytes, b'.');
+    for (page, bytes) in bytes.chunks_exact_mut(PAGE_BYTES).enumerate().skip(1) {
+        bytes[..8].copy_from_slice(&page.to_le_bytes());
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

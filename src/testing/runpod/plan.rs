@@ -102,6 +102,8 @@ pub enum Outcome {
     Multi { count: u32 },
     /// An MP4 under `images`, as core video nodes publish it.
     VideoAsImage,
+    /// A film of exactly this size, as base64 or behind a link.
+    Sized { size_bytes: usize, link: bool },
     /// `success_no_images`: completed, and nothing delivered.
     NoImages,
     /// Files beside `errors`: a partial failure that calls itself completed.
@@ -174,6 +176,8 @@ pub enum Operation {
     Status,
     Cancel,
     Health,
+    /// What is behind the links of results.
+    File,
 }
 
 /// Something that goes wrong with the next requests of a kind.

@@ -91,6 +91,7 @@ pub(super) fn ending(outcome: &Outcome, input: &str, files_url: &str) -> Ending 
         | Outcome::S3Url
         | Outcome::Multi { .. }
         | Outcome::VideoAsImage
+        | Outcome::Sized { .. }
         | Outcome::ErrorsAndImages
         | Outcome::OldShape => delivered(outcome, input, files_url),
     }
@@ -116,7 +117,7 @@ fn delivered(outcome: &Outcome, input: &str, files_url: &str) -> Ending {
     }
     let files = files(outcome, input);
     let image = |(index, file): (usize, &Made)| match outcome {
-        Outcome::S3Url => json!({
+        Outcome::S3Url | Outcome::Sized { link: true, .. } => json!({
             "data": format!("{files_url}/{index}/{}", file.filename),
             "filename": file.filename,
             "type": "s3_url",
@@ -156,7 +157,11 @@ pub(super) fn files(outcome: &Outcome, input: &str) -> Vec<Made> {
         let Some(prefix) = saved_prefix(class, inputs) else {
             continue;
         };
-        let video = matches!(outcome, Outcome::VideoAsImage) || is_video(class);
+        let sized = match outcome {
+            Outcome::Sized { size_bytes, .. } => Some(*size_bytes),
+            _ => None,
+        };
+        let video = sized.is_some() || matches!(outcome, Outcome::VideoAsImage) || is_video(class);
         for _ in 0..copies {
             let counter = counters.entry(prefix.to_owned()).or_default();
             *counter += 1;
@@ -164,7 +169,10 @@ pub(super) fn files(outcome: &Outcome, input: &str) -> Vec<Made> {
             // The worker does not return the folder that a prefix may name.
             let name = prefix.rsplit('/').next().unwrap_or(prefix);
             let (extension, content_type, bytes) = if video {
-                ("mp4", "video/mp4", picture::mp4(seed.as_bytes()))
+                let film = picture::mp4(seed.as_bytes());
+                let film =
+                    sized.map_or_else(|| film.clone(), |size| picture::stretched(&film, size));
+                ("mp4", "video/mp4", film)
             } else {
                 ("png", "image/png", picture::png(seed.as_bytes()))
             };

@@ -3,6 +3,7 @@
 use super::super::contract::{File, MediaKind};
 use super::super::violation::{quoted, Violation};
 use super::{FileFact, Given};
+use crate::media;
 
 /// The longest URL we pass on: what every server and proxy takes.
 pub const URL_LENGTH_MAX: usize = 2_000;
@@ -108,7 +109,8 @@ fn picture_flaws(limits: &File, width: u32, height: u32) -> Vec<(&'static str, S
         flaws.push(("too_small", message));
     }
     let pixels = u64::from(width) * u64::from(height);
-    if let Some(most) = limits.pixels_max.filter(|most| pixels > *most) {
+    let most = limits.pixels_max.unwrap_or(media::PIXELS_MAX);
+    if pixels > most {
         let message = format!("the picture has {pixels} pixels, the most is {most}");
         flaws.push(("too_many_pixels", message));
     }
@@ -120,43 +122,4 @@ fn picture_flaws(limits: &File, width: u32, height: u32) -> Vec<(&'static str, S
         flaws.push(("wrong_ratio", message));
     }
     flaws
-}
-
-/// The extension that a file of this content type goes by; ComfyUI's loaders look at it.
-pub fn extension(content_type: &str) -> &'static str {
-    match content_type {
-        "image/png" => "png",
-        "image/jpeg" => "jpg",
-        "image/webp" => "webp",
-        "image/gif" => "gif",
-        "video/mp4" => "mp4",
-        "video/webm" => "webm",
-        "video/quicktime" => "mov",
-        "audio/mpeg" => "mp3",
-        "audio/wav" | "audio/x-wav" => "wav",
-        "audio/flac" | "audio/x-flac" => "flac",
-        "audio/ogg" => "ogg",
-        _ => "bin",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::media;
-
-    /// A sound in FLAC went to the worker as `.bin`, which no loader opens: the bytes are known as
-    /// `audio/x-flac`, and only `audio/flac` had an extension.
-    #[test]
-    fn every_sound_that_is_recognised_keeps_an_extension() {
-        for bytes in [
-            &b"fLaC\0\0\0\x22"[..],
-            b"OggS\0",
-            b"ID3\x04",
-            b"RIFF\0\0\0\0WAVEfmt ",
-        ] {
-            let media = media::sniff(bytes).unwrap();
-            assert_eq!(extension(media.content_type), media.extension);
-        }
-    }
 }

@@ -22,7 +22,6 @@ use serde_json::{Map, Value};
 use super::contract::{Contract, Input, Kind, MediaKind};
 use super::violation::{Violation, VIOLATIONS_MAX};
 
-pub use file::extension;
 pub use gather::{file_references, from_form, FileReference};
 pub use value::{accepts, rounded, DECIMAL_MAX, SEED_MAX};
 

@@ -10,9 +10,10 @@ mod place;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::check::{extension, Checked};
+use super::check::Checked;
 use super::contract::{Contract, MediaKind, Protocol};
 use super::template::Template;
+use crate::media;
 
 pub use outputs::{node_of, rename_outputs, restore_outputs, shown_name, ExpectedOutput};
 
@@ -123,5 +124,5 @@ fn bind(contract: &Contract, checked: &Checked, prompt: &mut Value) -> Vec<Compi
 /// server a second job's upload must not replace a file that a waiting job still needs.
 fn file_name(input: &str, reference: &str, content_type: &str) -> String {
     let hash = blake3::hash(reference.as_bytes()).to_hex();
-    format!("{input}-{}.{}", &hash[..16], extension(content_type))
+    format!("{input}-{}.{}", &hash[..16], media::extension(content_type))
 }

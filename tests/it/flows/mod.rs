@@ -2,6 +2,7 @@
 
 mod at_the_gate;
 mod attempts;
+mod bytes;
 mod deadlines;
 mod looking;
 mod second_thoughts;

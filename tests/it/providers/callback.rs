@@ -1,5 +1,6 @@
 //! Callbacks as RunPod sends them, and everything else that reaches their route.
 
+use bytes::Bytes;
 use edge_queue::ports::Clock;
 use edge_queue::providers::{Looked, Provider, Submitted};
 use serde_json::json;
@@ -27,7 +28,11 @@ async fn a_callback_reads_like_the_look_it_saves() {
 #[test]
 fn what_is_not_a_callback_is_refused() {
     let world = World::new(json!({}));
-    let read = |body: &str| world.provider.read_callback(body.as_bytes());
+    let read = |body: &str| {
+        world
+            .provider
+            .read_callback(&Bytes::copy_from_slice(body.as_bytes()))
+    };
     for body in [
         "",
         "garbage",

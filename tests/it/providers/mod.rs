@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use edge_queue::config::RunpodSettings;
 use edge_queue::id::JobId;
+use edge_queue::outgoing::Outgoing;
 use edge_queue::providers::runpod::Runpod;
 use edge_queue::providers::{Order, OrderFile, Protocol};
+use edge_queue::room::Room;
 use edge_queue::testing::clock::ManualClock;
 use edge_queue::testing::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use edge_queue::time::UnixMillis;
@@ -24,6 +26,13 @@ const KEY: &str = "rpa_SECRETSECRETSECRET";
 
 /// The token of every order's callback: found in no record of any call.
 const TOKEN: &str = "TOKENTOKENTOKEN";
+
+fn outgoing(http: FakeHttp) -> Outgoing {
+    Outgoing {
+        http: Arc::new(http),
+        room: Room::default(),
+    }
+}
 
 /// A provider, the fake behind it, and their clock.
 struct World {
@@ -50,7 +59,7 @@ impl World {
             endpoint_id: "mock".into(),
             api_key: KEY.into(),
         };
-        let provider = Runpod::new(settings, Arc::new(http), clock.clone());
+        let provider = Runpod::new(settings, outgoing(http), clock.clone());
         Self {
             provider,
             runpod,

@@ -8,7 +8,7 @@ use edge_queue::providers::runpod::Runpod;
 use edge_queue::providers::{CancelAnswer, Looked, Order, OutputData, Provider, Report, Submitted};
 use serde_json::{json, Value};
 
-use super::{order, World, KEY};
+use super::{order, outgoing, World, KEY};
 
 /// A submit as one word, so that a table can expect it.
 fn word(submitted: &Submitted) -> String {
@@ -168,7 +168,7 @@ async fn a_job_is_followed_from_the_queue_to_its_files() {
     );
     assert_eq!(outputs.len(), 1);
     assert_eq!(outputs[0].name.as_deref(), Some("j1-9_00001_.png"));
-    assert!(matches!(&outputs[0].data, OutputData::Base64(text) if text.starts_with("iVBORw0")));
+    assert!(matches!(&outputs[0].data, OutputData::Base64(text) if text.starts_with(b"iVBORw0")));
     world.clock.advance_ms(30 * 60 * 1000);
     assert!(matches!(
         world.provider.look("mock", &id).await,
@@ -296,7 +296,7 @@ async fn a_wrong_endpoint_is_not_a_lost_job() {
         runpod: world.runpod.clone(),
         clock: world.clock.clone(),
     };
-    let other = Runpod::new(settings, std::sync::Arc::new(http), world.clock.clone());
+    let other = Runpod::new(settings, outgoing(http), world.clock.clone());
     assert!(matches!(
         other.look("other", &id).await,
         Looked::Unreachable { .. }

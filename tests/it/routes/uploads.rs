@@ -1,10 +1,16 @@
 //! Files on their way in: inline, by form, by key.
 
-use axum::body::Body;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
+use edge_queue::room::ROOM_BYTES;
 use edge_queue::testing::queue::{request, Answered, TestQueue};
 use edge_queue::testing::runpod::Plan;
+use futures::future::join;
+use futures::{stream, StreamExt};
 use serde_json::{json, Value};
 
 /// A PNG that decodes, of 64 by 48 pixels.
@@ -115,4 +121,230 @@ async fn an_unknown_key_or_a_strange_file_is_refused_by_name() {
     );
     let noise = request("POST", "/api/inputs", &[], Body::from(vec![0, 1, 2, 3, 4]));
     assert_eq!(queue.send(noise).await.status, 415);
+}
+
+/// A body that comes piece by piece, and how often it was asked for one.
+fn pieces<E>(pieces: Vec<Result<Bytes, E>>) -> (Body, Arc<AtomicUsize>)
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+{
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let counted = stream::iter(pieces).inspect(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    (Body::from_stream(counted), asked)
+}
+
+/// A film of `size` bytes, no two parts of which are equal.
+fn film(size: usize) -> Bytes {
+    let mut bytes = b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2".to_vec();
+    let pages = (0..=u8::MAX).cycle().flat_map(|page| [page; 251]);
+    bytes.extend(pages.take(size - bytes.len()));
+    bytes.into()
+}
+
+/// In pieces of 99,991 bytes with an empty one before them.
+fn torn(bytes: &Bytes) -> Vec<Result<Bytes, std::io::Error>> {
+    let pieces = bytes.chunks(99_991).map(|piece| Ok(bytes.slice_ref(piece)));
+    std::iter::once(Ok(Bytes::new())).chain(pieces).collect()
+}
+
+fn assert_nothing_left(queue: &TestQueue) {
+    assert_eq!(queue.blobs.keys(), [""; 0]);
+    assert_eq!(queue.blobs.unfinished(), 0);
+    assert_eq!(queue.app.room.taken_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_large_upload_is_stored_as_it_comes_as_a_body_or_in_a_form() {
+    let whole = film(12_000_007);
+    let head = "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--b\r\n\
+                Content-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n";
+    let form = [head.as_bytes(), &whole, b"\r\n--b--\r\n"].concat();
+    let form_type = [("content-type", "multipart/form-data; boundary=b")];
+    for (bytes, headers) in [(whole.clone(), [].as_slice()), (form.into(), &form_type)] {
+        let queue = TestQueue::simulated();
+        let (body, _) = pieces(torn(&bytes));
+        let answer = queue
+            .send(request("POST", "/api/inputs", headers, body))
+            .await;
+        let stored = answer.json();
+        assert_eq!(answer.status, 200, "{stored:#}");
+        assert_eq!(stored["size_bytes"], whole.len());
+        assert_eq!(stored["hash"], blake3::hash(&whole).to_hex().as_str());
+        assert_eq!(queue.blobs.bytes(&queue.blobs.keys()[0]).unwrap(), whole);
+        assert_eq!(queue.app.room.taken_bytes(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_says_it_is_too_large_is_refused_unread() {
+    let queue = TestQueue::simulated();
+    for (headers, length) in [
+        ([("content-type", "video/mp4")], 99_614_721_u64),
+        (
+            [("content-type", "multipart/form-data; boundary=b")],
+            99_680_257,
+        ),
+    ] {
+        let (body, asked) = pieces(torn(&film(1_000)));
+        let mut request = request("POST", "/api/inputs", &headers, body);
+        let length = length.to_string().parse().unwrap();
+        request.headers_mut().insert("content-length", length);
+        assert_eq!(queue.send(request).await.status, 413);
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+    }
+    assert_nothing_left(&queue);
+}
+
+#[tokio::test]
+async fn an_upload_that_hides_its_size_is_refused_when_it_passes_the_limit() {
+    let queue = TestQueue::simulated();
+    let (first, more) = (film(1 << 20), Bytes::from(vec![7; 1 << 20]));
+    let mut all: Vec<Result<Bytes, std::io::Error>> = vec![Ok(first)];
+    all.extend((0..200).map(|_| Ok(more.clone())));
+    let (body, asked) = pieces(all);
+    let answer = queue.send(request("POST", "/api/inputs", &[], body)).await;
+    assert_eq!(answer.json()["error"], "payload_too_large");
+    assert_eq!(asked.load(Ordering::SeqCst), 96);
+    assert_nothing_left(&queue);
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let whole = film(7_000_000);
+    let cut = || {
+        let mut all = torn(&whole);
+        all.push(Err(std::io::Error::other("gone")));
+        pieces(all).0
+    };
+    let head = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n";
+    let form = Bytes::from([head.as_bytes(), &whole].concat());
+    let form_type = [("content-type", "multipart/form-data; boundary=b")];
+    let short = [("content-length", "7000001")];
+    for (headers, body) in [
+        ([].as_slice(), cut()),
+        (&short, pieces(torn(&whole)).0),
+        (&form_type, pieces(torn(&form)).0),
+    ] {
+        let queue = TestQueue::simulated();
+        let answer = queue
+            .send(request("POST", "/api/inputs", headers, body))
+            .await;
+        assert_eq!(answer.json()["error"], "invalid_request", "{headers:?}");
+        assert!(
+            answer.json()["message"].as_str().unwrap().contains("ended"),
+            "{headers:?}"
+        );
+        assert_nothing_left(&queue);
+    }
+}
+
+#[tokio::test]
+async fn a_form_with_two_files_is_refused_and_leaves_nothing() {
+    let queue = TestQueue::simulated();
+    let head = "Content-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n";
+    let first = ["--b\r\n".as_bytes(), head.as_bytes(), &film(7_000_000)].concat();
+    let form = [
+        &first,
+        "\r\n--b\r\n".as_bytes(),
+        head.as_bytes(),
+        b"x\r\n--b--\r\n",
+    ]
+    .concat();
+    let headers = [("content-type", "multipart/form-data; boundary=b")];
+    let (body, _) = pieces(torn(&form.into()));
+    let answer = queue
+        .send(request("POST", "/api/inputs", &headers, body))
+        .await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["message"]
+        .as_str()
+        .unwrap()
+        .contains("exactly one file"));
+    assert_nothing_left(&queue);
+}
+
+#[tokio::test]
+async fn an_upload_that_stands_still_is_given_up() {
+    let queue = TestQueue::simulated();
+    let stalled =
+        || Body::from_stream(stream::iter(torn(&film(2_000_000))).chain(stream::pending()));
+    let sent = queue.send(request("POST", "/api/inputs", &[], stalled()));
+    // The first window has what came at once; the next one has nothing.
+    let time = async {
+        for _ in 0..8 {
+            queue.pass(31_000).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let (answer, ()) = join(sent, time).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["message"]
+        .as_str()
+        .unwrap()
+        .contains("slowly"));
+    assert_nothing_left(&queue);
+}
+
+#[tokio::test]
+async fn an_upload_without_room_is_asked_to_come_later() {
+    let queue = TestQueue::simulated();
+    let others = queue.app.room.take(ROOM_BYTES - (2 << 20)).unwrap();
+    let upload = || pieces(torn(&film(3_000_000))).0;
+    let answer = queue
+        .send(request("POST", "/api/inputs", &[], upload()))
+        .await;
+    assert_eq!(answer.status, 503);
+    assert!(!answer.header("retry-after").is_empty());
+    drop(others);
+    assert_nothing_left(&queue);
+    let answer = queue
+        .send(request("POST", "/api/inputs", &[], upload()))
+        .await;
+    assert_eq!(answer.status, 200);
+}
+
+/// A PNG's first bytes, saying that it has this size.
+fn png_header(side: u32) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    bytes.extend(side.to_be_bytes());
+    bytes.extend(side.to_be_bytes());
+    bytes.extend([8, 2, 0, 0, 0]);
+    bytes.extend([0; 60]);
+    bytes
+}
+
+#[tokio::test]
+async fn a_picture_that_no_worker_could_open_is_refused_wherever_it_comes_in() {
+    let bomb = png_header(60_000);
+    let cut_off = picture()[..19].to_vec();
+    for (bytes, status, code) in [
+        (bomb, 413, "too_many_pixels"),
+        (
+            [cut_off, vec![0; 60]].concat()[..79].to_vec(),
+            415,
+            "broken_picture",
+        ),
+    ] {
+        let queue = TestQueue::simulated();
+        let upload = request("POST", "/api/inputs", &[], Body::from(bytes.clone()));
+        let answer = queue.send(upload).await;
+        assert_eq!(answer.status.as_u16(), status, "{:#}", answer.json());
+        let image = STANDARD.encode(&bytes);
+        let template = json!({"template": "qwen-image-edit", "prompt": "x", "image": image});
+        let workflow = json!({
+            "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+            "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+        });
+        let images = json!([{"name": "a.png", "image": image}]);
+        let raw = json!({"workflow": workflow, "images": images});
+        for body in [template, raw] {
+            let answer = queue.post("/api/queue/create", &body).await;
+            let found = &answer.json()["details"][0]["code"];
+            assert_eq!(found, code, "{:#}", answer.json());
+        }
+        assert_nothing_left(&queue);
+    }
 }
