@@ -150,7 +150,7 @@ fn value(contract: &Contract, name: &str, text: &str) -> Value {
 }
 
 fn fact(bytes: &[u8]) -> FileFact {
-    let media = media::sniff(bytes).unwrap_or_else(|| media::unknown(None));
+    let media = media::sniff(bytes).unwrap_or_else(|| media::unknown(""));
     FileFact {
         kind: media.kind,
         content_type: media.content_type.to_owned(),
