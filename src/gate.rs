@@ -96,7 +96,7 @@ impl Gatekeeper {
     pub fn answer(&mut self, ask: Ask, now: UnixMillis) -> (Answer, Vec<JobId>) {
         match ask {
             Ask::Admit(ticket) => (Answer::Admission(self.admit(&ticket, now)), Vec::new()),
-            Ask::Tell { job, told } => (Answer::Done, self.tell(job, told, now)),
+            Ask::Tell { job, fate } => (Answer::Done, self.tell(job, fate, now)),
             Ask::Position(job) => (Answer::Position(self.position(job)), Vec::new()),
             Ask::Standing => (Answer::Standing(self.standing(now)), Vec::new()),
             Ask::Refresh => (Answer::Done, self.may_ask(now)),
@@ -170,11 +170,11 @@ impl Gatekeeper {
     }
 
     /// Takes what became of a job, and answers the jobs that should ask now.
-    pub fn tell(&mut self, job: JobId, told: Fate, now: UnixMillis) -> Vec<JobId> {
+    pub fn tell(&mut self, job: JobId, fate: Fate, now: UnixMillis) -> Vec<JobId> {
         if self.breaker.trying == Some(job) {
             self.breaker.trying = None;
         }
-        match told {
+        match fate {
             Fate::Taken => self.breaker = Breaker::default(),
             Fate::PutOff(until) => {
                 self.inside.remove(&job);

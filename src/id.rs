@@ -45,7 +45,7 @@ impl fmt::Display for JobId {
 ///
 /// Nothing is stored for it. An upload's id is a UUID v8 of the first bits of its hash; an output's
 /// is its job's UUID v7 with the number of the output in the place of its first random bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AssetId(Uuid);
 
 /// Where to look for an asset: candidates share what the id kept, and each is then compared.

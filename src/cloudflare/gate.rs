@@ -12,7 +12,7 @@ use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{durable_object, web_sys, DurableObject, Env, Request, Response, Result, State};
 
-use super::watchers::call;
+use super::watchers::{call, text};
 use crate::app::App;
 use crate::gate::{Answer, Ask};
 use crate::ports::{Gate, GateError};
@@ -55,8 +55,7 @@ impl Gate for DurableGates {
             let response =
                 JsFuture::from(call(namespace, endpoint, "/", "[]", Some(&ask))?).await?;
             let response: web_sys::Response = response.unchecked_into();
-            let text = JsFuture::from(response.text()?).await?;
-            let text = text.as_string().unwrap_or_default();
+            let text = text(&response).await?;
             serde_json::from_str(&text).map_err(|error| JsValue::from(format!("{error}: {text}")))
         };
         let answer: std::result::Result<Answer, JsValue> = SendFuture::new(answer).await;

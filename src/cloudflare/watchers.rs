@@ -30,6 +30,12 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
 }
 
+/// The whole answer of an object.
+pub(super) async fn text(response: &web_sys::Response) -> Result<String, JsValue> {
+    let text = JsFuture::from(response.text()?).await?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
 type Answered = SendWrapper<web_sys::Response>;
 
 /// How a watcher says that it has no room for another listener.
@@ -86,10 +92,8 @@ impl Watchers for DurableWatchers {
 
     async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError> {
         let response = self.call(job, "/alarm").await?;
-        let read = async move { JsFuture::from(response.0.text()?).await };
-        let text = SendFuture::new(read).await;
+        let text = SendFuture::new(async move { text(&response.0).await }).await;
         let text = text.map_err(|error| WatcherError(format!("{error:?}")))?;
-        let text = text.as_string().unwrap_or_default();
         Ok(text.parse().map(UnixMillis::new).ok())
     }
 
@@ -126,11 +130,8 @@ impl Watchers for DurableWatchers {
             return Ok(None);
         };
         let response = called?;
-        let text = SendFuture::new(async move {
-            let text = JsFuture::from(response.0.text()?).await?;
-            Ok::<_, JsValue>(text.as_string().unwrap_or_default())
-        });
-        let text = text.await.map_err(|e| WatcherError(format!("{e:?}")))?;
+        let text = SendFuture::new(async move { text(&response.0).await }).await;
+        let text = text.map_err(|error| WatcherError(format!("{error:?}")))?;
         serde_json::from_str(&text).map_err(|e| WatcherError(e.to_string()))
     }
 }

@@ -30,14 +30,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 5] = [
-        Self::Paused,
-        Self::Full,
-        Self::TooFast,
-        Self::Refusing,
-        Self::Silent,
-    ];
-
     /// As the job shows it.
     pub const fn text(self) -> &'static str {
         match self {
@@ -89,7 +81,7 @@ pub enum Ask {
     Admit(Ticket),
     Tell {
         job: JobId,
-        told: Fate,
+        fate: Fate,
     },
     Position(JobId),
     Standing,

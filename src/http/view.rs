@@ -102,7 +102,7 @@ struct AttemptView<'a> {
 
 #[derive(Serialize)]
 #[allow(clippy::struct_field_names)] // The unit belongs to the promised names.
-struct Metrics {
+pub struct Metrics {
     /// From this round's beginning until a worker began.
     queue_ms: Option<u64>,
     execution_ms: Option<u64>,
@@ -357,7 +357,7 @@ fn ended_attempt(row: &AttemptRow) -> AttemptView<'_> {
     }
 }
 
-fn metrics(record: &Record) -> Metrics {
+pub fn metrics(record: &Record) -> Metrics {
     let opened_at = record.job.opened_at;
     Metrics {
         queue_ms: record.job.started_at.map(|at| at.since_ms(opened_at)),

@@ -42,6 +42,8 @@ pub enum Cause {
     OutputIncomplete,
     /// A file is not what it claims to be.
     OutputInvalid,
+    /// A file is behind a link that is not followed: how the worker is set up, not how it went.
+    OutputForbidden,
     /// A file is larger than we take.
     OutputTooLarge,
     /// It worked for as long as it may.
@@ -87,7 +89,7 @@ const fn never(code: FailureCode) -> Class {
 }
 
 impl Cause {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Unsendable,
         Self::Refused,
         Self::WorkerLost,
@@ -103,6 +105,7 @@ impl Cause {
         Self::OutputMissing,
         Self::OutputIncomplete,
         Self::OutputInvalid,
+        Self::OutputForbidden,
         Self::OutputTooLarge,
         Self::ExecutionTimeout,
         Self::QueueTimeout,
@@ -132,7 +135,8 @@ impl Cause {
             // ComfyUI skips the same broken output each time.
             Self::OutputIncomplete => caller(Code::OutputMissing),
             Self::OutputInvalid => again(Code::OutputInvalid, 2, 5_000),
-            Self::OutputTooLarge => never(Code::OutputInvalid),
+            // Another run is paid for and puts its files behind the same kind of link.
+            Self::OutputForbidden | Self::OutputTooLarge => never(Code::OutputInvalid),
             // The whole limit was paid once, and the same work takes as long again.
             Self::ExecutionTimeout | Self::DeadlinePassed => caller(Code::TimedOut),
             // Nothing ran and nothing was paid.
@@ -173,6 +177,7 @@ impl Cause {
             Self::OutputMissing => "output_missing",
             Self::OutputIncomplete => "output_incomplete",
             Self::OutputInvalid => "output_invalid",
+            Self::OutputForbidden => "output_forbidden",
             Self::OutputTooLarge => "output_too_large",
             Self::ExecutionTimeout => "execution_timeout",
             Self::QueueTimeout => "queue_timeout",

@@ -51,11 +51,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of which nothing finer than the code is known.
-    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self::of(code.usual_cause(), message)
-    }
-
     pub fn of(cause: Cause, message: impl Into<String>) -> Self {
         Self {
             code: cause.code(),

@@ -143,7 +143,7 @@ mod tests {
 
     fn broken() -> Report {
         Report::Failed {
-            failure: Failure::new(FailureCode::ExecutionFailed, "boom"),
+            failure: Failure::of(Cause::WorkerFailed, "boom"),
             times: Times::default(),
         }
     }

@@ -86,7 +86,8 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
     };
     let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
     let taken = turn.take(step).await;
-    if matches!(taken, Ok(Next::Forget)) && record.job.attempts_begun > 0 {
+    // Also if no attempt ever began: a job that ended while it waited must not keep its place.
+    if matches!(taken, Ok(Next::Forget)) {
         gate::tell(app, &record, Fate::Left).await;
     }
     match taken {

@@ -19,6 +19,10 @@ const SILENT_MS: u64 = 5_000;
 /// again after so long.
 const REFRESH_MS: u64 = 5 * 60_000;
 
+/// Half of what RunPod takes at the least in ten seconds (docs.runpod.io, Serverless, Send
+/// requests): people use the endpoint by hand, too.
+const SUBMITS_MAX: usize = 500;
+
 /// May this job start? A gate that does not answer lets nobody through.
 pub async fn admit(app: &App, record: &Record) -> Admission {
     let ticket = ticket(record, app.now());
@@ -31,16 +35,16 @@ pub async fn admit(app: &App, record: &Record) -> Admission {
     }
 }
 
-/// Whether the job's row says that it waits at its gate.
+/// Whether the job's row says that it waits at its gate: for no moment of its own.
 pub fn waits(record: &Record) -> bool {
-    let held = Reason::ALL.map(|reason| Some(reason.text()));
-    record.job.live.is_none() && held.contains(&record.wait_reason.as_deref())
+    let job = &record.job;
+    job.live.is_none() && job.retry_at.is_none() && record.wait_reason.is_some()
 }
 
 /// Tells what became of a job that was let through. A loss costs a slot until the next refresh.
-pub async fn tell(app: &App, record: &Record, told: Fate) {
+pub async fn tell(app: &App, record: &Record, fate: Fate) {
     let job = record.job.id;
-    ask(app, record, Ask::Tell { job, told }).await;
+    ask(app, record, Ask::Tell { job, fate }).await;
 }
 
 /// How many wait before this job. `None` without asking, unless its row says that it waits here.
@@ -156,7 +160,3 @@ impl Known {
         }
     }
 }
-
-/// Half of what RunPod takes at the least in ten seconds (docs.runpod.io, Serverless, Send
-/// requests): people use the endpoint by hand, too.
-const SUBMITS_MAX: usize = 500;

@@ -110,7 +110,7 @@ fn judge(job: &Audited, alarm_at: Option<UnixMillis>, now: UnixMillis) -> (Deed,
         Some(at) if at <= now => format!("has an alarm that should have rung {} ago", ago(at, now)),
         Some(at) => format!("has an alarm in {}", ago(now, at)),
     };
-    let attempt = match (job.is_live(), &job.provider_id) {
+    let attempt = match (job.is_live, &job.provider_id) {
         (false, _) => "no attempt is live".to_owned(),
         (true, Some(_)) => format!("attempt {} is at the provider", job.attempt),
         (true, None) => format!(

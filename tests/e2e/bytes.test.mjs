@@ -106,8 +106,8 @@ test("a_redirect_to_a_private_address_is_refused", async () => {
   const data = `${product.mock.url}/_mock/files/redirect/${target}`;
   const outcome = { given: { images: [{ filename: "a.png", type: "s3_url", data }] } };
   const { id } = await mock.submit({ ...QUICK, outcome }, { prompt: "inside" });
-  // Another attempt follows, whose file is where it should be: the first one tells.
-  const { attempts } = await product.ended(id);
-  assert.equal(attempts[0].error.code, "output_invalid");
-  assert.match(attempts[0].error.message, /not public/);
+  const { error, attempts } = await product.ended(id);
+  assert.equal(error.cause, "output_forbidden");
+  assert.match(error.message, /not public/);
+  assert.equal(attempts.length, 1, "another run would be paid for and end the same");
 });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::http::view::{expires_at, signed, whole};
+use crate::http::view::{expires_at, metrics, signed, whole, Metrics};
 use crate::id::{AssetId, JobId};
 use crate::job::{Failure, Progress};
 use crate::media::Kind;
@@ -72,14 +72,6 @@ struct ErrorView<'a> {
     class_type: Option<&'a str>,
     /// No provider tells one.
     traceback: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[allow(clippy::struct_field_names)] // The unit belongs to the promised names.
-struct Metrics {
-    queue_ms: Option<u64>,
-    execution_ms: Option<u64>,
-    total_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -214,15 +206,6 @@ fn error_view(failure: &Failure) -> ErrorView<'_> {
         node_id: failure.node_id.as_deref(),
         class_type: failure.class_type.as_deref(),
         traceback: None,
-    }
-}
-
-fn metrics(record: &Record) -> Metrics {
-    let opened_at = record.job.opened_at;
-    Metrics {
-        queue_ms: record.job.started_at.map(|at| at.since_ms(opened_at)),
-        execution_ms: record.execution_ms,
-        total_ms: record.completed_at.map(|at| at.since_ms(opened_at)),
     }
 }
 

@@ -32,18 +32,18 @@ pub async fn stage(app: &App, call: &Call, prompt: &Value) -> Result<Staged, Cre
     collect(&mut prompt, &mut places);
     let mut files: BTreeMap<String, PlannedFile> = BTreeMap::new();
     let mut missing = Vec::new();
+    // What is referred to twice is read once.
+    let mut names: BTreeMap<AssetId, Option<String>> = BTreeMap::new();
     for (n, (path, place)) in places.into_iter().enumerate() {
         let id = place["info"]["id"].as_str().unwrap_or_default();
-        let known = match AssetId::parse(id).filter(|_| n < REFERENCES_MAX) {
-            Some(id) => assets::find(app, call, id).await?,
-            None => None,
-        };
-        match known {
-            Some(found) => {
-                let file = planned(&found);
-                *place = file.name.clone().into();
-                files.insert(file.name.clone(), file);
-            }
+        let asset = AssetId::parse(id).filter(|_| n < REFERENCES_MAX);
+        if let Some(asset) = asset.filter(|asset| !names.contains_key(asset)) {
+            let file = assets::find(app, call, asset).await?.as_ref().map(planned);
+            names.insert(asset, file.as_ref().map(|file| file.name.clone()));
+            files.extend(file.map(|file| (file.name.clone(), file)));
+        }
+        match asset.and_then(|asset| names[&asset].clone()) {
+            Some(name) => *place = name.into(),
             None if missing.len() < VIOLATIONS_MAX => {
                 missing.push(not_there(&path, id, n));
             }

@@ -93,7 +93,7 @@ fn points_to(job: &Audited, key: &str) -> bool {
         || key.starts_with("evidence/")
         || job.outputs().iter().any(|output| output.key == key)
         || job.inputs().iter().any(|input| input.key == key)
-        || (job.is_prompt_in_blob() && key == prompt_key(job.id))
+        || (job.prompt_in_blob && key == prompt_key(job.id))
 }
 
 pub async fn uploads(app: &App, cursor: Option<&str>, apply: bool) -> Result<Page, QueueError> {

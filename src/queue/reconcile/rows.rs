@@ -150,7 +150,7 @@ async fn stored(app: &App, job: &Audited) -> Result<Vec<Finding>, QueueError> {
         return Ok(missing);
     }
     let prompt = crate::queue::create::prompt_key(job.id);
-    let prompt = Some(prompt.as_str()).filter(|_| job.is_prompt_in_blob());
+    let prompt = Some(prompt.as_str()).filter(|_| job.prompt_in_blob);
     let inputs = job.inputs().iter().map(|file| file.key.as_str());
     for key in inputs.chain(prompt) {
         if app.blobs.head(key).await?.is_none() {

@@ -6,7 +6,7 @@ use futures::{stream, StreamExt};
 use super::decode::Decoded;
 use super::links;
 use crate::app::App;
-use crate::job::{Cause, Failure, FailureCode, Output, OutputData};
+use crate::job::{Cause, Failure, Output, OutputData};
 use crate::media::{self, Kind, Media};
 use crate::outgoing::declared_length;
 use crate::ports::{BlobLabel, Broken};
@@ -217,5 +217,5 @@ fn too_large(most: u64) -> Failure {
 }
 
 pub(super) fn invalid(message: impl Into<String>) -> Failure {
-    Failure::new(FailureCode::OutputInvalid, message)
+    Failure::of(Cause::OutputInvalid, message)
 }

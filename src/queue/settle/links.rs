@@ -10,7 +10,7 @@ use super::address::{self, Forbidden};
 use super::files::invalid;
 use crate::app::App;
 use crate::config::Environment;
-use crate::job::{Failure, FailureCode};
+use crate::job::{Cause, Failure};
 use crate::ports::{HttpAnswer, HttpRequest, Method};
 use crate::queue::QueueError;
 
@@ -63,12 +63,13 @@ fn get(url: &Url, timeout_ms: u32) -> HttpRequest {
 }
 
 fn refused(forbidden: Forbidden) -> Failure {
-    invalid(format!("a file is behind a link that {forbidden}"))
+    let message = format!("a file is behind a link that {forbidden}");
+    Failure::of(Cause::OutputForbidden, message)
 }
 
 fn missing(status: u16) -> Failure {
     let message = format!("a file could not be fetched: status {status}");
-    Failure::new(FailureCode::OutputMissing, message)
+    Failure::of(Cause::OutputMissing, message)
 }
 
 pub fn passing(why: &str) -> QueueError {

@@ -9,9 +9,10 @@ mod decode;
 mod files;
 mod links;
 
-use super::{QueueError, DUE_MARGIN_MS};
+use super::{gate, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::backoff::Jitter;
+use crate::gate::Fate;
 use crate::id::ProviderId;
 use crate::job::{self, Cause, Ending, Failure, JobStatus, Moment, Output, Report, Verdict};
 use crate::log;
@@ -101,7 +102,8 @@ async fn follow(
     }
 }
 
-/// Ends the attempt, and leaves the job waiting for its next one.
+/// Ends the attempt, and leaves the job waiting for its next one: meanwhile another may have its
+/// slot.
 async fn again(
     app: &App,
     record: &Record,
@@ -130,12 +132,11 @@ async fn again(
         error: Some(failure),
         ..attempt
     };
-    let waits = jobs::fail_attempt(&*app.db, id, &attempt, &next, app.now()).await?;
-    Ok(if waits {
-        Settled::Again(at)
-    } else {
-        Settled::Nothing
-    })
+    if !jobs::fail_attempt(&*app.db, id, &attempt, &next, app.now()).await? {
+        return Ok(Settled::Nothing);
+    }
+    gate::tell(app, record, Fate::Left).await;
+    Ok(Settled::Again(at))
 }
 
 /// ComfyUI runs the sound outputs of a half-broken prompt and says nothing of the others: a success

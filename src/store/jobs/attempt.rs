@@ -44,8 +44,10 @@ WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL AND provider_id IS N
 pub const LOOK_LATER: &str = "-- jobs::look_later
 UPDATE jobs SET retry_at = ?3 WHERE id = ?1 AND attempt = ?2 AND attempt_ended_at IS NULL";
 
+/// Without a live attempt it waits for no moment of its own any more.
 pub const HOLD: &str = "-- jobs::hold
-UPDATE jobs SET wait_reason = ?2, version = version + 1
+UPDATE jobs SET wait_reason = ?2, version = version + 1,
+  retry_at = CASE WHEN attempt > 0 AND attempt_ended_at IS NULL THEN retry_at END
 WHERE id = ?1 AND status = 'queued' AND wait_reason IS NOT ?2";
 
 /// The state after an attempt was asked for.

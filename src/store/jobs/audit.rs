@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::row::json_text;
+use super::row::{flag, json_text};
 use super::InputFile;
 use crate::id::{JobId, ProviderId};
 use crate::job::{JobStatus, Phase};
@@ -70,28 +70,21 @@ pub struct Audited {
     pub provider: String,
     pub provider_id: Option<ProviderId>,
     pub attempt: u32,
-    is_live: u8,
+    /// Whether its newest attempt may still run at the provider.
+    #[serde(deserialize_with = "flag")]
+    pub is_live: bool,
     #[serde(skip_serializing, deserialize_with = "json_text")]
     files_json: Vec<InputFile>,
-    #[serde(skip_serializing)]
-    prompt_in_blob: u8,
+    #[serde(skip_serializing, deserialize_with = "flag")]
+    pub prompt_in_blob: bool,
     #[serde(skip_serializing, deserialize_with = "json_text")]
     outputs_json: Vec<StoredFile>,
 }
 
 impl Audited {
-    /// Whether its newest attempt may still run at the provider.
-    pub const fn is_live(&self) -> bool {
-        self.is_live == 1
-    }
-
     /// Whether somebody has to come back for it.
     pub const fn has_work_left(&self) -> bool {
-        !self.status.is_terminal() || self.is_live()
-    }
-
-    pub const fn is_prompt_in_blob(&self) -> bool {
-        self.prompt_in_blob == 1
+        !self.status.is_terminal() || self.is_live
     }
 
     pub fn inputs(&self) -> &[InputFile] {

@@ -150,7 +150,8 @@ pub(super) struct Row {
     #[serde(deserialize_with = "json_text")]
     labels_json: BTreeMap<String, String>,
     prompt_hash: String,
-    prompt_in_blob: u8,
+    #[serde(deserialize_with = "flag")]
+    prompt_in_blob: bool,
     priority: i32,
     webhook_url: Option<String>,
     webhook_events: Option<String>,
@@ -189,6 +190,11 @@ pub(super) struct Row {
     outputs: Vec<OutputRow>,
     #[serde(default, deserialize_with = "json_text")]
     attempts: Vec<AttemptRow>,
+}
+
+/// SQLite knows no booleans: 0 or 1.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(u8::deserialize(deserializer)? == 1)
 }
 
 /// A column of JSON text; null reads as the type's own null.
@@ -247,7 +253,7 @@ impl From<Row> for Record {
                 outputs: row.outputs_json,
                 labels: row.labels_json,
                 prompt_hash: row.prompt_hash,
-                prompt_in_blob: row.prompt_in_blob == 1,
+                prompt_in_blob: row.prompt_in_blob,
                 priority: row.priority,
                 webhook_url: row.webhook_url,
                 webhook_events: row.webhook_events,

@@ -171,3 +171,36 @@ async fn a_flood_of_one_caller_does_not_hold_up_another() {
     let job = queue.send(request).await.json()["job"].clone();
     assert_eq!(job["status"], "succeeded", "{job:#}");
 }
+
+/// It was first in line for the only slot, and kept its place for three minutes after it was gone.
+#[tokio::test]
+async fn a_job_that_is_canceled_while_it_waits_holds_up_nobody() {
+    let queue = with_slots("1", json!({"job": {"run_ms": 20_000}}));
+    queue.create(&json!({"prompt": "1"})).await;
+    queue.pass(100).await;
+    let second = queue.create(&json!({"prompt": "2"})).await;
+    queue.pass(100).await;
+    let third = queue.create(&json!({"prompt": "3"})).await;
+    queue.pass(100).await;
+    let cancel = format!("/api/queue/cancel/{second}");
+    queue.post(&cancel, &json!({})).await;
+    queue.pass(100).await;
+    assert_eq!(queue.job(third).await["queue_position"], 0);
+    queue.pass(50_000).await;
+    assert_eq!(queue.job(third).await["status"], "succeeded");
+}
+
+/// The provider ran out of memory: for half a minute nothing of this job is there.
+#[tokio::test]
+async fn a_job_that_waits_for_its_next_attempt_leaves_its_slot_to_another() {
+    let plan = json!({"next": [{"outcome": "out_of_memory"}], "job": {"run_ms": 2_000}});
+    let queue = with_slots("1", plan);
+    let first = queue.create(&json!({"prompt": "1"})).await;
+    queue.pass(100).await;
+    let second = queue.create(&json!({"prompt": "2"})).await;
+    queue.pass(25_000).await;
+    assert_eq!(queue.job(second).await["status"], "succeeded");
+    assert_eq!(queue.job(first).await["status"], "queued");
+    queue.pass(60_000).await;
+    assert_eq!(queue.job(first).await["status"], "succeeded");
+}

@@ -1,7 +1,7 @@
 //! What comes late, twice, or too early never undoes what was settled, and nothing paid is thrown
 //! away. Each story was a bug once.
 
-use edge_queue::job::{Ending, Failure, FailureCode, Times};
+use edge_queue::job::{Cause, Ending, Failure, Times};
 use edge_queue::queue::settle;
 use edge_queue::store::jobs::{self, AttemptEnd, AttemptOutcome, Heard};
 use edge_queue::testing::queue::TestQueue;
@@ -34,7 +34,7 @@ async fn a_stale_ending_never_ends_a_later_round() {
         error: None,
         times: Times::default(),
     };
-    let failure = Failure::new(FailureCode::ExecutionFailed, "news of the first round");
+    let failure = Failure::of(Cause::WorkerFailed, "news of the first round");
     let ending = Ending::Failed(failure);
     let settled = settle::end(&queue.app, &stale, attempt, ending)
         .await
