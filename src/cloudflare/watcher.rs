@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::http::RENDER;
 use crate::id::JobId;
 use crate::job::Told;
+use crate::parse;
 use crate::ports::{Listen, Surface, Watch, WatcherError};
 use crate::queue::advance::{on_alarm, Next};
 use crate::queue::listen::Hub;
@@ -86,7 +87,7 @@ impl DurableObject for Watcher {
             "/events" => self.events(&app, id, &request, Surface::Queue).await,
             "/events/comfy" => self.events(&app, id, &request, Surface::Comfy).await,
             "/tell" => {
-                let told: Told = serde_json::from_str(&request.text().await?)?;
+                let told: Told = parse::json(&request.text().await?)?;
                 self.hub.hear(&app, id, told).await;
                 Response::empty()
             }

@@ -15,6 +15,7 @@ use worker::{web_sys, Delay};
 use super::respond::Handle;
 use crate::id::JobId;
 use crate::job::{Progress, Told};
+use crate::parse;
 use crate::ports::{BlobBody, Listen, Listening, Surface, WatcherError, Watchers};
 use crate::time::UnixMillis;
 
@@ -132,6 +133,6 @@ impl Watchers for DurableWatchers {
         let response = called?;
         let text = SendFuture::new(async move { text(&response.0).await }).await;
         let text = text.map_err(|error| WatcherError(format!("{error:?}")))?;
-        serde_json::from_str(&text).map_err(|e| WatcherError(e.to_string()))
+        parse::json(&text).map_err(|e| WatcherError(e.to_string()))
     }
 }

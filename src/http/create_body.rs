@@ -15,6 +15,7 @@ use super::error::{ApiError, Code};
 use super::fingerprint::fingerprint;
 use super::{form, limits};
 use crate::id::RequestKey;
+use crate::parse;
 use crate::queue::create::{Request, Upload, Work};
 use crate::room::Room;
 use crate::time::UnixMillis;
@@ -75,7 +76,7 @@ pub fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
         let message = format!("the body holds more than {VALUES_MAX} values");
         return Err(ApiError::new(Code::PayloadTooLarge, message));
     }
-    match serde_json::from_slice(bytes) {
+    match parse::json_bytes(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => {
             let message = "the body must be a JSON object";

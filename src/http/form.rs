@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::create_body::upload;
 use super::error::{ApiError, Code};
 use super::limits;
+use crate::parse;
 use crate::ports::{Broken, ByteStream};
 use crate::queue::create::Upload;
 use crate::workflow::{check, template};
@@ -119,7 +120,7 @@ impl Form {
             .into_iter()
             .partition(|(name, _)| JSON_FIELDS.contains(&name.as_str()));
         for (name, text) in json {
-            let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            let value = parse::json(&text).unwrap_or(Value::String(text));
             self.fields.insert(name, value);
         }
         let chosen = plain.iter().find(|(name, _)| name == "template");

@@ -18,6 +18,7 @@ use super::path::Path;
 use crate::access::{Limits, Scope};
 use crate::app::App;
 use crate::id::CallerId;
+use crate::parse;
 use crate::queue::keys::{self as verbs, NewKey, Rotated, Shown, PAGE_MAX};
 use crate::room::Room;
 use crate::store::keys::StoredKey;
@@ -150,7 +151,7 @@ async fn json_body<T: DeserializeOwned>(
         [] => b"{}",
         bytes => bytes,
     };
-    serde_json::from_slice(bytes).map_err(|error| {
+    parse::json_bytes(bytes).map_err(|error| {
         let code = if error.is_data() {
             Code::InvalidRequest
         } else {

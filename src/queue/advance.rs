@@ -70,27 +70,31 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
     let Some(record) = jobs::find(&*app.db, id).await? else {
         return Ok(Next::Forget);
     };
+    let next = step(app, watch, &record).await;
+    // Also if no attempt ever began: a job that ended while it waited must not keep its place.
+    if matches!(next, Ok(Next::Forget)) {
+        gate::tell(app, &record, Fate::Left).await;
+    }
+    next
+}
+
+async fn step(app: &App, watch: &dyn Watch, record: &Record) -> Result<Next, QueueError> {
     let step = next_step(&record.job, watch.sending().await?, app.now());
     let Some(provider) = app.providers.named(&record.accepted.provider) else {
-        return unconfigured(app, watch, &record, step).await;
+        return unconfigured(app, watch, record, step).await;
     };
     let provider = Arc::clone(provider);
-    if let Some(at) = next_alarm(app, &record, &*provider, &step) {
+    if let Some(at) = next_alarm(app, record, &*provider, &step) {
         watch.arm(at).await?;
     }
     let turn = Turn {
         app,
         watch,
-        record: &record,
+        record,
         provider: &*provider,
     };
     let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
-    let taken = turn.take(step).await;
-    // Also if no attempt ever began: a job that ended while it waited must not keep its place.
-    if matches!(taken, Ok(Next::Forget)) {
-        gate::tell(app, &record, Fate::Left).await;
-    }
-    match taken {
+    match turn.take(step).await {
         // The alarm of the next look is set: repeating sooner would hammer what failed.
         Err(error) if may_wait => {
             turn.warn("step.failed", &error.to_string(), record.job.attempts_begun);

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::id::{CallerId, JobId};
 use crate::job::{JobStatus, Progress};
 use crate::log;
+use crate::parse;
 use crate::ports::{Blob, BlobMeta, ByteRange, Listen, Listening};
 use crate::queue::create::{prompt_key, restore};
 use crate::store::jobs::{self, Filter, Full, Page, Record};
@@ -73,7 +74,7 @@ pub async fn workflow(app: &App, record: &Record) -> Result<Option<Value>, Queue
     } else {
         jobs::prompt(&*app.db, accepted.id).await?
     };
-    let Some(mut prompt) = text.and_then(|text| serde_json::from_str(&text).ok()) else {
+    let Some(mut prompt) = text.and_then(|text| parse::json(&text).ok()) else {
         return Ok(None);
     };
     compile::restore_outputs(&mut prompt, &accepted.outputs);

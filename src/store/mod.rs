@@ -13,6 +13,7 @@ pub mod spending;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::parse;
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
 
 #[derive(Debug, Error)]
@@ -130,7 +131,7 @@ fn rows<T: DeserializeOwned>(
     statement: &'static str,
     outcome: &Outcome,
 ) -> Result<Vec<T>, StoreError> {
-    serde_json::from_str(&outcome.rows).map_err(|source| StoreError::Row {
+    parse::json(&outcome.rows).map_err(|source| StoreError::Row {
         statement: name(statement),
         source,
     })
