@@ -16,7 +16,7 @@ use crate::http::error::{ApiError, Code};
 use crate::http::path::Path;
 use crate::http::{create_body, limits, queue, view as own};
 use crate::ports::Surface;
-use crate::queue::{cancel as cancel_verb, create, read};
+use crate::queue::{cancel as cancel_verb, create, gate, read};
 use crate::store::jobs::Full;
 
 /// What a body may name: the contract's fields, and those that ours adds.
@@ -114,7 +114,9 @@ pub async fn one(
     let full = read::job(&app, &call, queue::job_id(&id)?).await?;
     let full = full.ok_or_else(ApiError::no_job)?;
     let progress = read::progress(&app, &full).await;
-    answer(StatusCode::OK, &view::job(&app, &full, progress))
+    let mut shown = view::job(&app, &full, progress);
+    shown.queue_position = gate::position(&app, &full.record).await;
+    answer(StatusCode::OK, &shown)
 }
 
 /// `GET /api/v2/jobs/{id}/workflow`: what the job runs, as its caller would submit it again.
