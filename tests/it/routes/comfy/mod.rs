@@ -2,6 +2,7 @@
 
 mod assets;
 mod jobs;
+mod secrets;
 
 use axum::body::Body;
 use edge_queue::testing::queue::{request, Answered, TestQueue};
