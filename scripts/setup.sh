@@ -57,7 +57,7 @@ node_packages() {
   printf '%s\n' "$wanted" > "$stamp"
 }
 
-# The official Python client of the Comfy API, for the black-box tests.
+# The official Python client of the Comfy API and what checks our answers, for the black-box tests.
 python_packages() {
   local wanted stamp=.tools/python/.edge-queue
   wanted=$(cksum < tests/e2e/sdk/requirements.txt)
@@ -67,7 +67,7 @@ python_packages() {
     say "setup: installing Python from the system's packages (about 20 s)"
     logged python-apt "Install python3 and python3-venv by hand." apt_install python3 python3-venv
   }
-  say "setup: installing the official Python client from PyPI (about 15 s)"
+  say "setup: installing the official Python client and schemathesis from PyPI (about 40 s)"
   rm -rf .tools/python
   logged python "Is the Python package index reachable?" python_install
   printf '%s\n' "$wanted" > "$stamp"

@@ -151,6 +151,12 @@ impl Signer {
         })
     }
 
+    /// Keys that seal what is kept of callers' secrets, newest first: each opens what it sealed.
+    pub fn sealing_keys(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
+        let key = |secret: &Secret| blake3::derive_key("edge-queue 2026 sealing", &secret.key);
+        self.secrets.iter().map(key)
+    }
+
     fn kid(&self) -> u8 {
         self.secrets.first().map_or(0, |secret| secret.kid)
     }

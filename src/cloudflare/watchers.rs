@@ -13,7 +13,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{web_sys, Delay};
 
 use super::respond::Handle;
-use crate::id::JobId;
+use crate::id::{JobId, Secret};
 use crate::job::{Progress, Told};
 use crate::parse;
 use crate::ports::{BlobBody, Listen, Listening, Surface, WatcherError, Watchers};
@@ -113,6 +113,12 @@ impl Watchers for DurableWatchers {
             .ok_or_else(|| WatcherError("no stream".into()))?;
         let handle = Arc::new(Handle(SendWrapper(stream)));
         Ok(Listening::Stream(BlobBody::Platform(handle)))
+    }
+
+    async fn keep(&self, job: JobId, secret: &Secret) -> Result<(), WatcherError> {
+        self.call_with(job, "/keep", None, Some(secret.reveal()))
+            .await
+            .map(drop)
     }
 
     async fn tell(&self, job: JobId, told: &Told) -> Result<(), WatcherError> {

@@ -35,9 +35,8 @@ pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
-/// Reads the request, refusing what cannot be read and collecting what breaks a rule.
-///
-/// The bytes are counted for as long as they are there: keep them until the answer is.
+/// Reads the request, refusing what cannot be read and collecting what breaks a rule. The bytes are
+/// counted for as long as they are there: keep them until the answer is.
 pub async fn read(
     room: &Room,
     headers: &HeaderMap,
@@ -121,6 +120,7 @@ impl Reader {
             uploads: self.uploads,
             labels,
             priority,
+            partner_key: None,
             webhook_url: None,
             webhook_events: None,
             start_by,

@@ -47,7 +47,7 @@ pub struct JobView<'a> {
     start_by: String,
     deadline: Option<String>,
     /// Known to the gate alone: null unless the job waits there.
-    queue_position: Option<u32>,
+    queue_position: Option<usize>,
     wait_reason: Option<&'a str>,
     wait_since: Option<String>,
     wait_until: Option<String>,
@@ -128,9 +128,9 @@ struct Urls {
 
 /// How this API and the other one show events.
 pub const RENDER: Render = Render {
-    status: |app, full, surface| match surface {
-        Surface::Queue => text(&job(app, full)),
-        Surface::Comfy => text(&v2::view::status(full)),
+    status: |app, standing, surface| match surface {
+        Surface::Queue => text(&job(app, standing.full).at_position(standing.position)),
+        Surface::Comfy => text(&v2::view::status(standing)),
     },
     output: |app, full, i, surface| match surface {
         Surface::Queue => text(&output_view(
@@ -215,7 +215,7 @@ impl JobView<'_> {
     /// How many wait before it at the gate.
     #[must_use]
     pub fn at_position(mut self, position: Option<usize>) -> Self {
-        self.queue_position = position.and_then(|position| u32::try_from(position).ok());
+        self.queue_position = position;
         self
     }
 }
