@@ -19,7 +19,14 @@ const PARTS_MAX: usize = 128;
 const ONE_FILE: &str = "a form with exactly one file is wanted here";
 
 /// Fields whose value is JSON by nature.
-const JSON_FIELDS: [&str; 5] = ["inputs", "labels", "workflow", "images", "priority"];
+const JSON_FIELDS: [&str; 6] = [
+    "inputs",
+    "labels",
+    "workflow",
+    "images",
+    "priority",
+    "webhook_events_filter",
+];
 
 /// Fields as a JSON body would have them: files by their hash, numbers as numbers.
 #[derive(Default)]

@@ -20,7 +20,7 @@ use crate::queue::{cancel as cancel_verb, create, read};
 use crate::store::jobs::Full;
 
 /// What a body may name: the contract's fields, and those that ours adds.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "workflow",
     "extra_data",
     "metadata",
@@ -28,6 +28,7 @@ const FIELDS: [&str; 7] = [
     "inputs",
     "priority",
     "webhook_url",
+    "webhook_events_filter",
 ];
 
 #[derive(Serialize)]
