@@ -21,6 +21,8 @@ pub mod gate;
 
 pub mod job;
 
+pub mod notify;
+
 pub mod workflow;
 
 // The edge of the world: traits, then settings and what is told of events.

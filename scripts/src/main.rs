@@ -15,6 +15,7 @@ mod reconcile;
 mod recover;
 mod statements;
 mod validate;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ enum Verb {
     #[command(hide = true)]
     Statements(statements::Arguments),
     Validate(validate::Arguments),
+    Webhooks(webhooks::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::MockRunpod(arguments) => mock_runpod::run(arguments)?,
         Verb::Statements(arguments) => statements::run(&arguments)?,
         Verb::Validate(arguments) => validate::run(&arguments)?,
+        Verb::Webhooks(arguments) => webhooks::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

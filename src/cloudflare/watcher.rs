@@ -27,7 +27,7 @@ use crate::http::RENDER;
 use crate::id::{JobId, Secret};
 use crate::job::Told;
 use crate::parse;
-use crate::ports::{Listen, ORPHAN_MS, Surface, Watch, WatcherError};
+use crate::ports::{Listen, Surface, Watch, WatcherError, ORPHAN_MS};
 use crate::queue::advance::{on_alarm, Next};
 use crate::queue::listen::Hub;
 use crate::time::UnixMillis;

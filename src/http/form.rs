@@ -25,7 +25,14 @@ pub const FRAME_BYTES_MAX: u64 = 64 << 10;
 pub const ONE_FILE: &str = "a form with exactly one file is wanted here";
 
 /// Fields whose value is JSON by nature.
-const JSON_FIELDS: [&str; 5] = ["inputs", "labels", "workflow", "images", "priority"];
+const JSON_FIELDS: [&str; 6] = [
+    "inputs",
+    "labels",
+    "workflow",
+    "images",
+    "priority",
+    "webhook_events_filter",
+];
 
 /// Fields as a JSON body would have them: files by their hash, numbers as numbers.
 #[derive(Default)]

@@ -11,17 +11,11 @@ use crate::job::{Failure, JobStatus, Progress};
 use crate::media::Kind;
 use crate::ports::Surface;
 use crate::queue::create::RAW;
+use crate::queue::links::{expires_at, signed};
 use crate::queue::listen::Render;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
 use crate::workflow::template;
-
-/// How long a job and its results are kept.
-pub const KEPT_MS: u64 = 30 * 24 * 3_600_000;
-/// Result links live a day, and end on the hour: answers made in the same hour are the same, so
-/// that their tags hold.
-const LINK_MS: u64 = 24 * 3_600_000;
-const LINK_WINDOW_MS: i64 = 3_600_000;
 
 #[derive(Serialize)]
 pub struct JobView<'a> {
@@ -152,10 +146,6 @@ pub fn live_job<'a>(app: &App, full: &'a Full, progress: Option<Progress>) -> Jo
     let mut view = job(app, full);
     view.progress = progress.or(view.progress);
     view
-}
-
-pub fn expires_at(record: &Record) -> UnixMillis {
-    record.accepted.created_at.plus_ms(KEPT_MS)
 }
 
 /// The job as it stands.
@@ -300,15 +290,6 @@ pub fn whole(status: JobStatus) -> Option<Progress> {
 
 fn result_url(app: &App, key: &str, expires_at: UnixMillis) -> String {
     signed(app, key, expires_at).0
-}
-
-/// A link that opens the bytes without a key, and when it ends: at `expires_at` or before.
-pub fn signed(app: &App, key: &str, expires_at: UnixMillis) -> (String, UnixMillis) {
-    let ends = app.now().plus_ms(LINK_MS).get();
-    let window = UnixMillis::new(ends - ends.rem_euclid(LINK_WINDOW_MS) + LINK_WINDOW_MS);
-    let ends_at = window.min(expires_at);
-    let query = app.signer.link_query(key, ends_at);
-    (format!("/api/result/{key}?{query}"), ends_at)
 }
 
 fn error_view(failure: &Failure) -> ErrorView<'_> {

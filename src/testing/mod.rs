@@ -5,6 +5,7 @@ pub mod clock;
 pub mod gates;
 pub mod memory;
 pub mod queue;
+pub mod receiver;
 pub mod runpod;
 pub mod sqlite;
 mod turnstile;

@@ -22,7 +22,7 @@ use crate::store::jobs::Full;
 use crate::workflow::violation::{pointer_step, Violation};
 
 /// What a body may name: the contract's fields, and those that ours adds.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "workflow",
     "extra_data",
     "metadata",
@@ -30,6 +30,7 @@ const FIELDS: [&str; 7] = [
     "inputs",
     "priority",
     "webhook_url",
+    "webhook_events_filter",
 ];
 
 #[derive(Serialize)]

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::http::view::{expires_at, metrics, signed, whole, Metrics};
+use crate::http::view::{metrics, whole, Metrics};
 use crate::id::{AssetId, JobId};
 use crate::job::{Failure, Progress};
 use crate::media::Kind;
 use crate::queue::assets::Found;
+use crate::queue::links::{expires_at, signed};
 use crate::queue::listen::Standing;
 use crate::store::assets::Asset;
 use crate::store::jobs::{Full, Record};

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
-
 use super::json::Json;
+use crate::outgoing;
 use crate::parse;
 use crate::providers::Health;
 use crate::time::UnixMillis;
@@ -22,16 +21,10 @@ pub(super) fn error_detail(body: &[u8]) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Milliseconds to wait, from seconds or an HTTP date.
+/// Milliseconds to wait, as RunPod asks and as far as we follow.
 pub(super) fn retry_after_ms(headers: &BTreeMap<String, String>, now: UnixMillis) -> Option<u64> {
-    let text = headers.get("retry-after")?.trim();
-    let ms = if let Ok(seconds) = text.parse::<u64>() {
-        seconds.saturating_mul(1000)
-    } else {
-        let at = DateTime::parse_from_rfc2822(text).ok()?;
-        UnixMillis::new(at.timestamp_millis()).since_ms(now)
-    };
-    Some(ms.min(RETRY_AFTER_MS_MAX))
+    let asked = outgoing::retry_after_ms(headers, now);
+    asked.map(|ms| ms.min(RETRY_AFTER_MS_MAX))
 }
 
 /// `None`: the body is not an object. Documentation and client libraries list different keys, so

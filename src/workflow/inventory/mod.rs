@@ -120,7 +120,7 @@ pub fn read_any_size(object_info: &[u8]) -> Result<Inventory, InventoryError> {
 /// A repeated name keeps its last entry, as in Python.
 fn members(object_info: &[u8]) -> Result<BTreeMap<String, &RawValue>, InventoryError> {
     let entries: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(object_info).map_err(|error| match error.classify() {
+        parse::json_bytes(object_info).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => InventoryError::NotClasses,
             _ => InventoryError::NotJson {
                 line: error.line(),

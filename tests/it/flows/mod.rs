@@ -7,3 +7,4 @@ mod deadlines;
 mod looking;
 mod second_thoughts;
 mod the_main_job;
+mod told;
