@@ -12,12 +12,11 @@ use crate::media::Kind;
 use crate::ports::Surface;
 use crate::queue::create::RAW;
 use crate::queue::listen::Render;
+use crate::queue::read::expires_at;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
 use crate::workflow::template;
 
-/// How long a job and its results are kept.
-pub const KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// Result links live a day, and end on the hour: answers made in the same hour are the same, so
 /// that their tags hold.
 const LINK_MS: u64 = 24 * 3_600_000;
@@ -95,6 +94,7 @@ struct AttemptView<'a> {
     status: &'a str,
     submitted_at: String,
     ended_at: Option<String>,
+    heard_by: Option<&'a str>,
     delay_ms: Option<u64>,
     execution_ms: Option<u64>,
     error: Option<ErrorView<'a>>,
@@ -136,7 +136,7 @@ pub const RENDER: Render = Render {
         Surface::Queue => text(&output_view(
             app,
             &full.outputs[i],
-            expires_at(&full.record),
+            expires_at(app, &full.record),
         )),
         Surface::Comfy => text(&v2::view::output(app, full, i)),
     },
@@ -154,16 +154,12 @@ pub fn live_job<'a>(app: &App, full: &'a Full, progress: Option<Progress>) -> Jo
     view
 }
 
-pub fn expires_at(record: &Record) -> UnixMillis {
-    record.accepted.created_at.plus_ms(KEPT_MS)
-}
-
 /// The job as it stands.
 pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
     let record = &full.record;
     let state = &record.job;
     let accepted = &record.accepted;
-    let expires_at = expires_at(record);
+    let expires_at = expires_at(app, record);
     let waits = waits(record);
     let outputs: Vec<OutputView> = full
         .outputs
@@ -332,6 +328,7 @@ fn attempts(full: &Full) -> Vec<AttemptView<'_>> {
         status: record.job.phase.as_str(),
         submitted_at: attempt.begun_at.iso8601(),
         ended_at: None,
+        heard_by: None,
         delay_ms: None,
         execution_ms: None,
         error: None,
@@ -351,6 +348,7 @@ fn ended_attempt(row: &AttemptRow) -> AttemptView<'_> {
         status: &row.outcome,
         submitted_at: row.begun_at.iso8601(),
         ended_at: Some(row.ended_at.iso8601()),
+        heard_by: Some(&row.heard_by),
         delay_ms: row.delay_ms,
         execution_ms: row.execution_ms,
         error: row.error_json.as_ref().map(error_view),

@@ -166,6 +166,6 @@ fn params(accepted: &Accepted, due_at: UnixMillis, payer: &Payer<'_>) -> Vec<Par
 }
 
 /// Our own types always serialize: they hold no maps with other keys than text.
-pub(super) fn json<T: serde::Serialize>(value: &T) -> Param {
+pub(in crate::store) fn json<T: serde::Serialize>(value: &T) -> Param {
     Param::Text(serde_json::to_string(value).unwrap_or_else(|_| "null".into()))
 }

@@ -20,6 +20,7 @@ pub use audit::{
     audit, audit_these, count_live, mend_due, overdue, Audited, DueAfter, StoredFile, AUDIT,
     AUDIT_THESE, COUNT_LIVE, MEND_DUE, OVERDUE,
 };
+pub(super) use create::json;
 pub use create::{
     create, find_by_key, Recorded, Recording, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED,
 };
