@@ -2,12 +2,14 @@
 
 mod access;
 mod reach;
+mod retention;
 mod runpod;
 
 use std::fmt;
 
 pub use self::access::AccessSettings;
 use self::reach::is_private;
+pub use self::retention::Retention;
 pub use self::runpod::{RunpodSettings, BASE_URL};
 
 /// Where the product runs.
@@ -81,6 +83,7 @@ pub struct Config {
     /// Jobs that are at an endpoint at once; the others wait here, in fair order.
     pub jobs_at_endpoint_max: u32,
     pub access: AccessSettings,
+    pub retention: Retention,
 }
 
 /// A setting that is missing or wrong.
@@ -144,6 +147,7 @@ impl Reader<'_> {
             admin_key: self.admin_key(environment),
             jobs_at_endpoint_max: self.jobs_at_endpoint_max(),
             access: self.access(environment, gpu.mode()),
+            retention: self.retention(),
             gpu,
         }
     }

@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, Code};
+use crate::parse;
 use crate::ports::{Broken, ByteStream};
 use crate::room::Room;
 

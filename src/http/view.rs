@@ -89,6 +89,7 @@ struct AttemptView<'a> {
     status: &'a str,
     submitted_at: String,
     ended_at: Option<String>,
+    heard_by: Option<&'a str>,
     delay_ms: Option<u64>,
     execution_ms: Option<u64>,
     error: Option<ErrorView<'a>>,
@@ -130,7 +131,7 @@ pub const RENDER: Render = Render {
         Surface::Queue => text(&output_view(
             app,
             &full.outputs[i],
-            expires_at(&full.record),
+            expires_at(app, &full.record),
         )),
         Surface::Comfy => text(&v2::view::output(app, full, i)),
     },
@@ -153,7 +154,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
     let record = &full.record;
     let state = &record.job;
     let accepted = &record.accepted;
-    let expires_at = expires_at(record);
+    let expires_at = expires_at(app, record);
     let waits = waits(record);
     let outputs: Vec<OutputView> = full
         .outputs
@@ -313,6 +314,7 @@ fn attempts(full: &Full) -> Vec<AttemptView<'_>> {
         status: record.job.phase.as_str(),
         submitted_at: attempt.begun_at.iso8601(),
         ended_at: None,
+        heard_by: None,
         delay_ms: None,
         execution_ms: None,
         error: None,
@@ -332,6 +334,7 @@ fn ended_attempt(row: &AttemptRow) -> AttemptView<'_> {
         status: &row.outcome,
         submitted_at: row.begun_at.iso8601(),
         ended_at: Some(row.ended_at.iso8601()),
+        heard_by: Some(&row.heard_by),
         delay_ms: row.delay_ms,
         execution_ms: row.execution_ms,
         error: row.error_json.as_ref().map(error_view),

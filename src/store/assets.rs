@@ -43,6 +43,17 @@ DELETE FROM assets WHERE caller = ?1 AND hash = ?2 AND NOT EXISTS (
     AND jobs.status IN ('queued', 'running', 'canceling')
     AND file.value ->> '$.key' = assets.key)";
 
+/// The oldest first, and none that a job which has not ended may still send.
+pub const PURGE: &str = "-- assets::purge
+DELETE FROM assets WHERE (caller, hash) IN
+  (SELECT caller, hash FROM assets WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)
+AND NOT EXISTS (
+  SELECT 1 FROM jobs, json_each(jobs.files_json) AS file
+  WHERE jobs.due_at IS NOT NULL AND jobs.caller = assets.caller
+    AND jobs.status IN ('queued', 'running', 'canceling')
+    AND file.value ->> '$.key' = assets.key)
+RETURNING key";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
     pub hash: String,
@@ -129,6 +140,21 @@ pub async fn delete(
     };
     let outcomes = batch(db, vec![delete, select(caller, &[hash])]).await?;
     Ok(rows(FIND, &outcomes[1])?.into_iter().next())
+}
+
+/// Deletes the rows of uploads made before `before`; answers where their bytes are.
+pub async fn purge(db: &dyn Db, before: UnixMillis, limit: u32) -> Result<Vec<String>, StoreError> {
+    #[derive(Deserialize)]
+    struct Purged {
+        key: String,
+    }
+    let purge = Statement {
+        sql: PURGE,
+        params: vec![before.into(), limit.into()],
+    };
+    let outcomes = batch(db, vec![purge]).await?;
+    let purged = rows::<Purged>(PURGE, &outcomes[0])?;
+    Ok(purged.into_iter().map(|purged| purged.key).collect())
 }
 
 fn select(caller: &CallerId, hashes: &[&str]) -> Statement {

@@ -10,6 +10,7 @@ pub mod inventories;
 pub mod jobs;
 pub mod keys;
 pub mod spending;
+pub mod tombstones;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -63,6 +64,7 @@ pub const STATEMENTS: &[&str] = &[
     assets::FIND_BEGINNING,
     assets::RENAME,
     assets::DELETE,
+    assets::PURGE,
     jobs::CREATE,
     jobs::CREATE_PROMPT,
     jobs::FIND,
@@ -107,6 +109,13 @@ pub const STATEMENTS: &[&str] = &[
     spending::CHARGE_ROUND,
     spending::STANDING,
     spending::BACKLOG,
+    tombstones::BURY,
+    tombstones::BURY_OUTPUTS,
+    tombstones::BURY_ATTEMPTS,
+    tombstones::BURY_PROMPTS,
+    tombstones::BURY_JOBS,
+    tombstones::FIND,
+    tombstones::FORGET,
 ];
 
 /// Reads one row at the most: whether the schema is there, not only the database.

@@ -109,7 +109,7 @@ pub fn job<'a>(app: &App, full: &'a Full, progress: Option<Progress>) -> JobView
         created_at: record.accepted.created_at.iso8601(),
         started_at: state.started_at.map(UnixMillis::iso8601),
         completed_at: record.completed_at.map(UnixMillis::iso8601),
-        expires_at: expires_at(record).iso8601(),
+        expires_at: expires_at(app, record).iso8601(),
         queue_position: None,
         estimated_completed_at: estimate(record).map(UnixMillis::iso8601),
         progress: progress.or_else(|| whole(state.status)),
@@ -131,7 +131,7 @@ fn estimate(record: &Record) -> Option<UnixMillis> {
 pub fn output<'a>(app: &App, full: &'a Full, i: usize) -> OutputView<'a> {
     let output = &full.outputs[i];
     let job = full.record.job.id;
-    let (url, url_expires_at) = link(app, &output.key, expires_at(&full.record));
+    let (url, url_expires_at) = link(app, &output.key, expires_at(app, &full.record));
     OutputView {
         // The contract knows no output without a node; a worker that renames files tells none.
         node_id: output.node_id.as_deref().unwrap_or_default(),
@@ -164,7 +164,7 @@ pub fn found<'a>(app: &App, found: &'a Found) -> AssetView<'a> {
                 created_at: made_at.iso8601(),
                 url: output.url,
                 url_expires_at: output.url_expires_at,
-                expires_at: Some(expires_at(record).iso8601()),
+                expires_at: Some(expires_at(app, record).iso8601()),
                 job_id: Some(output.job_id),
             }
         }

@@ -11,6 +11,7 @@ use crate::id::{JobId, RequestKey};
 use crate::job::{Failure, JobStatus};
 use crate::media::Kind;
 use crate::notify;
+use crate::parse;
 use crate::queue::links;
 use crate::store::deliveries::Delivery;
 use crate::store::jobs::{Full, OutputRow};
@@ -159,7 +160,7 @@ fn outputs(app: &App, full: &Full, made: &[OutputRow], bytes_max: usize) -> Vec<
 }
 
 fn link(app: &App, full: &Full, output: &OutputRow) -> String {
-    let expires_at = links::expires_at(&full.record);
+    let expires_at = links::expires_at(app, &full.record);
     let (path, _) = links::signed(app, &output.key, expires_at);
     format!("{}{path}", app.config.public_url)
 }

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use super::convert::Definitions;
 use super::schema::Schema;
 use super::violation::{pointer_step, quoted, Violation, VIOLATIONS_MAX};
+use crate::parse;
 use cut::Cut;
 
 /// The largest `object_info` that is read. A server with hundreds of custom nodes answers with some
