@@ -7,7 +7,7 @@
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   set(element, properties);
-  element.append(...children.flat().filter((child) => child != null && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return element;
 }
 
@@ -33,7 +33,9 @@ export function set(element, properties) {
 
 /** Puts other children in, and keeps the element. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
+  element.replaceChildren(
+    ...children.flat(Infinity).filter((child) => child != null && child !== false),
+  );
   return element;
 }
 

@@ -12,6 +12,11 @@ export function t(name, words = {}) {
   return text[language() === "th" ? 1 : 0].replace(/\{(\w+)\}/g, (_, word) => words[word] ?? "");
 }
 
+/** The texts of one page, beside those that all pages say. */
+export function add(texts) {
+  Object.assign(TEXTS, texts);
+}
+
 export const knows = (name) => name in TEXTS;
 
 export function speak(chosen) {
