@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/step.sh
 . scripts/lib/store.sh
 . scripts/lib/rust.sh
+. scripts/lib/chromium.sh
 
 WORKER_BUILD_VERSION=0.8.7
 
@@ -24,6 +25,7 @@ main() {
   rust_for_wasm
   node_packages
   python_packages
+  chromium_browser
   cargo_tool worker-build "$WORKER_BUILD_VERSION" worker-build
   cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" wasm-bindgen
 }
@@ -49,7 +51,7 @@ node_packages() {
   local wanted stamp=node_modules/.edge-queue
   wanted=$(cksum < package-lock.json)
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
-  say "setup: installing node, wrangler, esbuild, binaryen and the official clients from npm (about 30 s)"
+  say "setup: installing node, wrangler and the rest from npm (about 30 s)"
   rm -f "$stamp"
   logged npm "Is the npm registry reachable? See 'npm ping'." npm ci --loglevel=error
   node_modules/.bin/node --version >/dev/null 2>&1 ||
