@@ -17,7 +17,6 @@ use super::path::Path;
 use crate::access::{Limits, Scope};
 use crate::app::App;
 use crate::id::CallerId;
-use crate::parse;
 use crate::queue::keys::{self as verbs, NewKey, Rotated, Shown, PAGE_MAX};
 use crate::store::keys::StoredKey;
 use crate::time::UnixMillis;

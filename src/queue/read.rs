@@ -13,7 +13,6 @@ use crate::ports::{Blob, BlobMeta, ByteRange, Listen, Listening};
 use crate::queue::create::{prompt_key, restore};
 use crate::store::jobs::{self, Filter, Full, Page, Record};
 use crate::store::tombstones;
-use crate::time::UnixMillis;
 use crate::workflow::compile;
 
 /// The job, if it is the caller's; [`QueueError::Expired`] if it was.
