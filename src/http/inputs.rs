@@ -67,6 +67,7 @@ pub fn refused(unfit: &Unfit) -> ApiError {
         }
         Unfit::Picture(Flaw::BrokenHeader) => Code::UnsupportedMediaType,
         Unfit::Picture(Flaw::TooManyPixels(..)) => Code::PayloadTooLarge,
+        Unfit::TooMany(_) => Code::Forbidden,
     };
     ApiError::new(code, unfit.to_string())
 }

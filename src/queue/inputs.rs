@@ -23,6 +23,10 @@ const WINDOW_MS: u64 = 30_000;
 /// Somewhat more than a quarter of a megabit a second.
 const WINDOW_BYTES_MIN: usize = 1 << 20;
 
+/// Uploads of one browser's session: several for each job that it may have at a time. Anybody gets
+/// a session, and what it stores is paid for by the owner.
+pub const SESSION_UPLOADS_MAX: u32 = 50;
+
 /// Stores a file under a random key while it arrives, then its pointer by content. The same bytes
 /// twice are one asset: the second copy is deleted.
 pub async fn upload(
@@ -61,6 +65,12 @@ async fn keep(
     arriving: Arriving,
     media_of: impl Fn(&[u8]) -> Result<Media, Unfit>,
 ) -> Result<Result<Asset, Unfit>, QueueError> {
+    if call.rights.public_only {
+        let most = SESSION_UPLOADS_MAX;
+        if assets::count(&*app.db, &call.caller, most).await? >= most {
+            return Ok(Err(Unfit::TooMany(most)));
+        }
+    }
     let place = |head: &[u8]| {
         let media = media_of(head)?;
         if let Some(flaw) = media.flaw() {
