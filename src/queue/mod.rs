@@ -22,6 +22,7 @@ pub mod inventory;
 pub mod keys;
 pub mod links;
 pub mod listen;
+mod mail;
 pub mod read;
 pub mod reconcile;
 pub mod recover;

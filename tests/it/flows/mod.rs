@@ -5,6 +5,7 @@ mod attempts;
 mod bytes;
 mod deadlines;
 mod looking;
+mod mailed;
 mod second_thoughts;
 mod the_main_job;
 mod told;
