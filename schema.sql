@@ -143,6 +143,9 @@ CREATE TABLE assets (
   PRIMARY KEY (caller, hash)
 ) STRICT, WITHOUT ROWID;
 
+-- The oldest uploads are deleted first.
+CREATE INDEX assets_by_age ON assets (created_at);
+
 -- A caller's key. Only hashes of its secret are here.
 CREATE TABLE api_keys (
   id              TEXT    NOT NULL PRIMARY KEY,          -- 12 hexadecimal characters; part of the key's text
@@ -172,6 +175,13 @@ CREATE TABLE spending (
   minute      INTEGER NOT NULL,                          -- minutes since 1970 UTC
   minute_jobs INTEGER NOT NULL,                          -- jobs and retries charged in it
   charge      TEXT    NOT NULL                           -- what was charged last: <job>:<round>; lets that one happen
+) STRICT, WITHOUT ROWID;
+
+-- A job that was kept long enough and is gone: that it was there, whose, and until when.
+CREATE TABLE tombstones (
+  job_id     TEXT    NOT NULL PRIMARY KEY,               -- what jobs.id was: sorts by age
+  caller     TEXT    NOT NULL,                           -- who owned it
+  expired_at INTEGER NOT NULL                            -- until when it was kept
 ) STRICT, WITHOUT ROWID;
 
 -- What is known of the providers' endpoints beside their jobs.

@@ -4,6 +4,7 @@ mod access;
 mod mail;
 mod proxy;
 mod reach;
+mod retention;
 mod runpod;
 
 use std::fmt;
@@ -12,6 +13,7 @@ pub use self::access::AccessSettings;
 pub use self::mail::MailSettings;
 pub use self::proxy::ProxySettings;
 use self::reach::is_private;
+pub use self::retention::Retention;
 pub use self::runpod::{RunpodSettings, BASE_URL};
 
 /// Where the product runs.
@@ -89,6 +91,7 @@ pub struct Config {
     pub mail: Option<MailSettings>,
     /// A ComfyUI that the operator may ask. `None`: there is no such way.
     pub proxy: Option<ProxySettings>,
+    pub retention: Retention,
 }
 
 /// A setting that is missing or wrong.
@@ -154,6 +157,7 @@ impl Reader<'_> {
             access: self.access(environment, gpu.mode()),
             mail: self.mail(),
             proxy: self.proxy(environment),
+            retention: self.retention(),
             gpu,
         }
     }

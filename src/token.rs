@@ -153,6 +153,12 @@ impl Signer {
         })
     }
 
+    /// Keys that seal what is kept of callers' secrets, newest first: each opens what it sealed.
+    pub fn sealing_keys(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
+        let key = |secret: &Secret| blake3::derive_key("edge-queue 2026 sealing", &secret.key);
+        self.secrets.iter().map(key)
+    }
+
     /// Webhook secret `number` of `key`, as each of our secrets makes it, newest first. Nothing of
     /// it is stored, and a webhook secret tells nothing of another, nor of ours.
     pub fn webhook_secrets(&self, key: &str, number: u32) -> Vec<[u8; WEBHOOK_SECRET_BYTES]> {

@@ -101,7 +101,7 @@ fn bearer() -> anyhow::Result<String> {
     Ok(format!("Bearer {key}"))
 }
 
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.into_string().ok()?;
     Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }

@@ -1,6 +1,8 @@
 //! `ops`: the operator's command line. One file per verb, its help at its `Arguments`.
 
 mod admin;
+mod backup;
+mod clock;
 mod compile;
 mod contract;
 mod convert;
@@ -11,11 +13,14 @@ mod folder;
 mod inventory;
 mod keys;
 mod mock_runpod;
+mod project;
 mod reconcile;
 mod recover;
+mod smoke;
 mod statements;
 mod validate;
 mod webhooks;
+mod wrangler;
 
 use std::process::ExitCode;
 
@@ -34,6 +39,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Backup(Box<backup::Arguments>),
     Compile(compile::Arguments),
     Contract(contract::Arguments),
     Convert(convert::Arguments),
@@ -42,6 +48,8 @@ enum Verb {
     MockRunpod(mock_runpod::Arguments),
     Reconcile(reconcile::Arguments),
     Recover(recover::Arguments),
+    Restore(backup::Restore),
+    Smoke(smoke::Arguments),
     #[command(hide = true)]
     Statements(statements::Arguments),
     Validate(validate::Arguments),
@@ -51,7 +59,7 @@ enum Verb {
 fn main() -> ExitCode {
     run(Cli::parse().verb).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        if error.is::<deployment::Refused>() {
+        if error.is::<deployment::Refused>() || error.is::<backup::Unlike>() {
             exit::FOUND
         } else {
             exit::failed()
@@ -61,10 +69,13 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
+        Verb::Backup(arguments) => return backup::run(&arguments),
         Verb::Compile(arguments) => return compile::run(&arguments),
         Verb::Contract(arguments) => return contract::run(&arguments),
         Verb::Reconcile(arguments) => return reconcile::run(&arguments),
         Verb::Recover(arguments) => return recover::run(&arguments),
+        Verb::Restore(arguments) => return backup::restore(&arguments),
+        Verb::Smoke(arguments) => return smoke::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments)?,
         Verb::Inventory(arguments) => inventory::run(&arguments)?,
         Verb::Keys(arguments) => keys::run(&arguments)?,

@@ -15,6 +15,7 @@ mod pieces;
 mod platform;
 mod r2;
 mod respond;
+mod seal;
 mod watcher;
 mod watchers;
 
@@ -33,7 +34,7 @@ use crate::config::{Config, Problem};
 use crate::http;
 use crate::log;
 use crate::ports::Mailer;
-use crate::queue::{endpoints, sweep};
+use crate::queue::{endpoints, purge, sweep};
 
 thread_local! {
     static APP: OnceCell<std::result::Result<Arc<App>, Vec<Problem>>> = const { OnceCell::new() };
@@ -135,6 +136,9 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     };
     if let Err(error) = sweep::sweep(&app).await {
         app.log(log::error("sweep.failed").with("error", error.to_string()));
+    }
+    if let Err(error) = purge::purge(&app).await {
+        app.log(log::error("purge.failed").with("error", error.to_string()));
     }
     if let Err(error) = endpoints::check_workers(&app).await {
         app.log(log::error("workers.unchecked").with("error", error.to_string()));

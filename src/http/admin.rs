@@ -16,7 +16,9 @@ use super::path::Path;
 use super::queue::job_id;
 use crate::app::App;
 use crate::id::JobId;
+use crate::parse;
 use crate::queue::endpoints::{self, Submission};
+use crate::queue::objects::{self as objects_verb, KEYS_MAX};
 use crate::queue::reconcile::{self as reconcile_verb, Part};
 use crate::queue::recover::{self as recover_verb, Deed};
 use crate::queue::{evidence as evidence_verb, sweep as sweep_verb};
@@ -105,7 +107,7 @@ pub async fn reconcile(
     _: Operator,
     body: Bytes,
 ) -> Result<Answer, ApiError> {
-    let asked: Reconcile = serde_json::from_slice(&body).map_err(|error| {
+    let asked: Reconcile = parse::json_bytes(&body).map_err(|error| {
         let message = format!("{{part, cursor?, apply?}} is wanted: {error}");
         ApiError::new(Code::InvalidRequest, message)
     })?;
@@ -116,6 +118,29 @@ pub async fn reconcile(
         "findings": page.findings,
         "next_cursor": page.next,
     }))
+}
+
+/// What `POST /api/admin/objects` is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Objects {
+    keys: Vec<String>,
+}
+
+/// `POST /api/admin/objects`: how large each of these objects is, or null if it is not there.
+pub async fn objects(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    body: Bytes,
+) -> Result<Answer, ApiError> {
+    let asked = serde_json::from_slice::<Objects>(&body).ok();
+    let asked = asked.filter(|asked| asked.keys.len() <= KEYS_MAX);
+    let asked = asked.ok_or_else(|| {
+        let message = format!("{{keys}} is wanted, a list of at most {KEYS_MAX} texts");
+        ApiError::new(Code::InvalidRequest, message)
+    })?;
+    let sizes = objects_verb::sizes(&app, &asked.keys).await?;
+    Answer::ok(&json!({ "sizes": sizes }))
 }
 
 /// `POST /api/admin/sweep`: what cron does, now.

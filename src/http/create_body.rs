@@ -16,6 +16,7 @@ use super::error::{ApiError, Code};
 use super::fingerprint::fingerprint;
 use super::{form, limits};
 use crate::id::RequestKey;
+use crate::parse;
 use crate::queue::create::{Request, Upload, Work};
 pub use labels::label_key_fits;
 
@@ -33,9 +34,8 @@ pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
-/// Reads the request, refusing what cannot be read and collecting what breaks a rule.
-///
-/// The bytes are counted for as long as they are there: keep them until the answer is.
+/// Reads the request, refusing what cannot be read and collecting what breaks a rule. The bytes are
+/// counted for as long as they are there: keep them until the answer is.
 pub async fn read(
     room: &Room,
     headers: &HeaderMap,
@@ -74,7 +74,7 @@ pub fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
         let message = format!("the body holds more than {VALUES_MAX} values");
         return Err(ApiError::new(Code::PayloadTooLarge, message));
     }
-    match serde_json::from_slice(bytes) {
+    match parse::json_bytes(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => {
             let message = "the body must be a JSON object";
@@ -127,6 +127,7 @@ impl Reader {
             uploads: self.uploads,
             labels,
             priority,
+            partner_key: None,
             webhook_url,
             webhook_events,
             start_by,

@@ -11,6 +11,7 @@ use super::rate;
 use crate::config::Problem;
 use crate::id::JobId;
 use crate::queue::allow::Meter;
+use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
 
 /// Seconds after which a passing failure of ours is worth another try.
@@ -34,6 +35,7 @@ pub enum Code {
     Forbidden,
     NotFound,
     BlobNotFound,
+    Expired,
     Conflict,
     AssetInUse,
     HashMismatch,
@@ -70,6 +72,7 @@ impl Code {
             Self::Forbidden => ("forbidden", 403, "Not allowed with this key"),
             Self::NotFound => ("not_found", 404, "There is no such thing"),
             Self::BlobNotFound => ("blob_not_found", 404, "There are no such bytes"),
+            Self::Expired => ("expired", 410, "It is gone"),
             Self::Conflict => ("conflict", 409, "Not in this state"),
             Self::AssetInUse => ("asset_in_use", 409, "Something still needs it"),
             Self::HashMismatch => ("hash_mismatch", 409, "Other bytes than announced"),
@@ -98,6 +101,8 @@ pub(super) struct Fault {
     node_errors: Option<Box<RawValue>>,
     retry_after_s: Option<u32>,
     pub job_id: Option<JobId>,
+    /// Until when it was kept.
+    pub expired_at: Option<UnixMillis>,
     /// For the log only.
     cause: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -120,6 +125,8 @@ struct Shown<'a> {
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<Checks<'a>>,
     #[serde(rename = "type")]
@@ -145,6 +152,7 @@ impl ApiError {
             node_errors: None,
             retry_after_s: None,
             job_id: None,
+            expired_at: None,
             cause: None,
             headers: Vec::new(),
             problems: Vec::new(),
@@ -235,6 +243,7 @@ impl ApiError {
             node_errors: fault.node_errors.as_deref(),
             retryable: fault.retry_after_s.is_some(),
             job_id: fault.job_id,
+            expired_at: fault.expired_at.map(UnixMillis::iso8601),
             checks: (!fault.problems.is_empty()).then_some(Checks {
                 configuration: &fault.problems,
             }),

@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, Code};
+use crate::parse;
 use crate::ports::{Broken, ByteStream};
 use crate::room::Room;
 
@@ -127,7 +128,7 @@ pub async fn small_json<T: DeserializeOwned>(
         [] => b"{}",
         bytes => bytes,
     };
-    serde_json::from_slice(bytes).map_err(|error| {
+    parse::json_bytes(bytes).map_err(|error| {
         let code = if error.is_data() {
             Code::InvalidRequest
         } else {

@@ -70,6 +70,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/jobs/{id}/recover", post(admin::recover))
         .route("/api/admin/overdue", get(admin::overdue))
         .route("/api/admin/reconcile", post(admin::reconcile))
+        .route("/api/admin/objects", post(admin::objects))
         .route("/api/admin/sweep", post(admin::sweep))
         .route("/api/admin/pause", post(admin::pause))
         .route("/api/admin/resume", post(admin::resume))

@@ -54,10 +54,14 @@ pub async fn serve(
         || headers.contains_key(header::RANGE)
         || headers.contains_key(header::IF_NONE_MATCH);
     if needs_meta {
-        let meta = read::result_meta(app, key).await?.ok_or_else(nothing)?;
+        let Some(meta) = read::result_meta(app, key).await? else {
+            return Err(missing(app, key).await);
+        };
         return with_meta(app, key, method, headers, meta).await;
     }
-    let blob = read::result(app, key, None).await?.ok_or_else(nothing)?;
+    let Some(blob) = read::result(app, key, None).await? else {
+        return Err(missing(app, key).await);
+    };
     let response = blob_response(blob.body);
     Ok(described(response, key, &blob.meta, blob.meta.size_bytes))
 }
@@ -189,6 +193,14 @@ fn set(response: &mut Response, name: header::HeaderName, value: &str) {
     response
         .headers_mut()
         .extend(value.map(|value| (name, value)));
+}
+
+/// Told only once the object store has nothing: then a read of the database says why.
+async fn missing(app: &App, key: &ResultKey) -> ApiError {
+    read::missing(app, key)
+        .await
+        .err()
+        .map_or_else(nothing, ApiError::from)
 }
 
 fn nothing() -> ApiError {

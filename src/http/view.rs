@@ -41,7 +41,7 @@ pub struct JobView<'a> {
     start_by: String,
     deadline: Option<String>,
     /// Known to the gate alone: null unless the job waits there.
-    queue_position: Option<u32>,
+    queue_position: Option<usize>,
     wait_reason: Option<&'a str>,
     wait_since: Option<String>,
     wait_until: Option<String>,
@@ -89,6 +89,7 @@ struct AttemptView<'a> {
     status: &'a str,
     submitted_at: String,
     ended_at: Option<String>,
+    heard_by: Option<&'a str>,
     delay_ms: Option<u64>,
     execution_ms: Option<u64>,
     error: Option<ErrorView<'a>>,
@@ -122,15 +123,15 @@ struct Urls {
 
 /// How this API and the other one show events.
 pub const RENDER: Render = Render {
-    status: |app, full, surface| match surface {
-        Surface::Queue => text(&job(app, full)),
-        Surface::Comfy => text(&v2::view::status(full)),
+    status: |app, standing, surface| match surface {
+        Surface::Queue => text(&job(app, standing.full).at_position(standing.position)),
+        Surface::Comfy => text(&v2::view::status(standing)),
     },
     output: |app, full, i, surface| match surface {
         Surface::Queue => text(&output_view(
             app,
             &full.outputs[i],
-            expires_at(&full.record),
+            expires_at(app, &full.record),
         )),
         Surface::Comfy => text(&v2::view::output(app, full, i)),
     },
@@ -153,7 +154,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
     let record = &full.record;
     let state = &record.job;
     let accepted = &record.accepted;
-    let expires_at = expires_at(record);
+    let expires_at = expires_at(app, record);
     let waits = waits(record);
     let outputs: Vec<OutputView> = full
         .outputs
@@ -205,7 +206,7 @@ impl JobView<'_> {
     /// How many wait before it at the gate.
     #[must_use]
     pub fn at_position(mut self, position: Option<usize>) -> Self {
-        self.queue_position = position.and_then(|position| u32::try_from(position).ok());
+        self.queue_position = position;
         self
     }
 }
@@ -313,6 +314,7 @@ fn attempts(full: &Full) -> Vec<AttemptView<'_>> {
         status: record.job.phase.as_str(),
         submitted_at: attempt.begun_at.iso8601(),
         ended_at: None,
+        heard_by: None,
         delay_ms: None,
         execution_ms: None,
         error: None,
@@ -332,6 +334,7 @@ fn ended_attempt(row: &AttemptRow) -> AttemptView<'_> {
         status: &row.outcome,
         submitted_at: row.begun_at.iso8601(),
         ended_at: Some(row.ended_at.iso8601()),
+        heard_by: Some(&row.heard_by),
         delay_ms: row.delay_ms,
         execution_ms: row.execution_ms,
         error: row.error_json.as_ref().map(error_view),

@@ -72,6 +72,10 @@ pub async fn advance(app: &Arc<App>, watch: &dyn Watch, id: JobId) -> Result<Nex
         return Ok(Next::Forget);
     };
     let taken = step(app, watch, &record).await;
+    // Also if no attempt ever began: a job that ended while it waited must not keep its place.
+    if matches!(taken, Ok(Next::Forget)) {
+        gate::tell(app, &record, Fate::Left).await;
+    }
     // Also if the step failed: what happened before it is to be told.
     let is_left = deliver(app, watch, &record).await;
     let next = taken?;
@@ -94,12 +98,7 @@ async fn step(app: &App, watch: &dyn Watch, record: &Record) -> Result<Next, Que
         provider: &*provider,
     };
     let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
-    let taken = turn.take(step).await;
-    // Also if no attempt ever began: a job that ended while it waited must not keep its place.
-    if matches!(taken, Ok(Next::Forget)) {
-        gate::tell(app, record, Fate::Left).await;
-    }
-    match taken {
+    match turn.take(step).await {
         // The alarm of the next look is set: repeating sooner would hammer what failed.
         Err(error) if may_wait => {
             turn.warn("step.failed", &error.to_string(), record.job.attempts_begun);

@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::allow::{Denied, Meter};
 use super::{best_effort, webhook_secret, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
-use crate::id::{JobId, RequestKey};
+use crate::id::{JobId, RequestKey, Secret};
 use crate::log;
 use crate::ports::{BlobLabel, DbError};
 use crate::store::jobs::{self, Accepted, InputFile, Record, Recorded, Recording};
@@ -72,6 +72,8 @@ pub struct Request {
     pub uploads: Vec<Upload>,
     pub labels: BTreeMap<String, String>,
     pub priority: i32,
+    /// The caller's key for partner nodes: no part of the fingerprint, and never in a row.
+    pub partner_key: Option<Secret>,
     pub webhook_url: Option<String>,
     /// Comma-separated statuses; `None`: all.
     pub webhook_events: Option<String>,
@@ -152,6 +154,11 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
         Err(refused) => return replay(app, call, &request, refused).await,
     };
     let id = app.mint_job_id();
+    if let Some(key) = &request.partner_key {
+        // Before the row: a job that can be dispatched has what it needs.
+        let kept = app.watchers.keep(id, key).await;
+        kept.map_err(QueueError::from)?;
+    }
     let files = store_files(app, id, &plan).await?;
     let accepted = accepted(app, call, &request, &plan, (id, times), files);
     store_prompt(app, &accepted, &plan.prompt).await?;

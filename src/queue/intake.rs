@@ -48,8 +48,6 @@ pub enum Unfit {
     UnknownKind,
     #[error(transparent)]
     Picture(#[from] Flaw),
-    #[error("this session has uploaded {0} files, which is all that it may")]
-    TooMany(u32),
 }
 
 /// Takes a file in. `place` decides by its first bytes, [`HEAD_BYTES`] or all there are. The inner

@@ -4,15 +4,15 @@ use crate::app::App;
 use crate::store::jobs::Record;
 use crate::time::UnixMillis;
 
-/// How long a job and its results are kept.
-pub const KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// Result links live a day, and end on the hour: answers made in the same hour are the same, so
 /// that their tags hold.
 const LINK_MS: u64 = 24 * 3_600_000;
 const LINK_WINDOW_MS: i64 = 3_600_000;
 
-pub fn expires_at(record: &Record) -> UnixMillis {
-    record.accepted.created_at.plus_ms(KEPT_MS)
+/// Until when a job and its results are kept, if it has ended by then.
+pub fn expires_at(app: &App, record: &Record) -> UnixMillis {
+    let kept_ms = app.config.retention.job_ms;
+    record.accepted.created_at.plus_ms(kept_ms)
 }
 
 /// A link that opens the bytes without a key, and when it ends: at `expires_at` or before.

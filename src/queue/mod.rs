@@ -23,6 +23,8 @@ pub mod keys;
 pub mod links;
 pub mod listen;
 mod mail;
+pub mod objects;
+pub mod purge;
 pub mod read;
 pub mod reconcile;
 pub mod recover;
@@ -39,6 +41,7 @@ use crate::access::Rights;
 use crate::id::CallerId;
 use crate::ports::{BlobError, DbError, GateError, WatcherError};
 use crate::store::StoreError;
+use crate::time::UnixMillis;
 
 /// Who asks, and under which name the answer can be found in the log.
 #[derive(Clone, Debug)]
@@ -64,6 +67,9 @@ pub enum QueueError {
     /// This isolate holds too many large bodies at once.
     #[error("too many large bodies at once")]
     NoRoom,
+    /// It was kept as long as it is kept.
+    #[error("kept until {}", .0.iso8601())]
+    Expired(UnixMillis),
     #[error("{0}")]
     Broken(String),
 }
@@ -78,7 +84,7 @@ impl QueueError {
             | Self::Watcher(_)
             | Self::Challenge
             | Self::NoRoom => true,
-            Self::Store(_) | Self::Broken(_) => false,
+            Self::Store(_) | Self::Expired(_) | Self::Broken(_) => false,
         }
     }
 }

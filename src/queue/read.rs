@@ -2,20 +2,52 @@
 
 use serde_json::Value;
 
+use super::links::expires_at;
 use super::{Call, QueueError};
 use crate::app::App;
 use crate::id::{CallerId, JobId};
 use crate::job::{JobStatus, Progress};
 use crate::log;
+use crate::parse;
 use crate::ports::{Blob, BlobMeta, ByteRange, Listen, Listening};
 use crate::queue::create::{prompt_key, restore};
 use crate::store::jobs::{self, Filter, Full, Page, Record};
+use crate::store::tombstones;
 use crate::workflow::compile;
 
-/// The job, if it is the caller's.
+/// The job, if it is the caller's; [`QueueError::Expired`] if it was.
 pub async fn job(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, QueueError> {
-    let found = jobs::full(&*app.db, id).await?;
-    Ok(found.filter(|full| owns(&call.caller, full)))
+    let Some(full) = jobs::full(&*app.db, id).await? else {
+        let tombstone = tombstones::find(&*app.db, id).await?;
+        let own = tombstone.filter(|tombstone| tombstone.caller == call.caller);
+        return own.map_or(Ok(None), |own| Err(QueueError::Expired(own.expired_at)));
+    };
+    if !owns(&call.caller, &full) {
+        return Ok(None);
+    }
+    is_kept(app, &full.record)?;
+    Ok(Some(full))
+}
+
+/// A job past its time is gone, whether the purge has come to it or not.
+fn is_kept(app: &App, record: &Record) -> Result<(), QueueError> {
+    let expires_at = expires_at(app, record);
+    if expires_at <= app.now() && record.job.status.is_terminal() {
+        return Err(QueueError::Expired(expires_at));
+    }
+    Ok(())
+}
+
+/// Why a result is not there: [`QueueError::Expired`], or nothing is known of it.
+pub async fn missing(app: &App, key: &ResultKey) -> Result<(), QueueError> {
+    let Some(job) = key.job else {
+        return Ok(());
+    };
+    if let Some(tombstone) = tombstones::find(&*app.db, job).await? {
+        return Err(QueueError::Expired(tombstone.expired_at));
+    }
+    let found = jobs::find(&*app.db, job).await?;
+    found.map_or(Ok(()), |record| is_kept(app, &record))
 }
 
 /// The job, after it has changed from `version` or `limit_ms` have passed.
@@ -73,7 +105,7 @@ pub async fn workflow(app: &App, record: &Record) -> Result<Option<Value>, Queue
     } else {
         jobs::prompt(&*app.db, accepted.id).await?
     };
-    let Some(mut prompt) = text.and_then(|text| serde_json::from_str(&text).ok()) else {
+    let Some(mut prompt) = text.and_then(|text| parse::json(&text).ok()) else {
         return Ok(None);
     };
     compile::restore_outputs(&mut prompt, &accepted.outputs);

@@ -8,11 +8,12 @@ use crate::media::Kind;
 use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
 
-/// The same bytes by the same caller keep their first place.
+/// The same bytes by the same caller keep their first place, and get the newest name.
 pub const PUT: &str = "-- assets::put
-INSERT INTO assets (caller, hash, key, content_type, kind, size_bytes, width, height, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-ON CONFLICT DO NOTHING";
+INSERT INTO assets
+  (caller, hash, key, content_type, kind, size_bytes, width, height, name, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (caller, hash) DO UPDATE SET name = ?9 WHERE ?9 IS NOT NULL AND name IS NOT ?9";
 
 /// Up to a limit.
 pub const COUNT: &str = "-- assets::count
@@ -46,6 +47,17 @@ DELETE FROM assets WHERE caller = ?1 AND hash = ?2 AND NOT EXISTS (
     AND jobs.status IN ('queued', 'running', 'canceling')
     AND file.value ->> '$.key' = assets.key)";
 
+/// The oldest first, and none that a job which has not ended may still send.
+pub const PURGE: &str = "-- assets::purge
+DELETE FROM assets WHERE (caller, hash) IN
+  (SELECT caller, hash FROM assets WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)
+AND NOT EXISTS (
+  SELECT 1 FROM jobs, json_each(jobs.files_json) AS file
+  WHERE jobs.due_at IS NOT NULL AND jobs.caller = assets.caller
+    AND jobs.status IN ('queued', 'running', 'canceling')
+    AND file.value ->> '$.key' = assets.key)
+RETURNING key";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
     pub hash: String,
@@ -74,6 +86,7 @@ pub async fn put(db: &dyn Db, caller: &CallerId, asset: &Asset) -> Result<Asset,
             asset.size_bytes.into(),
             asset.width.into(),
             asset.height.into(),
+            asset.name.as_deref().into(),
             asset.created_at.into(),
         ],
     };
@@ -146,6 +159,21 @@ pub async fn delete(
     };
     let outcomes = batch(db, vec![delete, select(caller, &[hash])]).await?;
     Ok(rows(FIND, &outcomes[1])?.into_iter().next())
+}
+
+/// Deletes the rows of uploads made before `before`; answers where their bytes are.
+pub async fn purge(db: &dyn Db, before: UnixMillis, limit: u32) -> Result<Vec<String>, StoreError> {
+    #[derive(Deserialize)]
+    struct Purged {
+        key: String,
+    }
+    let purge = Statement {
+        sql: PURGE,
+        params: vec![before.into(), limit.into()],
+    };
+    let outcomes = batch(db, vec![purge]).await?;
+    let purged = rows::<Purged>(PURGE, &outcomes[0])?;
+    Ok(purged.into_iter().map(|purged| purged.key).collect())
 }
 
 fn select(caller: &CallerId, hashes: &[&str]) -> Statement {

@@ -10,10 +10,12 @@ pub mod inventories;
 pub mod jobs;
 pub mod keys;
 pub mod spending;
+pub mod tombstones;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::parse;
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
 
 #[derive(Debug, Error)]
@@ -63,6 +65,7 @@ pub const STATEMENTS: &[&str] = &[
     assets::FIND_BEGINNING,
     assets::RENAME,
     assets::DELETE,
+    assets::PURGE,
     jobs::CREATE,
     jobs::CREATE_PROMPT,
     jobs::FIND,
@@ -107,6 +110,14 @@ pub const STATEMENTS: &[&str] = &[
     spending::CHARGE_ROUND,
     spending::STANDING,
     spending::BACKLOG,
+    tombstones::BURY,
+    tombstones::BURY_OUTPUTS,
+    tombstones::BURY_ATTEMPTS,
+    tombstones::BURY_DELIVERIES,
+    tombstones::BURY_PROMPTS,
+    tombstones::BURY_JOBS,
+    tombstones::FIND,
+    tombstones::FORGET,
 ];
 
 /// Reads one row at the most: whether the schema is there, not only the database.
@@ -146,7 +157,7 @@ fn rows<T: DeserializeOwned>(
     statement: &'static str,
     outcome: &Outcome,
 ) -> Result<Vec<T>, StoreError> {
-    serde_json::from_str(&outcome.rows).map_err(|source| StoreError::Row {
+    parse::json(&outcome.rows).map_err(|source| StoreError::Row {
         statement: name(statement),
         source,
     })

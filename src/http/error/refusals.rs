@@ -19,6 +19,10 @@ const DAMPED_RETRY_AFTER_S: u32 = 60;
 
 impl From<QueueError> for ApiError {
     fn from(error: QueueError) -> Self {
+        if let QueueError::Expired(at) = error {
+            let message = format!("it was kept until {} and is gone", at.iso8601());
+            return Self::new(Code::Expired, message).with(|fault| fault.expired_at = Some(at));
+        }
         let shown = if error.is_passing() {
             Self::unavailable("the service is briefly unavailable; try again")
         } else {

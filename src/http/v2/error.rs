@@ -35,6 +35,9 @@ pub fn render(error: &ApiError) -> Response {
     if let Some(id) = fault.job_id {
         details.insert("job_id".into(), id.to_string().into());
     }
+    if let Some(at) = fault.expired_at {
+        details.insert("expired_at".into(), at.iso8601().into());
+    }
     if !fault.details.is_empty() {
         let nodes = node_errors(&fault.details);
         if !nodes.is_empty() {

@@ -11,6 +11,7 @@ use crate::job::{Failure, Progress};
 use crate::media::Kind;
 use crate::queue::assets::Found;
 use crate::queue::links::{expires_at, signed};
+use crate::queue::listen::Standing;
 use crate::store::assets::Asset;
 use crate::store::jobs::{Full, Record};
 use crate::time::UnixMillis;
@@ -23,7 +24,7 @@ pub struct JobView<'a> {
     started_at: Option<String>,
     completed_at: Option<String>,
     expires_at: String,
-    queue_position: Option<u32>,
+    pub queue_position: Option<usize>,
     /// Ours: when the job may be expected to end; null once it has.
     estimated_completed_at: Option<String>,
     progress: Option<Progress>,
@@ -87,14 +88,14 @@ struct Urls {
 #[derive(Serialize)]
 pub struct StatusView {
     status: &'static str,
-    queue_position: Option<u32>,
+    queue_position: Option<usize>,
 }
 
 /// The data of a `status` event.
-pub fn status(full: &Full) -> StatusView {
+pub fn status(standing: Standing<'_>) -> StatusView {
     StatusView {
-        status: full.record.job.status.as_str(),
-        queue_position: None,
+        status: standing.full.record.job.status.as_str(),
+        queue_position: standing.position,
     }
 }
 
@@ -108,7 +109,7 @@ pub fn job<'a>(app: &App, full: &'a Full, progress: Option<Progress>) -> JobView
         created_at: record.accepted.created_at.iso8601(),
         started_at: state.started_at.map(UnixMillis::iso8601),
         completed_at: record.completed_at.map(UnixMillis::iso8601),
-        expires_at: expires_at(record).iso8601(),
+        expires_at: expires_at(app, record).iso8601(),
         queue_position: None,
         estimated_completed_at: estimate(record).map(UnixMillis::iso8601),
         progress: progress.or_else(|| whole(state.status)),
@@ -130,7 +131,7 @@ fn estimate(record: &Record) -> Option<UnixMillis> {
 pub fn output<'a>(app: &App, full: &'a Full, i: usize) -> OutputView<'a> {
     let output = &full.outputs[i];
     let job = full.record.job.id;
-    let (url, url_expires_at) = link(app, &output.key, expires_at(&full.record));
+    let (url, url_expires_at) = link(app, &output.key, expires_at(app, &full.record));
     OutputView {
         // The contract knows no output without a node; a worker that renames files tells none.
         node_id: output.node_id.as_deref().unwrap_or_default(),
@@ -163,7 +164,7 @@ pub fn found<'a>(app: &App, found: &'a Found) -> AssetView<'a> {
                 created_at: made_at.iso8601(),
                 url: output.url,
                 url_expires_at: output.url_expires_at,
-                expires_at: Some(expires_at(record).iso8601()),
+                expires_at: Some(expires_at(app, record).iso8601()),
                 job_id: Some(output.job_id),
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::json::Json;
 use crate::outgoing;
+use crate::parse;
 use crate::providers::Health;
 use crate::time::UnixMillis;
 
@@ -13,7 +14,7 @@ const RETRY_AFTER_MS_MAX: u64 = 10 * 60 * 1000;
 
 /// The sentence in an error body (`detail`, or what other layers call it).
 pub(super) fn error_detail(body: &[u8]) -> Option<String> {
-    let json: Json = serde_json::from_slice(body).ok()?;
+    let json: Json = parse::json_bytes(body).ok()?;
     ["detail", "error", "message", "title"]
         .iter()
         .find_map(|key| json.get(key)?.text())
@@ -29,7 +30,7 @@ pub(super) fn retry_after_ms(headers: &BTreeMap<String, String>, now: UnixMillis
 /// `None`: the body is not an object. Documentation and client libraries list different keys, so
 /// each may be absent.
 pub(super) fn health(body: &[u8]) -> Option<Health> {
-    let json: Json = serde_json::from_slice(body).ok()?;
+    let json: Json = parse::json_bytes(body).ok()?;
     if !matches!(json, Json::Object(_)) {
         return None;
     }

@@ -11,6 +11,7 @@ use crate::id::{JobId, RequestKey};
 use crate::job::{Failure, JobStatus};
 use crate::media::Kind;
 use crate::notify;
+use crate::parse;
 use crate::queue::links;
 use crate::store::deliveries::Delivery;
 use crate::store::jobs::{Full, OutputRow};
@@ -159,7 +160,7 @@ fn outputs(app: &App, full: &Full, made: &[OutputRow], bytes_max: usize) -> Vec<
 }
 
 fn link(app: &App, full: &Full, output: &OutputRow) -> String {
-    let expires_at = links::expires_at(&full.record);
+    let expires_at = links::expires_at(app, &full.record);
     let (path, _) = links::signed(app, &output.key, expires_at);
     format!("{}{path}", app.config.public_url)
 }
@@ -170,8 +171,7 @@ fn echo(full: &Full) -> BTreeMap<&str, Box<RawValue>> {
     let Some(template) = template::find(&accepted.template) else {
         return BTreeMap::new();
     };
-    let given: Result<BTreeMap<String, Box<RawValue>>, _> =
-        serde_json::from_str(accepted.inputs.get());
+    let given: Result<BTreeMap<String, Box<RawValue>>, _> = parse::json(accepted.inputs.get());
     let mut given = given.unwrap_or_default();
     let mut left = ECHO_BYTES_MAX;
     let names = template.contract.echo.iter();

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::id::{CallerId, JobId, ProviderId, RequestKey};
 use crate::job::{Attempt, Failure, Job, JobStatus, Phase};
 use crate::media::Kind;
+use crate::parse;
 use crate::time::UnixMillis;
 use crate::workflow::compile::ExpectedOutput;
 use crate::workflow::contract::Protocol;
@@ -205,7 +206,7 @@ pub(in crate::store) fn json_text<'de, D: Deserializer<'de>, T: serde::de::Deser
     deserializer: D,
 ) -> Result<T, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(serde::de::Error::custom)
+    parse::json(text.as_deref().unwrap_or("null")).map_err(serde::de::Error::custom)
 }
 
 impl From<Row> for Full {

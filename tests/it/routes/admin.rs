@@ -153,3 +153,26 @@ async fn a_failed_call_leaves_its_complete_redacted_record() {
     });
     assert!(!text.contains(&token), "{text}");
 }
+
+#[tokio::test]
+async fn an_operator_asks_whether_the_files_of_a_backup_are_still_stored() {
+    let queue = TestQueue::live(Plan::default());
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    queue.pass(10_000).await;
+    let output = queue.job(id).await["outputs"][0].clone();
+    let ask = |body: Value| {
+        let bearer = format!("Bearer {ADMIN_KEY}");
+        let queue = &queue;
+        async move {
+            let headers = [("authorization", bearer.as_str())];
+            queue.post_with("/api/admin/objects", &body, &headers).await
+        }
+    };
+    let answer = ask(json!({"keys": ["gone", output["key"]]})).await;
+    assert_eq!(answer.json()["sizes"], json!([null, output["size_bytes"]]));
+    let nobody = queue.post("/api/admin/objects", &json!({"keys": []})).await;
+    assert_eq!(nobody.status, 401);
+    for wrong in [json!({}), json!({"keys": vec!["x"; 501]})] {
+        assert_eq!(ask(wrong).await.status, 400);
+    }
+}

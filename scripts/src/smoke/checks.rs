@@ -1,0 +1,272 @@
+//! The checks up to a job's end, and what they share. Each says what it saw; one that cannot begin
+//! says why.
+
+use std::time::Duration;
+
+use anyhow::{bail, Context};
+use serde_json::{json, Value};
+
+use super::listener::Listener;
+use super::wire::{Answered, Wire};
+use super::Outcome::{Failed, NotReached, Passed};
+use super::Said;
+use crate::admin::wait;
+use crate::clock;
+
+/// The longest that a status is held for us.
+const HOLD_S: u64 = 5;
+
+const ENDED: [&str; 4] = ["succeeded", "failed", "canceled", "expired"];
+
+pub struct Run {
+    pub wire: Wire,
+    body: Value,
+    pub webhook_url: Option<String>,
+    pub listener: Option<Listener>,
+    pub has_webhooks: bool,
+    /// What was created, to be ended.
+    ids: Vec<String>,
+    /// The first of them, as it is by now.
+    job: Option<Value>,
+}
+
+impl Run {
+    pub fn new(wire: Wire, body: Value, webhook_url: Option<String>) -> Self {
+        Self {
+            wire,
+            body,
+            webhook_url,
+            listener: None,
+            has_webhooks: false,
+            ids: Vec::new(),
+            job: None,
+        }
+    }
+
+    pub fn ended(&self) -> Result<&Value, Said> {
+        let job = self.job.as_ref();
+        let job = job.filter(|job| job["status"] == "succeeded");
+        job.ok_or_else(|| Said(NotReached, "no job has succeeded".to_owned()))
+    }
+
+    fn status(&self, id: &str, hold_s: u64) -> anyhow::Result<Value> {
+        let path = format!("/api/queue/status/{id}?wait={hold_s}");
+        let answer = self.wire.get(&path)?;
+        if answer.status != 200 {
+            bail!("status: {}", answer.complaint());
+        }
+        Ok(answer.json()["job"].take())
+    }
+
+    /// The job once it has ended, or as it is when no time is left.
+    fn see_through(&self, id: &str) -> anyhow::Result<Value> {
+        loop {
+            let job = self.status(id, HOLD_S)?;
+            // What is left must do for the checks behind.
+            let is_late = self.wire.left() < Duration::from_secs(HOLD_S + 5);
+            if is_late || ENDED.iter().any(|status| job["status"] == *status) {
+                return Ok(job);
+            }
+            wait(Duration::from_millis(200));
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        let host = self.wire.base.split("://").nth(1).unwrap_or_default();
+        ["127.0.0.1", "localhost", "[::1]"]
+            .iter()
+            .any(|here| host.starts_with(here))
+    }
+}
+
+/// A mistake of the deployment, rather than of the way to it.
+#[allow(clippy::unnecessary_wraps)] // So that a check ends with it.
+pub fn failed(says: impl Into<String>) -> anyhow::Result<Said> {
+    Ok(Said(Failed, says.into()))
+}
+
+#[allow(clippy::unnecessary_wraps)] // Likewise.
+pub fn passed(says: impl Into<String>) -> anyhow::Result<Said> {
+    Ok(Said(Passed, says.into()))
+}
+
+/// It answers, and says that its configuration, database and object store do.
+pub fn health(run: &mut Run) -> anyhow::Result<Said> {
+    let answer = run.wire.get_with("/api/health", &[], None)?;
+    let body = answer.json();
+    if answer.status != 200 || body["ok"] != true {
+        let checks = &body["checks"];
+        return failed(format!("{} {checks}", answer.complaint()));
+    }
+    if run.wire.bearer.is_none() {
+        // So that a job is somebody's, and a link of it is worth something.
+        let session = run.wire.post("/api/session", &[], &json!({}))?;
+        run.wire.bearer = session.json()["token"].as_str().map(str::to_owned);
+    }
+    let text = |name: &str| body[name].as_str().unwrap_or("?").to_owned();
+    let who = match &run.wire.bearer {
+        None => ", without a key",
+        Some(token) if token.starts_with("eqs_") => ", as a session",
+        Some(_) => ", with a key",
+    };
+    let (mode, environment, version) = (text("mode"), text("environment"), text("version"));
+    passed(format!("{environment}, {mode}, version {version}{who}"))
+}
+
+/// A create is accepted, and its repeat is the same job.
+pub fn create(run: &mut Run) -> anyhow::Result<Said> {
+    let mut body = run.body.clone();
+    let target = match &run.webhook_url {
+        Some(url) => Some(url.clone()),
+        None if run.is_here() => {
+            let listener = Listener::start()?;
+            let url = listener.url.clone();
+            run.listener = Some(listener);
+            Some(url)
+        }
+        None => None,
+    };
+    if let Some(url) = &target {
+        body["webhook_url"] = url.as_str().into();
+    }
+    let key = format!("smoke-{}", clock::now().get());
+    let headers = [("idempotency-key", key.as_str())];
+    let mut answer = run.wire.post("/api/queue/create", &headers, &body)?;
+    run.has_webhooks = target.is_some() && answer.status == 200;
+    if target.is_some() && complains_of(&answer, "webhook_url") {
+        body = run.body.clone();
+        answer = run.wire.post("/api/queue/create", &headers, &body)?;
+    }
+    if answer.status != 200 {
+        return failed(answer.complaint());
+    }
+    let id = answer.json()["job_id"]
+        .as_str()
+        .context("no job_id")?
+        .to_owned();
+    run.ids.push(id.clone());
+    let again = run.wire.post("/api/queue/create", &headers, &body)?;
+    let other = again.json()["job_id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    if again.status != 200 || other != id {
+        run.ids
+            .extend(Some(other).filter(|other| !other.is_empty()));
+        return failed(format!(
+            "its repeat is not the same job: {}",
+            again.complaint()
+        ));
+    }
+    passed(format!("{id}, and its repeat is the same job"))
+}
+
+fn complains_of(answer: &Answered, field: &str) -> bool {
+    let body = answer.json();
+    let details = body["details"].as_array().into_iter().flatten();
+    let mut paths = details.filter_map(|detail| detail["path"].as_str());
+    paths.any(|path| path.contains(field))
+}
+
+/// What breaks the contract is refused, by name.
+pub fn refusal(run: &mut Run) -> anyhow::Result<Said> {
+    let mut body = run.body.clone();
+    body["inputs"]["no_such_input"] = 1.into();
+    let answer = run.wire.post("/api/queue/create", &[], &body)?;
+    if let Some(id) = answer.json()["job_id"].as_str() {
+        run.ids.push(id.to_owned());
+        return failed("an input that no contract has was accepted");
+    }
+    if answer.status != 422 || !complains_of(&answer, "no_such_input") {
+        return failed(format!(
+            "422 naming the input was expected: {}",
+            answer.complaint()
+        ));
+    }
+    passed("an unknown input is refused by name")
+}
+
+/// A job that was not wanted any more ends as canceled.
+pub fn cancel(run: &mut Run) -> anyhow::Result<Said> {
+    let mut body = run.body.clone();
+    // The simulated GPU takes a minute; others ignore it.
+    body["labels"]["simulate"] = "slow".into();
+    let answer = run.wire.post("/api/queue/create", &[], &body)?;
+    if answer.status != 200 {
+        return failed(answer.complaint());
+    }
+    let id = answer.json()["job_id"]
+        .as_str()
+        .context("no job_id")?
+        .to_owned();
+    run.ids.push(id.clone());
+    let answer = run
+        .wire
+        .post(&format!("/api/queue/cancel/{id}"), &[], &json!({}))?;
+    if answer.status != 200 {
+        return failed(answer.complaint());
+    }
+    let job = run.see_through(&id)?;
+    match job["status"].as_str() {
+        Some("canceled") => passed(id),
+        status => failed(format!(
+            "{id} is {} after its cancel",
+            status.unwrap_or("nothing")
+        )),
+    }
+}
+
+/// The job is seen through, and what has not changed is not sent again.
+pub fn status(run: &mut Run) -> anyhow::Result<Said> {
+    let Some(id) = run.ids.first().cloned() else {
+        return Ok(Said(NotReached, "no job was created".to_owned()));
+    };
+    let job = run.see_through(&id)?;
+    let status = job["status"].as_str().unwrap_or_default().to_owned();
+    let (error, waits) = (job["error"].clone(), job["wait_reason"].clone());
+    let attempts = job["attempts"].clone();
+    run.job = Some(job);
+    if status != "succeeded" {
+        let why = if error.is_null() {
+            format!("{waits}, attempts {attempts}")
+        } else {
+            error.to_string()
+        };
+        return failed(format!("{id} is {status}: {why}"));
+    }
+    let path = format!("/api/queue/status/{id}");
+    let first = run.wire.get(&path)?;
+    let tag = [("if-none-match", first.header("etag"))];
+    let again = run.wire.get_with(&path, &tag, run.wire.bearer.as_deref())?;
+    if again.status != 304 {
+        return failed(format!("a known ETag was answered {}", again.status));
+    }
+    let total_ms = &run.job.as_ref().context("no job")?["metrics"]["total_ms"];
+    passed(format!("succeeded, {total_ms} ms from create to end"))
+}
+
+/// Everything that was made has ended.
+pub fn cleanup(run: &mut Run) -> anyhow::Result<Said> {
+    let mut left = Vec::new();
+    for id in &run.ids {
+        let job = run.status(id, 0)?;
+        if ENDED.iter().any(|status| job["status"] == *status) {
+            continue;
+        }
+        let path = format!("/api/queue/cancel/{id}");
+        let answer = run.wire.post(&path, &[], &json!({}))?;
+        if answer.status != 200 || !is_ending(&answer.json()["job"]) {
+            left.push(id.as_str());
+        }
+    }
+    if left.is_empty() {
+        passed(format!("{} jobs, none of them goes on", run.ids.len()))
+    } else {
+        failed(format!("still going on: {}", left.join(", ")))
+    }
+}
+
+fn is_ending(job: &Value) -> bool {
+    let status = job["status"].as_str().unwrap_or_default();
+    status == "canceling" || ENDED.contains(&status)
+}

@@ -1,0 +1,152 @@
+//! `ops smoke`: ten checks that tell a broken deployment within a minute.
+
+mod checks;
+mod end;
+mod listener;
+mod wire;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::{json, Value};
+
+use crate::exit;
+use checks::Run;
+use wire::Wire;
+
+/// Run ten checks against a deployment, live or simulated
+#[derive(clap::Args)]
+#[command(after_help = "\
+health, create, refusal, cancel, status, callback, result, expiry, webhook, cleanup: two jobs are
+made, one is seen to its result, the other is canceled. On a live endpoint the first costs what such
+a job costs. With ADMIN_KEY set the jobs are the operator's; without it a session is asked for.
+Outbound webhooks are received by this command itself when the deployment is on this machine; else
+--webhook-url names a receiver, and what the deployment says of the delivery is read. A deployment
+without outbound webhooks is told as such, and is not broken by it.
+Exit status: 0 when nothing failed, 1 when something did, 2 when the command line is wrong.
+
+Example:
+  ops smoke --base-url http://127.0.0.1:8787
+  ADMIN_KEY=... ops smoke --base-url https://queue.example.com --json")]
+pub struct Arguments {
+    /// Origin of the deployment
+    #[arg(long, value_name = "URL")]
+    base_url: String,
+
+    /// What to create, as in the body of a create
+    #[arg(
+        long,
+        value_name = "JSON",
+        default_value = r#"{"prompt": "a red fox in the snow"}"#
+    )]
+    body: String,
+
+    /// The time for everything; a cold GPU may need more
+    #[arg(long, value_name = "SECONDS", default_value_t = 55)]
+    within: u64,
+
+    /// Where the deployment is to tell the end of the job, if it is not on this machine
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
+
+    /// As JSON: {ok, checks: [{name, outcome, says, `took_ms`}]}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Passed,
+    Failed,
+    /// The deployment does not have what would be checked.
+    Absent,
+    /// Something before it failed.
+    NotReached,
+}
+
+/// What a check says: how it went, and a sentence.
+pub struct Said(pub Outcome, pub String);
+
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    outcome: Outcome,
+    says: String,
+    took_ms: u64,
+}
+
+type Make = fn(&mut Run) -> anyhow::Result<Said>;
+
+/// In the order in which they are made.
+const CHECKS: [(&str, Make); 10] = [
+    ("health", checks::health),
+    ("create", checks::create),
+    ("refusal", checks::refusal),
+    ("cancel", checks::cancel),
+    ("status", checks::status),
+    ("callback", end::callback),
+    ("result", end::result),
+    ("expiry", end::expiry),
+    ("webhook", end::webhook),
+    ("cleanup", checks::cleanup),
+];
+
+#[allow(clippy::disallowed_methods)] // The command line keeps its own time.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let body: Value = serde_json::from_str(&arguments.body)?;
+    let wire = Wire {
+        base: arguments.base_url.trim_end_matches('/').to_owned(),
+        bearer: crate::deployment::variable("ADMIN_KEY"),
+        deadline: Instant::now() + Duration::from_secs(arguments.within),
+    };
+    let mut run = Run::new(wire, body, arguments.webhook_url.clone());
+    let mut made = Vec::new();
+    for (name, check) in CHECKS {
+        let began = Instant::now();
+        let said = check(&mut run);
+        let Said(outcome, says) =
+            said.unwrap_or_else(|error| Said(Outcome::Failed, format!("{error:#}")));
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let check = Check {
+            name,
+            outcome,
+            says,
+            took_ms,
+        };
+        if !arguments.json {
+            show(&check);
+        }
+        made.push(check);
+    }
+    let failed = made
+        .iter()
+        .filter(|check| check.outcome == Outcome::Failed)
+        .count();
+    if arguments.json {
+        println!("{:#}", json!({ "ok": failed == 0, "checks": made }));
+    } else if failed == 0 {
+        println!("nothing failed");
+    } else {
+        println!("{failed} of {} failed", made.len());
+    }
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        exit::FOUND
+    })
+}
+
+fn show(check: &Check) {
+    let outcome = match check.outcome {
+        Outcome::Passed => "ok",
+        Outcome::Failed => "FAILED",
+        Outcome::Absent => "absent",
+        Outcome::NotReached => "skipped",
+    };
+    println!(
+        "{outcome:8} {:9} {:>6} ms  {}",
+        check.name, check.took_ms, check.says
+    );
+}

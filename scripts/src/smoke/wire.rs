@@ -1,0 +1,134 @@
+//! Calls to a deployment as any caller makes them, none longer than the time that is left.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context};
+use serde_json::Value;
+
+/// No call of a healthy deployment takes longer, a held one aside.
+const CALL_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// A result of the smoke run's own jobs; a film of a template may be this large.
+const BODY_BYTES_MAX: u64 = 256 << 20;
+
+pub struct Wire {
+    pub base: String,
+    pub bearer: Option<String>,
+    pub deadline: Instant,
+}
+
+pub struct Answered {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answered {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default()
+    }
+
+    /// What the deployment says is wrong, on one line.
+    pub fn complaint(&self) -> String {
+        let body = self.json();
+        let message = body["message"]
+            .as_str()
+            .unwrap_or("no answer of edge-queue");
+        let details = body["details"].as_array().into_iter().flatten();
+        let details = details.filter_map(|detail| {
+            Some(format!(
+                "{} {}",
+                detail["path"].as_str()?,
+                detail["message"].as_str()?
+            ))
+        });
+        let all: Vec<String> = std::iter::once(message.to_owned()).chain(details).collect();
+        format!("{}: {}", self.status, all.join("; "))
+    }
+}
+
+impl Wire {
+    #[allow(clippy::disallowed_methods)] // The command line keeps its own time.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    pub fn get(&self, path: &str) -> anyhow::Result<Answered> {
+        self.get_with(path, &[], self.bearer.as_deref())
+    }
+
+    pub fn get_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        bearer: Option<&str>,
+    ) -> anyhow::Result<Answered> {
+        let mut request = self.agent()?.get(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(bearer) = bearer {
+            request = request.header("authorization", format!("Bearer {bearer}"));
+        }
+        self.read(request.call())
+    }
+
+    pub fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> anyhow::Result<Answered> {
+        let mut request = self.agent()?.post(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(bearer) = &self.bearer {
+            request = request.header("authorization", format!("Bearer {bearer}"));
+        }
+        self.read(
+            request
+                .content_type("application/json")
+                .send(body.to_string()),
+        )
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn agent(&self) -> anyhow::Result<ureq::Agent> {
+        let left = self.left();
+        if left.is_zero() {
+            bail!("no time is left");
+        }
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(left.min(CALL_TIME_MAX)))
+            .max_redirects(0)
+            .http_status_as_error(false);
+        Ok(config.build().into())
+    }
+
+    fn read(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> anyhow::Result<Answered> {
+        let mut answer = answer.with_context(|| format!("no answer from {}", self.base))?;
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(BODY_BYTES_MAX)
+            .read_to_vec();
+        let bytes = body.context("the answer breaks off")?;
+        Ok(Answered {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            bytes,
+        })
+    }
+}
