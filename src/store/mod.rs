@@ -37,6 +37,7 @@ pub enum StoreError {
 pub const STATEMENTS: &[&str] = &[
     PING,
     assets::PUT,
+    assets::COUNT,
     assets::FIND,
     assets::PAGE,
     assets::FORGET,
@@ -112,6 +113,7 @@ pub const STATEMENTS: &[&str] = &[
     tombstones::BURY,
     tombstones::BURY_OUTPUTS,
     tombstones::BURY_ATTEMPTS,
+    tombstones::BURY_DELIVERIES,
     tombstones::BURY_PROMPTS,
     tombstones::BURY_JOBS,
     tombstones::FIND,
