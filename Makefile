@@ -9,7 +9,7 @@ help:
 	@echo "make dev-runpod      the same against a mock of RunPod"
 	@echo "make check           format, lints and native tests: fast, for while you work"
 	@echo "make test            everything that CI runs"
-	@echo "make bench           sizes, rows, round trips and processor time, beside a Worker in JavaScript"
+	@echo "make bench           sizes, rows, round trips, processor time, and other servers beside ours"
 	@echo "make chaos           hundreds of jobs, a lying provider, and a Worker that is killed (JOBS=300)"
 	@echo "make build           the Worker into build/"
 	@echo "make setup           install what is missing, and only that"

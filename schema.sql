@@ -24,7 +24,7 @@ CREATE TABLE jobs (
   prompt_in_blob     INTEGER NOT NULL CHECK (prompt_in_blob IN (0, 1)), -- 1: too large for the table prompts, stored as an object
   priority           INTEGER NOT NULL,                   -- higher goes first; 0 is normal
   webhook_url        TEXT,                               -- where the caller wants to be told
-  webhook_events     TEXT,                               -- comma-separated event types; null: all
+  webhook_events     TEXT,                               -- comma-separated statuses that are told; null: all
   provider           TEXT    NOT NULL,                   -- 'runpod' or 'simulated': who runs it
   endpoint           TEXT    NOT NULL,                   -- the provider's endpoint, kept although settings may change
   created_at         INTEGER NOT NULL,                   -- the moment in its id, too
@@ -74,6 +74,7 @@ CREATE TABLE jobs (
 
   -- Later additions stand behind the others.
   inventory_hash     TEXT,                               -- the inventory that a caller's own workflow was checked against; null: none
+  webhook_key        TEXT,                               -- whose secret signs: an API key's id, or the caller's name
 
   CHECK ((status IN ('succeeded', 'failed', 'canceled', 'expired')) = (completed_at IS NOT NULL)),
   CHECK ((status = 'failed') = (error_json IS NOT NULL)),
@@ -161,6 +162,8 @@ CREATE TABLE api_keys (
   created_at      INTEGER NOT NULL,                      -- the first secret
   rotated_at      INTEGER,                               -- the newest secret, if it is not the first
   revoked_at      INTEGER,                               -- good for nothing since
+  webhook_secret  INTEGER NOT NULL DEFAULT 1,            -- which of its secrets signs webhooks
+  webhook_rotated_at INTEGER,                            -- when that one took the place of the one before
   CHECK ((old_hash IS NULL) = (old_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
@@ -207,3 +210,26 @@ CREATE TABLE node_classes (
   entry    TEXT NOT NULL,                                -- its entry in object_info, cut to what is judged; at most 512 KiB
   PRIMARY KEY (endpoint, hash, class)
 ) STRICT, WITHOUT ROWID;
+
+-- One change of a job that its caller wants to be told of, and how telling it went.
+CREATE TABLE deliveries (
+  job_id       TEXT    NOT NULL,                         -- jobs.id
+  round        INTEGER NOT NULL CHECK (round >= 1),      -- jobs.round when it happened
+  status       TEXT    NOT NULL                          -- jobs.status when it happened
+    CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'canceled', 'expired')),
+  happened_at  INTEGER NOT NULL,                         -- when the job came to this status
+  then_json    TEXT    NOT NULL,                         -- what the job's row said then and may not say later
+  due_at       INTEGER,                                  -- when it is to be told next; null: delivered or missed
+  tries        INTEGER NOT NULL DEFAULT 0,               -- requests begun; never restarts
+  tries_before INTEGER NOT NULL DEFAULT 0,               -- of them before the last replay
+  delivered_at INTEGER,                                  -- the receiver took it
+  missed_at    INTEGER,                                  -- we gave up, until a replay
+  answer       INTEGER,                                  -- the status of the last answer; null: there was none
+  log_json     TEXT    NOT NULL DEFAULT '[]',            -- the last tries: [{n, at, status, duration_ms, why}]
+  PRIMARY KEY (job_id, round, status),
+  CHECK ((due_at IS NOT NULL) + (delivered_at IS NOT NULL) + (missed_at IS NOT NULL) = 1)
+) STRICT, WITHOUT ROWID;
+-- The sweep finds those whose watcher has forgotten them.
+CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL;
+-- The operator finds those that nobody took.
+CREATE INDEX deliveries_missed ON deliveries (missed_at) WHERE missed_at IS NOT NULL;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What the product costs: sizes, rows, round trips and processor time. Prints tables, keeps them in
-# target/bench/report.txt. About five minutes when everything is built; Linux only.
+# What the product costs: sizes, rows, round trips and processor time; and how it does beside the
+# self-hosted reference of the Comfy API. Prints tables, keeps them in target/bench/report.txt. About
+# eight minutes when everything is built; Linux only. `scripts/bench.sh clients` does the last part alone.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -13,15 +14,37 @@ CORE=(-p edge-queue --no-default-features --features testing)
 main() {
   mkdir -p "$OUT"
   scripts/build.sh
+  [ "${1:-}" = clients ] || costs
+  reference
+  node scripts/bench/start.mjs comfy/beside.mjs
+  say "== the report is in $OUT/report.txt, after $SECONDS s"
+}
+
+costs() {
   scripts/build.sh debug-routes
   empty_worker
   step "the native benches, compiled" cargo bench --quiet "${CORE[@]}" --no-run
   cargo bench --quiet "${CORE[@]}" --bench statements > "$OUT/statements.json"
   cargo bench --quiet "${CORE[@]}" --bench judging > "$OUT/judging.json"
-  node scripts/bench/start.mjs "$OUT/statements.json" "$OUT/judging.json"
+  node scripts/bench/start.mjs main.mjs "$OUT/statements.json" "$OUT/judging.json"
   printf '\n6. Native benches\n\n' | tee -a "$OUT/report.txt"
   cargo bench --quiet "${CORE[@]}" --bench template --bench workflow | tee -a "$OUT/report.txt"
-  say "== the report is in $OUT/report.txt, after $SECONDS s"
+}
+
+# comfy-api-proxy and the official client, in an environment of their own.
+reference() {
+  local wanted stamp=$OUT/reference/.inputs list=scripts/bench/comfy/requirements.txt
+  wanted=$(cksum < "$list")
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+  rm -rf "$OUT/reference"
+  step "comfy-api-proxy and the official client" \
+    logged reference "Is the Python package index reachable?" install_reference "$list"
+  printf '%s\n' "$wanted" > "$stamp"
+}
+
+install_reference() {
+  python3 -m venv "$OUT/reference" &&
+    "$OUT/reference/bin/pip" install --quiet --disable-pip-version-check --requirement "$1"
 }
 
 # Built once; it changes with its own sources and the tools alone.
@@ -40,4 +63,4 @@ build_empty() (
     with_wasm_rust worker-build --release --panic-unwind --out-dir "$out"
 )
 
-main
+main "$@"

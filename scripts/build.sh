@@ -48,22 +48,25 @@ compile() {
   if [ -t 2 ]; then worker_build; else logged build "The log names the error." worker_build; fi
 }
 
+# The standard library, which is built along, is asked for its small forms, too.
 worker_build() {
   CARGO_TARGET_DIR="$EDGE_QUEUE_TARGET/wasm" RUSTFLAGS="$EDGE_QUEUE_WASM_RUSTFLAGS" \
+    CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size \
     with_wasm_rust worker-build --release --panic-unwind --out-dir "$OUT" \
     ${FEATURE:+. --features "$FEATURE"} || return
   shrink "$OUT/index_bg.wasm"
 }
 
 # What rustc and wasm-bindgen use and workerd knows, and no newer encoding. Names of functions are a
-# tenth of the size, and nobody reads them: a panic says its file and line.
+# tenth of the size, and nobody reads them: a panic says its file and line. In the order of their
+# names copies of one generic function lie side by side, where gzip sees that they are alike.
 shrink() {
   local feature features=()
   for feature in mutable-globals sign-ext nontrapping-float-to-int bulk-memory multivalue \
     reference-types exception-handling; do
     features+=("--enable-$feature")
   done
-  "$WASM_OPT_BIN" -O --strip-debug "${features[@]}" "$1" -o "$1.small" && mv "$1.small" "$1"
+  "$WASM_OPT_BIN" -O --reorder-functions-by-name --strip-debug "${features[@]}" "$1" -o "$1.small" && mv "$1.small" "$1"
 }
 
 # Two builds at once would mix their files. The lock ends with this process.

@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/step.sh
 . scripts/lib/store.sh
 . scripts/lib/rust.sh
+. scripts/lib/chromium.sh
 
 WORKER_BUILD_VERSION=0.8.7
 
@@ -24,6 +25,7 @@ main() {
   rust_for_wasm
   node_packages
   python_packages
+  chromium_browser
   cargo_tool worker-build "$WORKER_BUILD_VERSION" worker-build
   cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" wasm-bindgen
 }
@@ -49,7 +51,7 @@ node_packages() {
   local wanted stamp=node_modules/.edge-queue
   wanted=$(cksum < package-lock.json)
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
-  say "setup: installing node, wrangler, esbuild and binaryen from npm (about 30 s)"
+  say "setup: installing node, wrangler and the rest from npm (about 30 s)"
   rm -f "$stamp"
   logged npm "Is the npm registry reachable? See 'npm ping'." npm ci --loglevel=error
   node_modules/.bin/node --version >/dev/null 2>&1 ||
@@ -57,7 +59,8 @@ node_packages() {
   printf '%s\n' "$wanted" > "$stamp"
 }
 
-# The official Python client of the Comfy API, for the black-box tests.
+# The official Python clients of the Comfy API and of Standard Webhooks, and what checks our answers, for
+# the black-box tests.
 python_packages() {
   local wanted stamp=.tools/python/.edge-queue
   wanted=$(cksum < tests/e2e/sdk/requirements.txt)
@@ -67,7 +70,7 @@ python_packages() {
     say "setup: installing Python from the system's packages (about 20 s)"
     logged python-apt "Install python3 and python3-venv by hand." apt_install python3 python3-venv
   }
-  say "setup: installing the official Python client from PyPI (about 15 s)"
+  say "setup: installing the official Python clients and schemathesis from PyPI (about 40 s)"
   rm -rf .tools/python
   logged python "Is the Python package index reachable?" python_install
   printf '%s\n' "$wanted" > "$stamp"

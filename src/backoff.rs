@@ -40,7 +40,7 @@ pub fn retry_delay_ms(refusals: u32, jitter: Jitter) -> u64 {
 pub struct Jitter(pub u8);
 
 impl Jitter {
-    fn spread(self, ms: u64) -> u64 {
+    pub(crate) fn spread(self, ms: u64) -> u64 {
         let tenth = ms / 10;
         ms - tenth + 2 * tenth * u64::from(self.0) / 255
     }

@@ -209,6 +209,32 @@ impl From<TemplateName> for String {
     }
 }
 
+/// A caller's secret for somebody else, on its way. Shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// Longer than any key in use.
+const SECRET_LENGTH_MAX: usize = 512;
+
+impl Secret {
+    /// Visible ASCII characters, as keys are written.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=SECRET_LENGTH_MAX).contains(&text.len());
+        let is_visible = text.bytes().all(|b| b.is_ascii_graphic());
+        (fits && is_visible).then(|| Self(text.to_owned()))
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //! reads the order here and enforces it; docs/ARCHITECTURE.md shows it again.
 
 // Values and decisions. No I/O, no async, no clock.
+pub mod parse;
 pub mod time;
 
 pub mod backoff;
@@ -19,6 +20,8 @@ pub mod token;
 pub mod gate;
 
 pub mod job;
+
+pub mod notify;
 
 pub mod workflow;
 

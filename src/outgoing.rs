@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use futures::StreamExt;
 
 use crate::ports::{Broken, Http, HttpAnswer, HttpError, HttpRequest};
 use crate::room::{Room, Share};
+use crate::time::UnixMillis;
 
 /// Answers up to here are not counted: refusing to take in the answer to an order would leave an
 /// order of which nobody knows the name.
@@ -89,6 +91,16 @@ pub fn declared_length(headers: &BTreeMap<String, String>) -> Option<usize> {
         return None;
     }
     headers.get("content-length")?.parse().ok()
+}
+
+/// Milliseconds to wait, from seconds or an HTTP date.
+pub fn retry_after_ms(headers: &BTreeMap<String, String>, now: UnixMillis) -> Option<u64> {
+    let text = headers.get("retry-after")?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let at = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(UnixMillis::new(at.timestamp_millis()).since_ms(now))
 }
 
 fn unknown(broken: &Broken) -> HttpError {

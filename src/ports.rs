@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 use thiserror::Error;
 
 use crate::gate::{Answer, Ask};
-use crate::id::JobId;
+use crate::id::{JobId, Secret};
 use crate::job::{Progress, Told};
 use crate::time::UnixMillis;
 
@@ -246,6 +246,9 @@ pub enum Listening {
     Full,
 }
 
+/// How long a secret may wait for its job to be recorded: a create takes seconds.
+pub const ORPHAN_MS: u64 = 10 * 60_000;
+
 /// The watchers of all jobs, seen from outside. Every call is best effort: the sweep repairs what
 /// is lost.
 #[async_trait]
@@ -257,6 +260,9 @@ pub trait Watchers: Send + Sync {
     /// When the job's watcher wakes by itself; `None`: never, or it works at this moment.
     async fn alarm_at(&self, job: JobId) -> Result<Option<UnixMillis>, WatcherError>;
     async fn events(&self, job: JobId, listen: Listen<'_>) -> Result<Listening, WatcherError>;
+    /// Keeps a secret for the job until it has ended; for [`ORPHAN_MS`] if there is no such job.
+    /// Durable and sealed before it returns.
+    async fn keep(&self, job: JobId, secret: &Secret) -> Result<(), WatcherError>;
     /// Passes on what a worker tells of its attempt.
     async fn tell(&self, job: JobId, told: &Told) -> Result<(), WatcherError>;
     /// How far the job is; `None`: nobody has told lately, or not within `limit_ms`.
@@ -270,6 +276,8 @@ pub trait Watch: Send + Sync {
     async fn sending(&self) -> Result<Option<u32>, WatcherError>;
     /// Durable before it returns.
     async fn set_sending(&self, attempt: Option<u32>) -> Result<(), WatcherError>;
+    /// What was kept for the job, if anything.
+    async fn secret(&self) -> Result<Option<Secret>, WatcherError>;
     /// Lets those who listen hear how far an attempt is.
     fn tell(&self, told: Told);
     /// Asks for the next alarm at `at`, or earlier if one is already due earlier.

@@ -1,5 +1,5 @@
 //! Proofs that we wrote something ourselves: callback URLs, result links and browser sessions carry
-//! an HMAC.
+//! an HMAC, and what is told to callers is signed with secrets that are derived here.
 //!
 //! A token is made for one purpose and is worthless for another. Two secrets are valid at once, so
 //! that they can be changed while links, callbacks and sessions are still out.
@@ -21,6 +21,8 @@ const CALLBACK_BYTES: usize = 1 + 16 + 4 + MAC_BYTES;
 /// Key number, subject, moment of its end, MAC.
 const SESSION_BYTES: usize = 1 + SUBJECT_BYTES + 8 + MAC_BYTES;
 const SUBJECT_BYTES: usize = 16;
+/// A whole digest: Standard Webhooks wants 24 to 64 bytes.
+pub const WEBHOOK_SECRET_BYTES: usize = 32;
 /// Lets a scanner tell a token that leaked.
 const SESSION_PREFIX: &str = "eqs_";
 
@@ -151,6 +153,24 @@ impl Signer {
         })
     }
 
+    /// Keys that seal what is kept of callers' secrets, newest first: each opens what it sealed.
+    pub fn sealing_keys(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
+        let key = |secret: &Secret| blake3::derive_key("edge-queue 2026 sealing", &secret.key);
+        self.secrets.iter().map(key)
+    }
+
+    /// Webhook secret `number` of `key`, as each of our secrets makes it, newest first. Nothing of
+    /// it is stored, and a webhook secret tells nothing of another, nor of ours.
+    pub fn webhook_secrets(&self, key: &str, number: u32) -> Vec<[u8; WEBHOOK_SECRET_BYTES]> {
+        let mut body = number.to_be_bytes().to_vec();
+        body.extend_from_slice(key.as_bytes());
+        let made = self
+            .secrets
+            .iter()
+            .filter_map(|s| s.digest(b"webhook", &body));
+        made.collect()
+    }
+
     fn kid(&self) -> u8 {
         self.secrets.first().map_or(0, |secret| secret.kid)
     }
@@ -172,11 +192,15 @@ impl Signer {
 
 impl Secret {
     fn mac(&self, purpose: &[u8], body: &[u8]) -> Option<[u8; MAC_BYTES]> {
+        self.digest(purpose, body)?[..MAC_BYTES].try_into().ok()
+    }
+
+    fn digest(&self, purpose: &[u8], body: &[u8]) -> Option<[u8; WEBHOOK_SECRET_BYTES]> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         mac.update(purpose);
         mac.update(&[0]);
         mac.update(body);
-        mac.finalize().into_bytes()[..MAC_BYTES].try_into().ok()
+        Some(mac.finalize().into_bytes().into())
     }
 }
 
@@ -261,6 +285,25 @@ mod tests {
         assert_eq!(told(&["old"]), [true; 3]);
         assert_eq!(told(&["new", "old"]), [true; 3], "during the change");
         assert_eq!(told(&["new"]), [false; 3], "after it");
+    }
+
+    #[test]
+    fn every_key_and_number_has_a_webhook_secret_of_its_own() {
+        let signer = Signer::new(["new", "old"]);
+        let secrets = signer.webhook_secrets("shop", 1);
+        assert_eq!(
+            secrets[1..],
+            Signer::new(["old"]).webhook_secrets("shop", 1)
+        );
+        let others = [("shop", 2), ("shoq", 1), ("hop", 1)];
+        let mut all: Vec<_> = others
+            .iter()
+            .flat_map(|(key, n)| signer.webhook_secrets(key, *n))
+            .collect();
+        all.extend(secrets);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 8);
     }
 
     #[test]

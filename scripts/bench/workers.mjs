@@ -11,6 +11,9 @@ import { childrenNamed } from "./cpu.mjs";
 
 const COMPATIBILITY_DATE = "2026-11-01";
 
+/** Every call is counted, as it is in production, and none refused. */
+const UNREACHED = { namespace_id: "1", simple: { limit: 1_000_000_000, period: 60 } };
+
 /** The same in every bench: a copied state must be found again under its names. */
 const BINDINGS = {
   d1Databases: { DB: "bench" },
@@ -19,6 +22,7 @@ const BINDINGS = {
     WATCHERS: { className: "Watcher", useSQLite: true },
     GATES: { className: "EndpointGate", useSQLite: true },
   },
+  ratelimits: { RATE_KEYS: UNREACHED, RATE_SESSIONS: UNREACHED, RATE_ADDRESSES: UNREACHED, RATE_MINTS: UNREACHED },
 };
 
 /** Links of one Worker must open on the other. */

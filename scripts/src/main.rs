@@ -22,6 +22,7 @@ mod setup;
 mod smoke;
 mod statements;
 mod validate;
+mod webhooks;
 mod wrangler;
 
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ enum Verb {
     #[command(hide = true)]
     Statements(statements::Arguments),
     Validate(validate::Arguments),
+    Webhooks(webhooks::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -96,6 +98,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::MockRunpod(arguments) => mock_runpod::run(arguments)?,
         Verb::Statements(arguments) => statements::run(&arguments)?,
         Verb::Validate(arguments) => validate::run(&arguments)?,
+        Verb::Webhooks(arguments) => webhooks::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -20,6 +20,29 @@ export function call(namespace, name, path, headers, body) {
   return namespace.getByName(name).fetch(`https://object${path}`, options);
 }
 
+/** AES-GCM under a nonce of its own, which stands before what it sealed; in base64. */
+export async function seal(key, text) {
+  const iv = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+  const cipher = await aes(key.slice());
+  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, cipher, new TextEncoder().encode(text));
+  return btoa(String.fromCharCode(...iv, ...new Uint8Array(sealed)));
+}
+
+/** Fails where another key sealed it. */
+export async function unseal(key, sealed) {
+  const cipher = await aes(key.slice());
+  const bytes = Uint8Array.from(atob(sealed), (char) => char.charCodeAt(0));
+  const algorithm = { name: "AES-GCM", iv: bytes.subarray(0, NONCE_BYTES) };
+  return new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, cipher, bytes.subarray(NONCE_BYTES)));
+}
+
+/** As AES-GCM wants them. */
+const NONCE_BYTES = 12;
+
+function aes(key) {
+  return crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
+}
+
 /** A D1 database that remembers its statements. */
 export class Database {
   constructor(binding) {

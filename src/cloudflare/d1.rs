@@ -16,6 +16,7 @@ use worker::js_sys::{Error, JsString, Promise};
 use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen_futures::JsFuture;
 
+use crate::parse;
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
 
 #[wasm_bindgen(module = "/src/cloudflare/border.js")]
@@ -100,7 +101,7 @@ fn values(params: &[Param]) -> Vec<Bound<'_>> {
 /// The batch was committed: that its answer cannot be read does not undo it.
 fn outcomes(text: &str) -> Result<Vec<Outcome>, DbError> {
     let read: Vec<(&RawValue, u64, u64)> =
-        serde_json::from_str(text).map_err(|error| DbError::Unknown(error.to_string()))?;
+        parse::json(text).map_err(|error| DbError::Unknown(error.to_string()))?;
     let one = |(rows, changes, rows_written): (&RawValue, u64, u64)| Outcome {
         rows: rows.get().to_owned(),
         changes,

@@ -7,6 +7,7 @@ use axum::http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 
+use crate::parse;
 use crate::workflow::check::{check, Asked};
 use crate::workflow::compile::compile;
 use crate::workflow::prompt::Prompt;
@@ -36,9 +37,7 @@ struct Question {
 /// The hash of the prompt that every round made, and whether it was without fault.
 pub async fn judge(request: Request<Body>) -> Response<Body> {
     let body = to_bytes(request.into_body(), BODY_SIZE_BYTES_MAX).await;
-    let question = body
-        .ok()
-        .and_then(|body| serde_json::from_slice(&body).ok());
+    let question = body.ok().and_then(|body| parse::json_bytes(&body).ok());
     let answer = question.and_then(|question: Question| rounds(&question));
     Response::new(json!(answer).to_string().into())
 }

@@ -15,6 +15,7 @@ use worker::{durable_object, web_sys, DurableObject, Env, Request, Response, Res
 use super::watchers::{call, text};
 use crate::app::App;
 use crate::gate::{Answer, Ask};
+use crate::parse;
 use crate::ports::{Gate, GateError};
 use crate::queue::gate::Keeper;
 
@@ -36,7 +37,7 @@ impl DurableObject for EndpointGate {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let app = self.app.as_ref().map_err(Clone::clone)?;
-        let ask: Ask = serde_json::from_slice(&request.bytes().await?)?;
+        let ask: Ask = parse::json_bytes(&request.bytes().await?)?;
         let answer = self.keeper.answer(app, ask).await;
         let answer = answer.map_err(|error| error.to_string())?;
         Response::ok(serde_json::to_string(&answer)?)
@@ -56,7 +57,7 @@ impl Gate for DurableGates {
                 JsFuture::from(call(namespace, endpoint, "/", "[]", Some(&ask))?).await?;
             let response: web_sys::Response = response.unchecked_into();
             let text = text(&response).await?;
-            serde_json::from_str(&text).map_err(|error| JsValue::from(format!("{error}: {text}")))
+            parse::json(&text).map_err(|error| JsValue::from(format!("{error}: {text}")))
         };
         let answer: std::result::Result<Answer, JsValue> = SendFuture::new(answer).await;
         answer.map_err(|error| GateError(format!("{error:?}")))

@@ -14,6 +14,7 @@ mod pieces;
 mod platform;
 mod r2;
 mod respond;
+mod seal;
 mod watcher;
 mod watchers;
 

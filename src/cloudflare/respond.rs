@@ -13,6 +13,7 @@ use worker::web_sys;
 
 use super::pieces;
 use crate::http::PlatformBody;
+use crate::parse;
 
 #[wasm_bindgen(module = "/src/cloudflare/border.js")]
 extern "C" {
@@ -38,7 +39,7 @@ pub struct Handle(pub SendWrapper<web_sys::ReadableStream>);
 /// A request of the platform as one of ours.
 pub async fn question(request: &web_sys::Request) -> worker::Result<http::Request<Body>> {
     let (method, url, headers): (String, String, Vec<(String, String)>) =
-        serde_json::from_str(&described(request)?)?;
+        parse::json(&described(request)?)?;
     let declared = headers.iter().find(|(name, _)| name == "content-length");
     let length = declared.and_then(|(_, text)| text.parse::<usize>().ok());
     let mut builder = http::Request::builder()

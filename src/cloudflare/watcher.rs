@@ -5,8 +5,9 @@
 //! earlier, and a step that saw a wake does not forget the job. The runtime runs one alarm at a
 //! time, and other calls interleave only where the step awaits something else than storage.
 //!
-//! What it stores: its alarm, and the number of the attempt whose submit was begun. Everything else
-//! is in the job's row. Listeners live in memory: they come back by themselves after a restart.
+//! What it stores: its alarm, the number of the attempt whose submit was begun, and a secret that
+//! the caller gave for the job, sealed. Everything else is in the job's row. Listeners live in
+//! memory: they come back by themselves after a restart.
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -19,12 +20,14 @@ use worker::send::{SendFuture, SendWrapper};
 use worker::{durable_object, Date, Delay, DurableObject, Env, Request, Response, Result};
 use worker::{ScheduledTime, State, Storage};
 
+use super::seal;
 use super::watchers::FULL;
 use crate::app::App;
 use crate::http::RENDER;
-use crate::id::JobId;
+use crate::id::{JobId, Secret};
 use crate::job::Told;
-use crate::ports::{Listen, Surface, Watch, WatcherError};
+use crate::parse;
+use crate::ports::{Listen, Surface, Watch, WatcherError, ORPHAN_MS};
 use crate::queue::advance::{on_alarm, Next};
 use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
@@ -34,6 +37,9 @@ const UNCONFIGURED: Duration = Duration::from_mins(1);
 
 /// Where the number of the attempt is kept whose submit was begun.
 const SENDING: &str = "sending";
+
+/// Where a caller's secret is kept, sealed.
+const SECRET: &str = "secret";
 
 #[durable_object]
 pub struct Watcher {
@@ -86,8 +92,17 @@ impl DurableObject for Watcher {
             "/events" => self.events(&app, id, &request, Surface::Queue).await,
             "/events/comfy" => self.events(&app, id, &request, Surface::Comfy).await,
             "/tell" => {
-                let told: Told = serde_json::from_str(&request.text().await?)?;
+                let told: Told = parse::json(&request.text().await?)?;
                 self.hub.hear(&app, id, told).await;
+                Response::empty()
+            }
+            "/keep" => {
+                let secret = request.text().await?;
+                let sealed = seal::seal(&app.signer, &secret).await;
+                let sealed = sealed.ok_or("the secret cannot be sealed")?;
+                self.state.storage().put(SECRET, sealed).await?;
+                let at = app.now().plus_ms(ORPHAN_MS);
+                self.watch()?.arm_storage(at).await?;
                 Response::empty()
             }
             "/progress" => Response::from_json(&self.hub.progress()),
@@ -207,6 +222,19 @@ impl Watch for DurableWatch {
             }
         });
         write.await.map_err(|error| lost(&error))
+    }
+
+    async fn secret(&self) -> std::result::Result<Option<Secret>, WatcherError> {
+        let (storage, signer) = (SendWrapper(&self.storage.0), &self.app.signer);
+        let read = SendFuture::new(async move {
+            let Some(sealed) = storage.0.get::<String>(SECRET).await? else {
+                return Ok(None);
+            };
+            let opened = seal::unseal(signer, &sealed).await;
+            let lost = "no valid secret of TOKEN_SECRETS opens what is kept for this job";
+            opened.map(Some).ok_or_else(|| lost.into())
+        });
+        read.await.map_err(|error: worker::Error| lost(&error))
     }
 
     fn tell(&self, told: Told) {

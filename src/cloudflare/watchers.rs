@@ -13,8 +13,9 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{web_sys, Delay};
 
 use super::respond::Handle;
-use crate::id::JobId;
+use crate::id::{JobId, Secret};
 use crate::job::{Progress, Told};
+use crate::parse;
 use crate::ports::{BlobBody, Listen, Listening, Surface, WatcherError, Watchers};
 use crate::time::UnixMillis;
 
@@ -114,6 +115,12 @@ impl Watchers for DurableWatchers {
         Ok(Listening::Stream(BlobBody::Platform(handle)))
     }
 
+    async fn keep(&self, job: JobId, secret: &Secret) -> Result<(), WatcherError> {
+        self.call_with(job, "/keep", None, Some(secret.reveal()))
+            .await
+            .map(drop)
+    }
+
     async fn tell(&self, job: JobId, told: &Told) -> Result<(), WatcherError> {
         let body = serde_json::to_string(told).map_err(|e| WatcherError(e.to_string()))?;
         self.call_with(job, "/tell", None, Some(&body))
@@ -132,6 +139,6 @@ impl Watchers for DurableWatchers {
         let response = called?;
         let text = SendFuture::new(async move { text(&response.0).await }).await;
         let text = text.map_err(|error| WatcherError(format!("{error:?}")))?;
-        serde_json::from_str(&text).map_err(|e| WatcherError(e.to_string()))
+        parse::json(&text).map_err(|e| WatcherError(e.to_string()))
     }
 }

@@ -16,6 +16,7 @@ use super::path::Path;
 use super::queue::job_id;
 use crate::app::App;
 use crate::id::JobId;
+use crate::parse;
 use crate::queue::endpoints::{self, Submission};
 use crate::queue::objects::{self as objects_verb, KEYS_MAX};
 use crate::queue::reconcile::{self as reconcile_verb, Part};
@@ -106,7 +107,7 @@ pub async fn reconcile(
     _: Operator,
     body: Bytes,
 ) -> Result<Answer, ApiError> {
-    let asked: Reconcile = serde_json::from_slice(&body).map_err(|error| {
+    let asked: Reconcile = parse::json_bytes(&body).map_err(|error| {
         let message = format!("{{part, cursor?, apply?}} is wanted: {error}");
         ApiError::new(Code::InvalidRequest, message)
     })?;

@@ -3,7 +3,8 @@
 //! Top-level fields that are not named here are shorthands for inputs; whether they exist is for
 //! the contract to say. Files inside the JSON are taken out and go by their hash from here on.
 
-use std::collections::BTreeMap;
+mod labels;
+mod webhook;
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
@@ -15,17 +16,16 @@ use super::error::{ApiError, Code};
 use super::fingerprint::fingerprint;
 use super::{form, limits};
 use crate::id::RequestKey;
+use crate::parse;
 use crate::queue::create::{Request, Upload, Work};
+pub use labels::label_key_fits;
+
 use crate::room::Room;
 use crate::time::UnixMillis;
 use crate::workflow::contract::Input;
 use crate::workflow::template;
 use crate::workflow::violation::Violation;
 
-/// As in the field's own conventions: enough to find a job by, too little to store data in.
-const LABELS_MAX: usize = 16;
-const LABEL_KEY_LENGTH_MAX: usize = 40;
-const LABEL_VALUE_BYTES_MAX: usize = 256;
 /// A value takes 32 bytes and more in memory. The largest official workflows hold ten thousand.
 const VALUES_MAX: usize = 300_000;
 /// Either way from normal.
@@ -34,9 +34,8 @@ pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
-/// Reads the request, refusing what cannot be read and collecting what breaks a rule.
-///
-/// The bytes are counted for as long as they are there: keep them until the answer is.
+/// Reads the request, refusing what cannot be read and collecting what breaks a rule. The bytes are
+/// counted for as long as they are there: keep them until the answer is.
 pub async fn read(
     room: &Room,
     headers: &HeaderMap,
@@ -75,7 +74,7 @@ pub fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
         let message = format!("the body holds more than {VALUES_MAX} values");
         return Err(ApiError::new(Code::PayloadTooLarge, message));
     }
-    match serde_json::from_slice(bytes) {
+    match parse::json_bytes(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => {
             let message = "the body must be a JSON object";
@@ -111,8 +110,16 @@ impl Reader {
         let priority = self.priority(fields.remove("priority"));
         let start_by = self.moment("/start_by", fields.remove("start_by"));
         let deadline = self.moment("/deadline", fields.remove("deadline"));
+        let webhook_url = self.webhook_url(fields.remove("webhook_url"));
+        let webhook_events = self.webhook_events(fields.remove("webhook_events_filter"));
         let work = self.work(fields);
-        let fingerprint = fingerprint(&work, &labels, priority, (start_by, deadline));
+        let given = [
+            ("start_by", start_by.map(|at| at.get().into())),
+            ("deadline", deadline.map(|at| at.get().into())),
+            ("webhook_url", webhook_url.clone().map(Value::from)),
+            ("webhook_events", webhook_events.clone().map(Value::from)),
+        ];
+        let fingerprint = fingerprint(&work, &labels, priority, given);
         Ok(Request {
             key,
             fingerprint,
@@ -120,8 +127,9 @@ impl Reader {
             uploads: self.uploads,
             labels,
             priority,
-            webhook_url: None,
-            webhook_events: None,
+            partner_key: None,
+            webhook_url,
+            webhook_events,
             start_by,
             deadline,
             violations: self.violations,
@@ -254,46 +262,6 @@ impl Reader {
         }
     }
 
-    fn labels(&mut self, value: Option<Value>) -> BTreeMap<String, String> {
-        let given = match value {
-            None | Some(Value::Null) => return BTreeMap::new(),
-            Some(Value::Object(given)) => given,
-            Some(_) => {
-                self.wrong("/labels", "wrong_type", "an object whose values are texts");
-                return BTreeMap::new();
-            }
-        };
-        if given.len() > LABELS_MAX {
-            let message = format!("at most {LABELS_MAX} labels");
-            self.wrong("/labels", "too_long", &message);
-        }
-        let mut labels = BTreeMap::new();
-        for (key, value) in given.into_iter().take(LABELS_MAX) {
-            let path = format!("/labels/{}", crate::workflow::violation::pointer_step(&key));
-            if !label_key_fits(&key) {
-                let message = format!(
-                    "a label's name is 1 to {LABEL_KEY_LENGTH_MAX} of A-Z, a-z, 0-9, _, . and -"
-                );
-                self.wrong(path, "bad_label", &message);
-                continue;
-            }
-            match value {
-                Value::String(text) if label_value_fits(&text) => {
-                    labels.insert(key, text);
-                }
-                Value::String(_) => {
-                    let message = format!(
-                        "a label's value is at most {LABEL_VALUE_BYTES_MAX} bytes without control \
-                         characters"
-                    );
-                    self.wrong(path, "bad_label", &message);
-                }
-                _ => self.wrong(path, "wrong_type", "a label's value is a text"),
-            }
-        }
-        labels
-    }
-
     fn moment(&mut self, path: &str, value: Option<Value>) -> Option<UnixMillis> {
         let value = value.filter(|value| !value.is_null() && value != "")?;
         let at = value.as_str().and_then(moment);
@@ -322,21 +290,6 @@ impl Reader {
 pub fn moment(text: &str) -> Option<UnixMillis> {
     let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
     Some(UnixMillis::new(at.timestamp_millis()))
-}
-
-pub fn label_key_fits(key: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-    (1..=LABEL_KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(plain)
-}
-
-/// Control and direction-changing characters would let a label lie on an operator's screen.
-fn label_value_fits(text: &str) -> bool {
-    let turns = |c: char| {
-        let marks = ['\u{200e}', '\u{200f}'];
-        marks.contains(&c) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let lies = |c: char| c.is_control() || turns(c);
-    text.len() <= LABEL_VALUE_BYTES_MAX && !text.chars().any(lies)
 }
 
 /// The header or the body names the create; both only if they agree.

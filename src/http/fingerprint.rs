@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::queue::create::Work;
-use crate::time::UnixMillis;
 
 /// The same for bodies that mean the same: members in any order, files by their content.
 pub fn fingerprint(
     work: &Work,
     labels: &BTreeMap<String, String>,
     priority: i32,
-    (start_by, deadline): (Option<UnixMillis>, Option<UnixMillis>),
+    given: [(&str, Option<Value>); 4],
 ) -> String {
     let work = match work {
         Work::Template {
@@ -24,10 +25,10 @@ pub fn fingerprint(
         }
     };
     let mut whole = serde_json::json!({"work": work, "labels": labels, "priority": priority});
-    // Only what is given: requests without a moment keep the fingerprint that is stored for them.
-    for (name, at) in [("start_by", start_by), ("deadline", deadline)] {
-        if let Some(at) = at {
-            whole[name] = at.get().into();
+    // Only what is given: requests without it keep the fingerprint that is stored for them.
+    for (name, value) in given {
+        if let Some(value) = value {
+            whole[name] = value;
         }
     }
     whole.sort_all_objects();

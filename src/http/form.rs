@@ -1,5 +1,7 @@
 //! `multipart/form-data`, so that `curl -F` and a plain HTML form can create a job.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::body::{Body, Bytes};
 use axum::http::{header, HeaderMap};
 use futures::{stream, StreamExt};
@@ -9,6 +11,7 @@ use serde_json::{Map, Value};
 use super::create_body::upload;
 use super::error::{ApiError, Code};
 use super::limits;
+use crate::parse;
 use crate::ports::{Broken, ByteStream};
 use crate::queue::create::Upload;
 use crate::workflow::{check, template};
@@ -16,10 +19,20 @@ use crate::workflow::{check, template};
 /// Parts of one form; a contract has fewer inputs.
 const PARTS_MAX: usize = 128;
 
-const ONE_FILE: &str = "a form with exactly one file is wanted here";
+/// What a form may have around its file: boundaries, names and short texts.
+pub const FRAME_BYTES_MAX: u64 = 64 << 10;
+
+pub const ONE_FILE: &str = "a form with exactly one file is wanted here";
 
 /// Fields whose value is JSON by nature.
-const JSON_FIELDS: [&str; 5] = ["inputs", "labels", "workflow", "images", "priority"];
+const JSON_FIELDS: [&str; 6] = [
+    "inputs",
+    "labels",
+    "workflow",
+    "images",
+    "priority",
+    "webhook_events_filter",
+];
 
 /// Fields as a JSON body would have them: files by their hash, numbers as numbers.
 #[derive(Default)]
@@ -54,34 +67,96 @@ pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
     Err(broken(&format!("the form has more than {PARTS_MAX} parts")))
 }
 
-/// The only file of a form, as it comes. A second one breaks the stream at its end.
-pub async fn only_file(headers: &HeaderMap, body: Body) -> Result<ByteStream, ApiError> {
-    let mut parts = Multipart::new(limits::stream(body), boundary(headers)?);
-    let next = next_file(&mut parts).await;
-    let file = next.map_err(|broken| limits::unreadable(&broken))?;
-    let file = file.ok_or_else(|| broken(ONE_FILE))?;
-    let pieces = stream::try_unfold((parts, file), |(mut parts, mut file)| async move {
+/// The only file of a form, as it comes, and the texts around it.
+pub struct OneFile {
+    /// A second file breaks it at its end.
+    pub file: ByteStream,
+    /// What the form itself calls the file.
+    pub name: String,
+    pub texts: Texts,
+}
+
+/// The texts of a form, which may stand on either side of its file: complete when that has ended.
+#[derive(Clone, Default)]
+pub struct Texts(Arc<Mutex<Map<String, Value>>>);
+
+impl Texts {
+    pub fn take(&self) -> Map<String, Value> {
+        // No step under this lock leaves the texts in parts.
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn add(&self, name: String, text: String) {
+        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.insert(name, text.into());
+    }
+}
+
+/// The inner error: the form has no file, only these texts.
+pub async fn one_file(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Result<OneFile, Map<String, Value>>, ApiError> {
+    let mut reader = Reader {
+        parts: Multipart::new(limits::stream(body), boundary(headers)?),
+        texts: Texts::default(),
+        left_bytes: FRAME_BYTES_MAX,
+    };
+    let texts = reader.texts.clone();
+    let next = reader.next_file().await;
+    let Some(file) = next.map_err(|broken| limits::unreadable(&broken))? else {
+        return Ok(Err(texts.take()));
+    };
+    let name = file.file_name().unwrap_or_default().to_owned();
+    let pieces = stream::try_unfold((reader, file), |(mut reader, mut file)| async move {
         if let Some(piece) = file.chunk().await.map_err(unread)? {
-            return Ok(Some((piece, (parts, file))));
+            return Ok(Some((piece, (reader, file))));
         }
         drop(file);
-        match next_file(&mut parts).await? {
+        match reader.next_file().await? {
             Some(_) => Err(Broken::Refused(ONE_FILE.into())),
             None => Ok(None),
         }
     });
-    Ok(pieces.boxed())
+    let file = pieces.boxed();
+    Ok(Ok(OneFile { file, name, texts }))
 }
 
-async fn next_file(parts: &mut Multipart<'static>) -> Result<Option<Field<'static>>, Broken> {
-    for _ in 0..PARTS_MAX {
-        match parts.next_field().await.map_err(unread)? {
-            None => return Ok(None),
-            Some(part) if part.file_name().is_some() => return Ok(Some(part)),
-            Some(_) => {}
+struct Reader {
+    parts: Multipart<'static>,
+    texts: Texts,
+    left_bytes: u64,
+}
+
+impl Reader {
+    /// The next file, with or without a name; texts before it are taken.
+    async fn next_file(&mut self) -> Result<Option<Field<'static>>, Broken> {
+        for _ in 0..PARTS_MAX {
+            match self.parts.next_field().await.map_err(unread)? {
+                None => return Ok(None),
+                Some(part) if part.file_name().is_some() || part.name() == Some("file") => {
+                    return Ok(Some(part));
+                }
+                Some(part) => self.take_text(part).await?,
+            }
         }
+        Err(Broken::Refused("the form has more than 128 parts".into()))
     }
-    Err(Broken::Refused("the form has more than 128 parts".into()))
+
+    async fn take_text(&mut self, mut part: Field<'static>) -> Result<(), Broken> {
+        let name = part.name().unwrap_or_default().to_owned();
+        let mut bytes = Vec::new();
+        while let Some(piece) = part.chunk().await.map_err(unread)? {
+            let left = self.left_bytes.checked_sub(piece.len() as u64);
+            let why = "the texts of the form are more than 64 KiB";
+            self.left_bytes = left.ok_or_else(|| Broken::Refused(why.into()))?;
+            bytes.extend_from_slice(&piece);
+        }
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|_| Broken::Refused("a field is not UTF-8".into()))?;
+        self.texts.add(name, text);
+        Ok(())
+    }
 }
 
 /// A body that broke off, or a form that is none.
@@ -119,7 +194,7 @@ impl Form {
             .into_iter()
             .partition(|(name, _)| JSON_FIELDS.contains(&name.as_str()));
         for (name, text) in json {
-            let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            let value = parse::json(&text).unwrap_or(Value::String(text));
             self.fields.insert(name, value);
         }
         let chosen = plain.iter().find(|(name, _)| name == "template");
@@ -139,6 +214,6 @@ fn unreadable(error: &multer::Error) -> ApiError {
     broken(&format!("the form cannot be read: {error}"))
 }
 
-fn broken(message: &str) -> ApiError {
+pub fn broken(message: &str) -> ApiError {
     ApiError::new(Code::InvalidRequest, message)
 }

@@ -13,11 +13,8 @@ use super::error::{ApiError, Code};
 use super::{form, limits};
 use crate::app::App;
 use crate::media::{Flaw, Kind};
-use crate::queue::inputs::{self, UPLOAD_BYTES_MAX};
+use crate::queue::inputs::{self, Incoming, Refusal, Said, UPLOAD_BYTES_MAX};
 use crate::queue::intake::Unfit;
-
-/// What a form may have around its file: boundaries, names and small fields.
-const FRAME_BYTES_MAX: u64 = 64 << 10;
 
 #[derive(Serialize)]
 struct Stored<'a> {
@@ -39,14 +36,22 @@ pub async fn upload(
     body: Body,
 ) -> Result<Answer, ApiError> {
     let (source, size_bytes) = if limits::content_type(&headers) == "multipart/form-data" {
-        limits::declared_within(&headers, UPLOAD_BYTES_MAX + FRAME_BYTES_MAX)?;
-        (form::only_file(&headers, body).await?, None)
+        limits::declared_within(&headers, UPLOAD_BYTES_MAX + form::FRAME_BYTES_MAX)?;
+        let form = form::one_file(&headers, body).await?;
+        let form = form.map_err(|_| form::broken(form::ONE_FILE))?;
+        (form.file, None)
     } else {
         let declared = limits::declared_within(&headers, UPLOAD_BYTES_MAX)?;
         (limits::stream(body), declared)
     };
-    let uploaded = inputs::upload(&app, &call, source, size_bytes).await?;
-    let asset = uploaded.map_err(|unfit| refused(&unfit))?;
+    let incoming = Incoming {
+        source,
+        size_bytes,
+        unknown: None,
+        said: Box::new(|| Ok(Said::default())),
+    };
+    let uploaded = inputs::upload(&app, &call, incoming).await?;
+    let (asset, _) = uploaded.map_err(refused)?;
     Answer::ok(&Stored {
         input_key: &asset.hash,
         kind: asset.kind,
@@ -58,15 +63,20 @@ pub async fn upload(
     })
 }
 
-pub fn refused(unfit: &Unfit) -> ApiError {
-    let code = match unfit {
-        Unfit::Broken(broken) => return limits::unreadable(broken),
-        Unfit::UnknownKind => {
+pub fn refused(refusal: Refusal) -> ApiError {
+    let message = refusal.to_string();
+    let code = match refusal {
+        Refusal::Described(violations) => {
+            return ApiError::violations(Code::ContractViolation, violations);
+        }
+        Refusal::OtherHash(_) => Code::HashMismatch,
+        Refusal::Unfit(Unfit::Broken(broken)) => return limits::unreadable(&broken),
+        Refusal::Unfit(Unfit::UnknownKind) => {
             let message = "these bytes are no picture, video, sound or text that can be recognised";
             return ApiError::new(Code::UnsupportedMediaType, message);
         }
-        Unfit::Picture(Flaw::BrokenHeader) => Code::UnsupportedMediaType,
-        Unfit::Picture(Flaw::TooManyPixels(..)) => Code::PayloadTooLarge,
+        Refusal::Unfit(Unfit::Picture(Flaw::BrokenHeader)) => Code::UnsupportedMediaType,
+        Refusal::Unfit(Unfit::Picture(Flaw::TooManyPixels(..))) => Code::PayloadTooLarge,
     };
-    ApiError::new(code, unfit.to_string())
+    ApiError::new(code, message)
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -19,7 +18,6 @@ use crate::access::{Limits, Scope};
 use crate::app::App;
 use crate::id::CallerId;
 use crate::queue::keys::{self as verbs, NewKey, Rotated, Shown, PAGE_MAX};
-use crate::room::Room;
 use crate::store::keys::StoredKey;
 use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
@@ -93,7 +91,7 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Asked = json_body(&app.room, &headers, body).await?;
+    let asked: Asked = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
     let new = checked(asked, app.now())?;
     shown(&verbs::create(&app, &call, new).await?)
 }
@@ -117,7 +115,7 @@ pub async fn rotate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Rotation = json_body(&app.room, &headers, body).await?;
+    let asked: Rotation = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
     let grace_s = asked.grace_s.unwrap_or(GRACE_S_DEFAULT);
     if grace_s > GRACE_S_MAX {
         let message = "at most 2592000 seconds, 30 days";
@@ -137,27 +135,6 @@ pub async fn rotate(
 
 fn shown(made: &Shown) -> Result<Answer, ApiError> {
     Answer::ok(&json!({ "key": view(&made.key), "secret": made.secret.reveal() }))
-}
-
-/// An empty body is an empty object.
-async fn json_body<T: DeserializeOwned>(
-    room: &Room,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, ApiError> {
-    let held = limits::read(room, headers, body, BODY_BYTES_MAX).await?;
-    let bytes = match held.as_ref() {
-        [] => b"{}",
-        bytes => bytes,
-    };
-    serde_json::from_slice(bytes).map_err(|error| {
-        let code = if error.is_data() {
-            Code::InvalidRequest
-        } else {
-            Code::InvalidJson
-        };
-        ApiError::new(code, format!("the body: {error}"))
-    })
 }
 
 fn checked(asked: Asked, now: UnixMillis) -> Result<NewKey, ApiError> {

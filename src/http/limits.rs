@@ -3,8 +3,10 @@
 use axum::body::{Body, Bytes};
 use axum::http::{header, HeaderMap};
 use futures::{StreamExt, TryStreamExt};
+use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, Code};
+use crate::parse;
 use crate::ports::{Broken, ByteStream};
 use crate::room::Room;
 
@@ -112,4 +114,26 @@ pub fn content_type(headers: &HeaderMap) -> String {
         .unwrap_or_default();
     let bare = text.split(';').next().unwrap_or_default();
     bare.trim().to_ascii_lowercase()
+}
+
+/// A body of a few fields. An empty one is an empty object.
+pub async fn small_json<T: DeserializeOwned>(
+    room: &Room,
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<T, ApiError> {
+    let held = read(room, headers, body, bytes_max).await?;
+    let bytes = match held.as_ref() {
+        [] => b"{}",
+        bytes => bytes,
+    };
+    parse::json_bytes(bytes).map_err(|error| {
+        let code = if error.is_data() {
+            Code::InvalidRequest
+        } else {
+            Code::InvalidJson
+        };
+        ApiError::new(code, format!("the body: {error}"))
+    })
 }

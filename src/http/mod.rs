@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod cors;
 mod create_body;
+mod deliveries;
 mod error;
 mod fingerprint;
 mod form;
@@ -49,11 +50,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/queue/cancel/{id}", post(queue::cancel))
         .route("/api/queue/retry/{id}", post(queue::retry))
         .route("/api/queue/list", get(queue::list))
+        .route("/api/queue/deliveries/{id}", get(deliveries::of_job))
+        .route("/api/queue/replay/{id}", post(deliveries::replay))
         .route("/api/result/{*key}", get(results::result))
         .route("/api/inputs", post(inputs::upload))
         .route("/api/templates", get(templates::list))
         .route("/api/templates/{name}", get(templates::one))
         .route("/api/session", post(session::mint))
+        .route("/api/webhooks/secret", get(deliveries::secret))
+        .route("/api/webhooks/secret", post(deliveries::rotate_secret))
         .route("/api/webhooks/{provider}/{token}", post(webhooks::callback))
         .route("/api/progress/{token}", post(progress::tell))
         .route("/api/health", get(health::health))
@@ -71,6 +76,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/keys", post(keys::create))
         .route("/api/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/api/admin/keys/{id}/rotate", post(keys::rotate))
+        .route("/api/admin/deliveries", get(deliveries::missed))
+        .route("/api/admin/deliveries/replay", post(deliveries::resend))
         .route("/api/admin/inventory", get(inventory::show))
         .route("/api/admin/inventory", put(inventory::put))
         .merge(v2::routes())

@@ -16,6 +16,7 @@ use super::path::Path;
 use crate::app::App;
 use crate::job::{Preview, Progress};
 use crate::media;
+use crate::parse;
 use crate::queue::tell;
 
 /// A preview is a small picture: ComfyUI's own are at most 512 pixels wide. In base64, with room
@@ -54,7 +55,7 @@ pub async fn tell(
 ) -> Result<Answer, ApiError> {
     let claim = tell::claim(&app, &token).ok_or_else(nobody)?;
     let bytes = limits::read(&app.room, &headers, body, BODY_BYTES_MAX).await?;
-    let mut told: Told = serde_json::from_slice(&bytes).map_err(|error| {
+    let mut told: Told = parse::json_bytes(&bytes).map_err(|error| {
         let message = format!("no progress can be read from the body: {error}");
         ApiError::new(Code::InvalidRequest, message)
     })?;

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::id::JobId;
 use crate::job::JobStatus;
 use crate::ports::{Listen, Listening, Surface};
-use crate::queue::listen::{story, Seen};
+use crate::queue::listen::{story, Seen, Standing};
 use crate::queue::retry::Retried;
 use crate::queue::{cancel as cancel_verb, create as create_verb, gate, read, retry as retry_verb};
 use crate::store::jobs::{Filter, Full};
@@ -122,7 +122,10 @@ pub async fn stream(
         let seen = after
             .and_then(Seen::parse)
             .filter(|s| s.version <= job.version);
-        let (frames, _) = story(&view::RENDER, app, full, surface, seen.unwrap_or_default());
+        let position = None;
+        let standing = Standing { full, position };
+        let seen = seen.unwrap_or_default();
+        let (frames, _) = story(&view::RENDER, app, standing, surface, seen);
         if frames.is_empty() {
             // Tells a client that reconnects by itself to stop.
             return Ok(StatusCode::NO_CONTENT.into_response());

@@ -13,6 +13,7 @@ use super::auth::{address, bearer};
 use super::error::{ApiError, Code};
 use super::limits;
 use crate::app::App;
+use crate::parse;
 use crate::queue::session::{self, Visitor, CHALLENGE_LENGTH_MAX};
 
 /// Room for the challenge's response and little else.
@@ -34,7 +35,7 @@ pub async fn mint(
     let held = limits::read(&app.room, &headers, body, BODY_BYTES_MAX).await?;
     let asked: Asked = match held.as_ref() {
         [] => Asked::default(),
-        bytes => serde_json::from_slice(bytes).map_err(|_| {
+        bytes => parse::json_bytes(bytes).map_err(|_| {
             let message = "nothing, or a JSON object with turnstile_token";
             ApiError::new(Code::InvalidJson, message)
         })?,

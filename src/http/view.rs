@@ -11,16 +11,11 @@ use crate::job::{Failure, JobStatus, Progress};
 use crate::media::Kind;
 use crate::ports::Surface;
 use crate::queue::create::RAW;
+use crate::queue::links::{expires_at, signed};
 use crate::queue::listen::Render;
-use crate::queue::read::expires_at;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
 use crate::workflow::template;
-
-/// Result links live a day, and end on the hour: answers made in the same hour are the same, so
-/// that their tags hold.
-const LINK_MS: u64 = 24 * 3_600_000;
-const LINK_WINDOW_MS: i64 = 3_600_000;
 
 #[derive(Serialize)]
 pub struct JobView<'a> {
@@ -46,7 +41,7 @@ pub struct JobView<'a> {
     start_by: String,
     deadline: Option<String>,
     /// Known to the gate alone: null unless the job waits there.
-    queue_position: Option<u32>,
+    queue_position: Option<usize>,
     wait_reason: Option<&'a str>,
     wait_since: Option<String>,
     wait_until: Option<String>,
@@ -128,9 +123,9 @@ struct Urls {
 
 /// How this API and the other one show events.
 pub const RENDER: Render = Render {
-    status: |app, full, surface| match surface {
-        Surface::Queue => text(&job(app, full)),
-        Surface::Comfy => text(&v2::view::status(full)),
+    status: |app, standing, surface| match surface {
+        Surface::Queue => text(&job(app, standing.full).at_position(standing.position)),
+        Surface::Comfy => text(&v2::view::status(standing)),
     },
     output: |app, full, i, surface| match surface {
         Surface::Queue => text(&output_view(
@@ -211,7 +206,7 @@ impl JobView<'_> {
     /// How many wait before it at the gate.
     #[must_use]
     pub fn at_position(mut self, position: Option<usize>) -> Self {
-        self.queue_position = position.and_then(|position| u32::try_from(position).ok());
+        self.queue_position = position;
         self
     }
 }
@@ -296,15 +291,6 @@ pub fn whole(status: JobStatus) -> Option<Progress> {
 
 fn result_url(app: &App, key: &str, expires_at: UnixMillis) -> String {
     signed(app, key, expires_at).0
-}
-
-/// A link that opens the bytes without a key, and when it ends: at `expires_at` or before.
-pub fn signed(app: &App, key: &str, expires_at: UnixMillis) -> (String, UnixMillis) {
-    let ends = app.now().plus_ms(LINK_MS).get();
-    let window = UnixMillis::new(ends - ends.rem_euclid(LINK_WINDOW_MS) + LINK_WINDOW_MS);
-    let ends_at = window.min(expires_at);
-    let query = app.signer.link_query(key, ends_at);
-    (format!("/api/result/{key}?{query}"), ends_at)
 }
 
 fn error_view(failure: &Failure) -> ErrorView<'_> {

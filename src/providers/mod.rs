@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::id::{JobId, ProviderId};
+use crate::id::{JobId, ProviderId, Secret};
 use crate::job::Failure;
 pub use crate::job::{Output, OutputData, Report, Times};
 use crate::time::UnixMillis;
@@ -47,6 +47,8 @@ pub struct Order {
     pub execution_limit_ms: u64,
     /// From submission until the provider may forget the job.
     pub ttl_ms: u64,
+    /// The caller's key for nodes that call ComfyUI's partners.
+    pub partner_key: Option<Secret>,
     /// How the job was told to misbehave; only the simulated GPU listens.
     pub simulate: Option<String>,
 }

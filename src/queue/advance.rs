@@ -4,9 +4,11 @@
 //! makes at most one call to the provider.
 
 mod submit;
+mod unconfigured;
 
 use std::sync::Arc;
 
+use super::deliver::deliver;
 use super::settle::{self, News, Settled};
 use super::{evidence, gate, QueueError};
 use crate::app::App;
@@ -26,8 +28,6 @@ use crate::time::UnixMillis;
 
 /// Until the next try after a failure of our own.
 const AGAIN_MS: u64 = 5_000;
-/// Until the next try for a job whose provider is not configured: an operator has to act.
-const UNCONFIGURED_MS: u64 = 10 * 60_000;
 
 /// A cold start with large models takes minutes; a job that waits longer asks whether anybody is
 /// there at all.
@@ -54,7 +54,7 @@ impl From<Settled> for Next {
 /// What an alarm does: takes a step, and comes back soon if the step failed on our side. Alarms
 /// that fail too often are dropped for good by the platform, so nothing fails through here but the
 /// alarm itself.
-pub async fn on_alarm(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, WatcherError> {
+pub async fn on_alarm(app: &Arc<App>, watch: &dyn Watch, id: JobId) -> Result<Next, WatcherError> {
     let error = match advance(app, watch, id).await {
         Ok(next) => return Ok(next),
         Err(error) => error,
@@ -65,32 +65,40 @@ pub async fn on_alarm(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, W
     Ok(Next::Stay)
 }
 
-/// Takes the next step of job `id`. Running it twice takes two steps, each of which is safe.
-pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, QueueError> {
+/// Takes the next step of job `id`, and then tells of it whom the job's caller named. Running it
+/// twice takes two steps, each of which is safe.
+pub async fn advance(app: &Arc<App>, watch: &dyn Watch, id: JobId) -> Result<Next, QueueError> {
     let Some(record) = jobs::find(&*app.db, id).await? else {
         return Ok(Next::Forget);
     };
+    let taken = step(app, watch, &record).await;
+    // Also if no attempt ever began: a job that ended while it waited must not keep its place.
+    if matches!(taken, Ok(Next::Forget)) {
+        gate::tell(app, &record, Fate::Left).await;
+    }
+    // Also if the step failed: what happened before it is to be told.
+    let is_left = deliver(app, watch, &record).await;
+    let next = taken?;
+    Ok(if is_left? { Next::Stay } else { next })
+}
+
+async fn step(app: &App, watch: &dyn Watch, record: &Record) -> Result<Next, QueueError> {
     let step = next_step(&record.job, watch.sending().await?, app.now());
     let Some(provider) = app.providers.named(&record.accepted.provider) else {
-        return unconfigured(app, watch, &record, step).await;
+        return unconfigured::step(app, watch, record, step).await;
     };
     let provider = Arc::clone(provider);
-    if let Some(at) = next_alarm(app, &record, &*provider, &step) {
+    if let Some(at) = next_alarm(app, record, &*provider, &step) {
         watch.arm(at).await?;
     }
     let turn = Turn {
         app,
         watch,
-        record: &record,
+        record,
         provider: &*provider,
     };
     let may_wait = matches!(step, Step::Look { .. } | Step::Cancel { .. });
-    let taken = turn.take(step).await;
-    // Also if no attempt ever began: a job that ended while it waited must not keep its place.
-    if matches!(taken, Ok(Next::Forget)) {
-        gate::tell(app, &record, Fate::Left).await;
-    }
-    match taken {
+    match turn.take(step).await {
         // The alarm of the next look is set: repeating sooner would hammer what failed.
         Err(error) if may_wait => {
             turn.warn("step.failed", &error.to_string(), record.job.attempts_begun);
@@ -98,35 +106,6 @@ pub async fn advance(app: &App, watch: &dyn Watch, id: JobId) -> Result<Next, Qu
         }
         taken => taken,
     }
-}
-
-/// Deadlines hold without a provider; everything else waits for the operator.
-async fn unconfigured(
-    app: &App,
-    watch: &dyn Watch,
-    record: &Record,
-    step: Step,
-) -> Result<Next, QueueError> {
-    match step {
-        Step::Vanish => return Ok(Next::Forget),
-        Step::End(ending) => drop(end(app, record, ending).await?),
-        Step::GiveUp(ending) => drop(settle::give_up(app, record, ending).await?),
-        Step::Abandon { n } => {
-            let attempt = ended_by(n, None, Heard::Deadline);
-            settle::close(app, record, attempt).await?;
-        }
-        Step::Dispatch { .. }
-        | Step::Submit { .. }
-        | Step::Look { .. }
-        | Step::Cancel { .. }
-        | Step::Sleep { .. } => {
-            let name = record.accepted.provider.as_str();
-            let report = log::error("provider.unconfigured").job(record.job.id);
-            app.log(report.with("provider", name));
-        }
-    }
-    watch.arm(app.now().plus_ms(UNCONFIGURED_MS)).await?;
-    Ok(Next::Stay)
 }
 
 /// Where no callback can arrive, the looks are all there is.

@@ -1,12 +1,8 @@
 //! Assets: the caller's files as the Comfy API knows them, uploads and outputs alike.
 
-use bytes::Bytes;
-
-use super::intake::Unfit;
-use super::{best_effort, inputs, read, Call, QueueError};
+use super::{best_effort, read, Call, QueueError};
 use crate::app::App;
 use crate::id::{AssetId, AssetPlace, JobId};
-use crate::media;
 use crate::store::assets::{self, Asset};
 use crate::store::jobs::{self, Full};
 
@@ -74,28 +70,6 @@ async fn output(app: &App, call: &Call, job: JobId, i: u32) -> Result<Option<Fou
 pub async fn find_hash(app: &App, call: &Call, hash: &str) -> Result<Option<Asset>, QueueError> {
     let found = assets::find(&*app.db, &call.caller, &[hash]).await?;
     Ok(found.into_iter().next())
-}
-
-/// Stores a file of any kind under its uploader's name for it. The second value: whether these
-/// bytes are new here.
-pub async fn upload(
-    app: &App,
-    call: &Call,
-    bytes: Bytes,
-    name: &str,
-) -> Result<Result<(Asset, bool), Unfit>, QueueError> {
-    let media = media::sniff(&bytes).unwrap_or_else(|| media::unknown(name));
-    let hash = blake3::hash(&bytes).to_hex().to_string();
-    let before = find_hash(app, call, &hash).await?;
-    let is_new = before.is_none();
-    let asset = match before {
-        Some(asset) => asset,
-        None => match inputs::store(app, call, bytes, media).await? {
-            Ok(asset) => asset,
-            Err(unfit) => return Ok(Err(unfit)),
-        },
-    };
-    Ok(Ok((rename(app, call, asset, name).await?, is_new)))
 }
 
 /// Gives an upload its newest name.

@@ -7,6 +7,7 @@ mod plan;
 mod raw;
 mod references;
 mod times;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -16,9 +17,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::allow::{Denied, Meter};
-use super::{best_effort, Call, QueueError, DUE_MARGIN_MS};
+use super::{best_effort, webhook_secret, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
-use crate::id::{JobId, RequestKey};
+use crate::id::{JobId, RequestKey, Secret};
 use crate::log;
 use crate::ports::{BlobLabel, DbError};
 use crate::store::jobs::{self, Accepted, InputFile, Record, Recorded, Recording};
@@ -71,7 +72,10 @@ pub struct Request {
     pub uploads: Vec<Upload>,
     pub labels: BTreeMap<String, String>,
     pub priority: i32,
+    /// The caller's key for partner nodes: no part of the fingerprint, and never in a row.
+    pub partner_key: Option<Secret>,
     pub webhook_url: Option<String>,
+    /// Comma-separated statuses; `None`: all.
     pub webhook_events: Option<String>,
     /// When the job expires unstarted.
     pub start_by: Option<UnixMillis>,
@@ -140,6 +144,7 @@ pub struct Created {
 /// Records a job, or finds the one that the key names already.
 pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Created, CreateError> {
     let times = times::check(&mut request, app.now());
+    told::check(app, call, &mut request);
     let planned = match may_create(app, call, &request) {
         Ok(()) => plan::plan(app, call, &request).await,
         Err(denied) => Err(denied.into()),
@@ -149,6 +154,11 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
         Err(refused) => return replay(app, call, &request, refused).await,
     };
     let id = app.mint_job_id();
+    if let Some(key) = &request.partner_key {
+        // Before the row: a job that can be dispatched has what it needs.
+        let kept = app.watchers.keep(id, key).await;
+        kept.map_err(QueueError::from)?;
+    }
     let files = store_files(app, id, &plan).await?;
     let accepted = accepted(app, call, &request, &plan, (id, times), files);
     store_prompt(app, &accepted, &plan.prompt).await?;
@@ -302,6 +312,11 @@ fn accepted(
         start_by_ms: times.start_by_ms,
         deadline_ms: times.deadline_ms,
         inventory_hash: plan.inventory_hash.clone(),
+        webhook_key: request
+            .webhook_url
+            .as_ref()
+            .and_then(|_| webhook_secret::key_of(call))
+            .map(str::to_owned),
     }
 }
 

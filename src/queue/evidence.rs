@@ -4,6 +4,7 @@ use super::QueueError;
 use crate::app::App;
 use crate::id::JobId;
 use crate::log;
+use crate::parse;
 use crate::ports::BlobLabel;
 use crate::providers::Evidence;
 
@@ -32,7 +33,7 @@ pub async fn read(app: &App, id: JobId) -> Result<Vec<Evidence>, QueueError> {
     let mut records = Vec::new();
     for key in app.blobs.list(&prefix(id), RECORDS_MAX).await? {
         let bytes = app.blobs.read(&key).await?.unwrap_or_default();
-        records.extend(serde_json::from_slice::<Evidence>(&bytes).ok());
+        records.extend(parse::json_bytes::<Evidence>(&bytes).ok());
     }
     Ok(records)
 }

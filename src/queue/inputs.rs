@@ -6,14 +6,16 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::future::{poll_immediate, select, Either};
 use futures::{stream, StreamExt};
+use thiserror::Error;
 
-use super::intake::{self, Arriving, Place, Unfit};
+use super::intake::{self, Arriving, Place, Taken, Unfit};
 use super::{best_effort, Call, QueueError};
 use crate::app::App;
 use crate::log;
 use crate::media::{self, Media};
 use crate::ports::{BlobLabel, Broken, ByteStream, Tasks};
 use crate::store::assets::{self, Asset};
+use crate::workflow::violation::Violation;
 
 /// One file. Cloudflare takes bodies of 100 MB (Workers, Limits, by plan of the zone), the frame
 /// of a form included.
@@ -23,63 +25,96 @@ const WINDOW_MS: u64 = 30_000;
 /// Somewhat more than a quarter of a megabit a second.
 const WINDOW_BYTES_MIN: usize = 1 << 20;
 
+/// A file on its way in.
+pub struct Incoming {
+    pub source: ByteStream,
+    /// As announced.
+    pub size_bytes: Option<u64>,
+    /// What bytes are taken for that nobody recognises; `None`: they are refused.
+    pub unknown: Option<Media>,
+    /// Asked when the bytes are there: a form may say it after them.
+    pub said: Box<dyn FnOnce() -> Result<Said, Refusal> + Send>,
+}
+
+/// What a file's sender says of it.
+#[derive(Debug, Default)]
+pub struct Said {
+    pub name: Option<String>,
+    /// blake3 in lower-case hex.
+    pub hash: Option<String>,
+}
+
+/// Why a file is not kept: its sender's fault.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    #[error("the bytes received have the hash blake3:{0}")]
+    OtherHash(String),
+    #[error("the file is not described as it must be")]
+    Described(Vec<Violation>),
+}
+
 /// Stores a file under a random key while it arrives, then its pointer by content. The same bytes
-/// twice are one asset: the second copy is deleted.
+/// twice are one asset with the newest name: the second copy is deleted. The flag: these bytes are
+/// new here.
 pub async fn upload(
     app: &App,
     call: &Call,
-    source: ByteStream,
-    size_bytes: Option<u64>,
-) -> Result<Result<Asset, Unfit>, QueueError> {
+    incoming: Incoming,
+) -> Result<Result<(Asset, bool), Refusal>, QueueError> {
     let arriving = Arriving {
-        source: patient(app, source),
+        source: patient(app, incoming.source),
         size_bytes_max: UPLOAD_BYTES_MAX,
-        size_bytes,
+        size_bytes: incoming.size_bytes,
     };
-    let media = |head: &[u8]| media::sniff(head).ok_or(Unfit::UnknownKind);
-    keep(app, call, arriving, media).await
+    let place = |head: &[u8]| place(app, head, incoming.unknown);
+    let taken = match intake::take(app, arriving, place).await? {
+        Ok(taken) => taken,
+        Err(unfit) => return Ok(Err(unfit.into())),
+    };
+    let name = match agreed(&taken, (incoming.said)()) {
+        Ok(name) => name,
+        Err(refusal) => {
+            best_effort::discard(app, vec![taken.key]).await;
+            return Ok(Err(refusal));
+        }
+    };
+    keep(app, call, taken, name).await.map(Ok)
 }
 
-/// The same for bytes that are here already, and of which `media` is known.
-pub async fn store(
-    app: &App,
-    call: &Call,
-    bytes: Bytes,
-    media: Media,
-) -> Result<Result<Asset, Unfit>, QueueError> {
-    let arriving = Arriving {
-        size_bytes: Some(bytes.len() as u64),
-        source: stream::iter([Ok(bytes)]).boxed(),
-        size_bytes_max: UPLOAD_BYTES_MAX,
-    };
-    keep(app, call, arriving, |_: &[u8]| Ok(media)).await
+fn place(app: &App, head: &[u8], unknown: Option<Media>) -> Result<Place, Unfit> {
+    let unknown = unknown.filter(|_| !head.is_empty());
+    let media = media::sniff(head).or(unknown).ok_or(Unfit::UnknownKind)?;
+    if let Some(flaw) = media.flaw() {
+        return Err(flaw.into());
+    }
+    Ok(Place {
+        key: format!("assets/{}", app.mint_job_id()),
+        label: BlobLabel {
+            content_type: media.content_type.to_owned(),
+            name: format!("input.{}", media.extension),
+            hash: None,
+        },
+        media,
+    })
+}
+
+/// The name that the sender gives it, if these are the bytes it speaks of.
+fn agreed(taken: &Taken, said: Result<Said, Refusal>) -> Result<Option<String>, Refusal> {
+    let said = said?;
+    match said.hash {
+        Some(hash) if hash != taken.hash => Err(Refusal::OtherHash(taken.hash.clone())),
+        _ => Ok(said.name),
+    }
 }
 
 async fn keep(
     app: &App,
     call: &Call,
-    arriving: Arriving,
-    media_of: impl Fn(&[u8]) -> Result<Media, Unfit>,
-) -> Result<Result<Asset, Unfit>, QueueError> {
-    let place = |head: &[u8]| {
-        let media = media_of(head)?;
-        if let Some(flaw) = media.flaw() {
-            return Err(flaw.into());
-        }
-        Ok(Place {
-            key: format!("assets/{}", app.mint_job_id()),
-            label: BlobLabel {
-                content_type: media.content_type.to_owned(),
-                name: format!("input.{}", media.extension),
-                hash: None,
-            },
-            media,
-        })
-    };
-    let taken = match intake::take(app, arriving, place).await? {
-        Ok(taken) => taken,
-        Err(unfit) => return Ok(Err(unfit)),
-    };
+    taken: Taken,
+    name: Option<String>,
+) -> Result<(Asset, bool), QueueError> {
     let asset = Asset {
         hash: taken.hash,
         key: taken.key,
@@ -88,11 +123,12 @@ async fn keep(
         size_bytes: taken.size_bytes,
         width: taken.media.width,
         height: taken.media.height,
-        name: None,
+        name,
         created_at: app.now(),
     };
     let standing = assets::put(&*app.db, &call.caller, &asset).await?;
-    if standing.key != asset.key {
+    let is_new = standing.key == asset.key;
+    if !is_new {
         best_effort::discard(app, vec![asset.key]).await;
     }
     app.log(
@@ -102,7 +138,7 @@ async fn keep(
             .with("kind", standing.kind.as_str())
             .with("size_bytes", standing.size_bytes),
     );
-    Ok(Ok(standing))
+    Ok((standing, is_new))
 }
 
 /// The same bytes, which end as [`Broken::TooSlow`] when too few of them come while we wait.

@@ -19,13 +19,14 @@ use futures::channel::{mpsc, oneshot};
 use futures::future::select;
 use futures::{stream, Stream, StreamExt};
 
+use super::gate;
 use crate::app::App;
 use crate::id::JobId;
 use crate::job::{Progress, Told};
 use crate::ports::{Listen, Surface};
 use crate::store::jobs::{self, Full};
 
-pub use frames::{story, Render, Seen};
+pub use frames::{story, Render, Seen, Standing};
 use live::{Latest, Stage};
 
 /// Events a slow stream may lag behind.
@@ -143,6 +144,10 @@ impl Hub {
             return;
         }
         let read = jobs::full(&*app.db, id).await;
+        let position = match &read {
+            Ok(Some(full)) => gate::position(app, &full.record).await,
+            _ => None,
+        };
         let mut audience = self.lock();
         let Ok(Some(full)) = read else {
             // What changed is unknown, and nobody may ever tell it again: all ask anew.
@@ -154,8 +159,12 @@ impl Hub {
             audience.doubt(&claim, full.record.job.version);
         }
         self.stage.set(&full.record.job);
+        let standing = Standing {
+            full: &full,
+            position,
+        };
         audience.tell(&full, |surface, seen| {
-            story(&self.render, app, &full, surface, seen)
+            story(&self.render, app, standing, surface, seen)
         });
     }
 

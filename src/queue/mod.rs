@@ -1,12 +1,15 @@
 //! What the queue does, one verb per file. Verbs do not call each other, except that every way of
 //! hearing an ending goes through [`settle`].
 
+mod address;
 pub mod advance;
 pub mod allow;
 pub mod assets;
 mod best_effort;
 pub mod cancel;
 pub mod create;
+pub mod deliver;
+pub mod deliveries;
 pub mod endpoints;
 pub mod evidence;
 pub mod gate;
@@ -17,6 +20,7 @@ pub mod inputs;
 pub mod intake;
 pub mod inventory;
 pub mod keys;
+pub mod links;
 pub mod listen;
 pub mod objects;
 pub mod purge;
@@ -28,6 +32,7 @@ pub mod session;
 pub mod settle;
 pub mod sweep;
 pub mod tell;
+pub mod webhook_secret;
 
 use thiserror::Error;
 

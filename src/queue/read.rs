@@ -2,16 +2,17 @@
 
 use serde_json::Value;
 
+use super::links::expires_at;
 use super::{Call, QueueError};
 use crate::app::App;
 use crate::id::{CallerId, JobId};
 use crate::job::{JobStatus, Progress};
 use crate::log;
+use crate::parse;
 use crate::ports::{Blob, BlobMeta, ByteRange, Listen, Listening};
 use crate::queue::create::{prompt_key, restore};
 use crate::store::jobs::{self, Filter, Full, Page, Record};
 use crate::store::tombstones;
-use crate::time::UnixMillis;
 use crate::workflow::compile;
 
 /// The job, if it is the caller's; [`QueueError::Expired`] if it was.
@@ -26,12 +27,6 @@ pub async fn job(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, Queu
     }
     is_kept(app, &full.record)?;
     Ok(Some(full))
-}
-
-/// Until when a job and its results are kept, if it has ended by then.
-pub fn expires_at(app: &App, record: &Record) -> UnixMillis {
-    let kept_ms = app.config.retention.job_ms;
-    record.accepted.created_at.plus_ms(kept_ms)
 }
 
 /// A job past its time is gone, whether the purge has come to it or not.
@@ -110,7 +105,7 @@ pub async fn workflow(app: &App, record: &Record) -> Result<Option<Value>, Queue
     } else {
         jobs::prompt(&*app.db, accepted.id).await?
     };
-    let Some(mut prompt) = text.and_then(|text| serde_json::from_str(&text).ok()) else {
+    let Some(mut prompt) = text.and_then(|text| parse::json(&text).ok()) else {
         return Ok(None);
     };
     compile::restore_outputs(&mut prompt, &accepted.outputs);

@@ -12,6 +12,7 @@ use crate::access::{Account, Limits, Rights, Scope};
 use crate::app::App;
 use crate::id::CallerId;
 use crate::log;
+use crate::parse;
 use crate::ports::{HttpRequest, Method, Rate};
 use crate::time::UnixMillis;
 use crate::token::SessionClaim;
@@ -151,7 +152,7 @@ async fn is_passed(
     let verdict = answer
         .map_err(|error| error.to_string())
         .and_then(|answer| {
-            serde_json::from_slice::<Verdict>(&answer.body).map_err(|error| error.to_string())
+            parse::json_bytes::<Verdict>(&answer.body).map_err(|error| error.to_string())
         });
     match verdict {
         Ok(verdict) => Ok(verdict.success),

@@ -3,17 +3,26 @@
 use super::{best_effort, QueueError};
 use crate::app::App;
 use crate::log;
-use crate::store::jobs;
+use crate::store::{deliveries, jobs};
+use crate::time::UnixMillis;
 
 /// Jobs woken in one run; a run every five minutes clears a backlog of thousands within the hour.
 const SWEEP_MAX: u32 = 200;
 /// A job that was woken is found again after this, if it still has not ended.
 const SWEEP_AGAIN_MS: u64 = 10 * 60_000;
 
-/// Wakes the watchers of jobs that should have ended. Answers how many.
+/// A webhook is sent to the second; one that is this late has been forgotten by its watcher.
+const LATE_MS: i64 = 5 * 60_000;
+
+/// Wakes the watchers of jobs that should have ended, or of which something should have been told.
+/// Answers how many.
 pub async fn sweep(app: &App) -> Result<usize, QueueError> {
     let now = app.now();
-    let found = jobs::sweep(&*app.db, now, now.plus_ms(SWEEP_AGAIN_MS), SWEEP_MAX).await?;
+    let mut found = jobs::sweep(&*app.db, now, now.plus_ms(SWEEP_AGAIN_MS), SWEEP_MAX).await?;
+    let late = UnixMillis::new(now.get() - LATE_MS);
+    found.extend(deliveries::sweep(&*app.db, late, now, SWEEP_MAX).await?);
+    found.sort_unstable();
+    found.dedup();
     let mut woken = 0;
     for id in &found {
         woken += usize::from(best_effort::wake(app, *id).await);

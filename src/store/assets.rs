@@ -8,11 +8,12 @@ use crate::media::Kind;
 use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
 
-/// The same bytes by the same caller keep their first place.
+/// The same bytes by the same caller keep their first place, and get the newest name.
 pub const PUT: &str = "-- assets::put
-INSERT INTO assets (caller, hash, key, content_type, kind, size_bytes, width, height, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-ON CONFLICT DO NOTHING";
+INSERT INTO assets
+  (caller, hash, key, content_type, kind, size_bytes, width, height, name, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (caller, hash) DO UPDATE SET name = ?9 WHERE ?9 IS NOT NULL AND name IS NOT ?9";
 
 pub const FIND: &str = "-- assets::find
 SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
@@ -81,6 +82,7 @@ pub async fn put(db: &dyn Db, caller: &CallerId, asset: &Asset) -> Result<Asset,
             asset.size_bytes.into(),
             asset.width.into(),
             asset.height.into(),
+            asset.name.as_deref().into(),
             asset.created_at.into(),
         ],
     };

@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use super::{batch, rows, StoreError};
+use crate::parse;
 use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
 
@@ -186,7 +187,7 @@ impl From<Row> for Stored {
             classes: row.classes,
             lists: row.lists,
             // Our own text; what cannot be read names nothing.
-            lists_left_out: serde_json::from_str(&row.lists_left_out_json).unwrap_or_default(),
+            lists_left_out: parse::json(&row.lists_left_out_json).unwrap_or_default(),
             size_bytes: row.size_bytes,
             put_at: row.put_at,
         }

@@ -44,6 +44,22 @@ pub const ROTATE: &str = "-- keys::rotate
 UPDATE api_keys SET old_hash = hash, old_until = ?3, hash = ?2, rotated_at = ?4
 WHERE id = ?1 AND revoked_at IS NULL AND hash <> ?2";
 
+/// Which of the secrets that are derived for a key signs its webhooks.
+pub const FIND_WEBHOOK_SECRET: &str = "-- keys::find_webhook_secret
+SELECT webhook_secret AS number, webhook_rotated_at AS rotated_at FROM api_keys WHERE id = ?1";
+
+/// Only from the number that was seen: twice is the same as once.
+pub const ROTATE_WEBHOOK_SECRET: &str = "-- keys::rotate_webhook_secret
+UPDATE api_keys SET webhook_secret = webhook_secret + 1, webhook_rotated_at = ?3
+WHERE id = ?1 AND webhook_secret = ?2 AND revoked_at IS NULL";
+
+/// Which secret signs, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct WebhookSecret {
+    pub number: u32,
+    pub rotated_at: Option<UnixMillis>,
+}
+
 /// A key as it is stored: nothing here opens anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
@@ -183,6 +199,35 @@ pub async fn rotate(
         ],
     };
     changed(db, rotate, rotation.id).await
+}
+
+/// `None`: there is no such key.
+pub async fn webhook_secret(db: &dyn Db, id: &str) -> Result<Option<WebhookSecret>, StoreError> {
+    let find = Statement {
+        sql: FIND_WEBHOOK_SECRET,
+        params: vec![id.into()],
+    };
+    let outcomes = batch(db, vec![find]).await?;
+    Ok(rows(FIND_WEBHOOK_SECRET, &outcomes[0])?.into_iter().next())
+}
+
+/// Puts the next secret in the place of `seen`, and answers what stands then.
+pub async fn rotate_webhook_secret(
+    db: &dyn Db,
+    id: &str,
+    seen: WebhookSecret,
+    now: UnixMillis,
+) -> Result<Option<WebhookSecret>, StoreError> {
+    let rotate = Statement {
+        sql: ROTATE_WEBHOOK_SECRET,
+        params: vec![id.into(), seen.number.into(), now.into()],
+    };
+    let find = Statement {
+        sql: FIND_WEBHOOK_SECRET,
+        params: vec![id.into()],
+    };
+    let outcomes = batch(db, vec![rotate, find]).await?;
+    Ok(rows(FIND_WEBHOOK_SECRET, &outcomes[1])?.into_iter().next())
 }
 
 async fn changed(

@@ -4,6 +4,7 @@
 //! in [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
 
 pub mod assets;
+pub mod deliveries;
 pub mod endpoints;
 pub mod inventories;
 pub mod jobs;
@@ -14,6 +15,7 @@ pub mod tombstones;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::parse;
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
 
 #[derive(Debug, Error)]
@@ -38,6 +40,18 @@ pub const STATEMENTS: &[&str] = &[
     assets::FIND,
     assets::PAGE,
     assets::FORGET,
+    deliveries::RECORD,
+    deliveries::PENDING,
+    deliveries::OF_JOB,
+    deliveries::CLAIM,
+    deliveries::REPORT,
+    deliveries::FORSAKE,
+    deliveries::REPLAY,
+    deliveries::FORGIVE,
+    deliveries::REPLAY_JOB,
+    deliveries::REPLAY_MISSED,
+    deliveries::MISSED,
+    deliveries::SWEEP,
     endpoints::FIND,
     endpoints::PAUSE,
     endpoints::NOTE_WORKERS,
@@ -89,6 +103,8 @@ pub const STATEMENTS: &[&str] = &[
     keys::LIST,
     keys::REVOKE,
     keys::ROTATE,
+    keys::FIND_WEBHOOK_SECRET,
+    keys::ROTATE_WEBHOOK_SECRET,
     spending::CHARGE,
     spending::CHARGE_ROUND,
     spending::STANDING,
@@ -139,7 +155,7 @@ fn rows<T: DeserializeOwned>(
     statement: &'static str,
     outcome: &Outcome,
 ) -> Result<Vec<T>, StoreError> {
-    serde_json::from_str(&outcome.rows).map_err(|source| StoreError::Row {
+    parse::json(&outcome.rows).map_err(|source| StoreError::Row {
         statement: name(statement),
         source,
     })

@@ -6,6 +6,7 @@ pub mod gates;
 pub mod golden;
 pub mod memory;
 pub mod queue;
+pub mod receiver;
 pub mod runpod;
 pub mod sqlite;
 mod turnstile;

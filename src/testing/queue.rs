@@ -20,6 +20,7 @@ pub use super::answered::{request, Answered};
 use super::clock::ManualClock;
 use super::gates::MemoryGates;
 use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryTasks};
+use super::receiver::{self, Receiver};
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
 use super::turnstile;
@@ -51,6 +52,8 @@ pub struct TestQueue {
     pub log: Arc<MemoryLog>,
     pub gates: Arc<MemoryGates>,
     pub limiter: Arc<MemoryLimiter>,
+    /// The server of a caller that takes webhooks.
+    pub receiver: Arc<Receiver>,
     tasks: Arc<MemoryTasks>,
     waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
 }
@@ -83,7 +86,9 @@ impl TestQueue {
             plan,
         );
         let runpod = Arc::new(Mutex::new(runpod));
+        let receiver = Arc::new(Receiver::new(clock.clone()));
         let wire = Arc::new(Wire {
+            receiver: receiver.clone(),
             queue: OnceLock::new(),
             runpod: FakeHttp {
                 runpod: runpod.clone(),
@@ -123,6 +128,7 @@ impl TestQueue {
             log,
             gates,
             limiter,
+            receiver,
             tasks,
             waiting: Mutex::default(),
         }
@@ -254,6 +260,16 @@ impl TestQueue {
         }
     }
 
+    /// Every task that waits goes on until `reached` and dies there.
+    pub fn tasks_die(&self, reached: impl Fn() -> bool) {
+        self.collect_tasks();
+        for (_, task) in lock(&self.waiting).drain(..) {
+            let mut task = task;
+            let mut context = Context::from_waker(Waker::noop());
+            while !reached() && task.as_mut().poll(&mut context).is_pending() {}
+        }
+    }
+
     /// A request whose handler dies after `polls` steps. True if it had answered by then.
     pub fn send_and_die(&self, request: Request<Body>, polls: usize) -> bool {
         die(answer(self.router.clone(), request), polls)
@@ -325,8 +341,9 @@ fn config(over: &[(&str, &str)]) -> Config {
     config.unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-/// What leaves the product: to itself, to Turnstile, or to RunPod.
+/// What leaves the product: to itself, to Turnstile, to a caller's server, or to RunPod.
 struct Wire {
+    receiver: Arc<Receiver>,
     queue: OnceLock<Router>,
     runpod: FakeHttp,
 }
@@ -336,6 +353,9 @@ impl Http for Wire {
     async fn open(&self, asked: HttpRequest) -> Result<HttpAnswer, HttpError> {
         if asked.url.starts_with(turnstile::HOST) {
             return turnstile::siteverify(&asked);
+        }
+        if asked.url.starts_with(receiver::HOST) {
+            return self.receiver.open(asked).await;
         }
         let Some(path) = asked.url.strip_prefix(PUBLIC_URL) else {
             return self.runpod.open(asked).await;

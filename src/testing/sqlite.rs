@@ -48,6 +48,8 @@ impl SqliteDb {
     /// An empty database with `schema` applied.
     pub fn new(schema: &str) -> rusqlite::Result<Self> {
         let connection = Connection::open_in_memory()?;
+        // Every statement of the store fits; the default of 16 prepares most of them each time.
+        connection.set_prepared_statement_cache_capacity(256);
         connection.execute_batch("PRAGMA foreign_keys = ON")?;
         connection.execute_batch(schema)?;
         for (limit, value) in LIMITS {

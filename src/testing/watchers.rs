@@ -13,16 +13,17 @@ use futures::{FutureExt, StreamExt};
 use super::memory::{lock, pause};
 use crate::app::App;
 use crate::http::RENDER;
-use crate::id::JobId;
+use crate::id::{JobId, Secret};
 use crate::job::{Progress, Told};
-use crate::ports::{BlobBody, Clock, Listen, Listening, Watch, WatcherError, Watchers};
+use crate::ports::{BlobBody, Clock, Listen, Listening, Watch, WatcherError, Watchers, ORPHAN_MS};
 use crate::queue::listen::Hub;
 use crate::time::UnixMillis;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct State {
     alarm: Option<UnixMillis>,
     sending: Option<u32>,
+    secret: Option<Secret>,
     /// Handlers that died one after the other.
     deaths: u32,
 }
@@ -143,6 +144,12 @@ impl MemoryWatchers {
         lock(&self.states).remove(&id);
     }
 
+    /// How many keep a secret.
+    pub fn secrets(&self) -> usize {
+        let states = lock(&self.states);
+        states.values().filter(|s| s.secret.is_some()).count()
+    }
+
     pub fn is_forgotten(&self, id: JobId) -> bool {
         !lock(&self.states).contains_key(&id)
     }
@@ -210,6 +217,15 @@ impl Watchers for MemoryWatchers {
         })
     }
 
+    async fn keep(&self, job: JobId, secret: &Secret) -> Result<(), WatcherError> {
+        self.hear("keep")?;
+        lock(&self.states).entry(job).or_default().secret = Some(secret.clone());
+        lock(&self.writes).push("secret");
+        self.arm(job, self.clock.now().plus_ms(ORPHAN_MS));
+        pause().await;
+        Ok(())
+    }
+
     async fn tell(&self, job: JobId, told: &Told) -> Result<(), WatcherError> {
         self.hear("tell")?;
         let (app, hub) = self.hub(job)?;
@@ -274,6 +290,11 @@ impl Watch for MemoryWatch {
         lock(&self.watchers.writes).push("sending");
         pause().await;
         Ok(())
+    }
+
+    async fn secret(&self) -> Result<Option<Secret>, WatcherError> {
+        let states = lock(&self.watchers.states);
+        Ok(states.get(&self.id).and_then(|state| state.secret.clone()))
     }
 
     fn tell(&self, told: Told) {

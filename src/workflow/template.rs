@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::contract::{Contract, ContractError};
+use crate::parse;
 
 /// The template of a request that names none.
 pub const DEFAULT: &str = "text-to-image";
@@ -32,7 +33,7 @@ impl Template {
         }
         Ok(Self {
             contract: Contract::parse(contract)?,
-            prompt: serde_json::from_str(prompt)?,
+            prompt: parse::json(prompt)?,
             hash: hash(prompt, contract),
         })
     }

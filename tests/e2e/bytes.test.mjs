@@ -66,6 +66,29 @@ test("an_upload_of_95_megabytes_is_stored_part_by_part_with_equal_bytes", async 
   }
 });
 
+test("an_asset_of_95_megabytes_comes_as_a_form_that_says_its_hash_at_the_end", async () => {
+  const bytes = film(UPLOAD_BYTES);
+  const plain = await product.fetch("/api/inputs", { method: "POST", body: bytes });
+  const { hash } = await plain.json();
+  const post = (file) => {
+    const form = new FormData();
+    form.append("file", new Blob([file]), "film.mp4");
+    form.append("content_type", "video/mp4");
+    form.append("file_path", "film.mp4");
+    form.append("expected_hash", `blake3:${hash}`);
+    return product.fetch("/api/v2/assets", { method: "POST", body: form });
+  };
+  const same = await post(bytes);
+  const asset = await same.json();
+  assert.equal(same.status, 200, JSON.stringify(asset));
+  assert.deepEqual([asset.hash, asset.size_bytes], [`blake3:${hash}`, UPLOAD_BYTES]);
+  bytes[UPLOAD_BYTES - 1] ^= 1;
+  const other = await post(bytes);
+  assert.deepEqual([other.status, (await other.json()).error.code], [409, "hash_mismatch"]);
+  const larger = await post(Buffer.alloc((95 << 20) + (65 << 10)));
+  assert.deepEqual([larger.status, (await larger.json()).error.code], [413, "payload_too_large"]);
+});
+
 test("a_form_and_a_body_with_the_same_file_are_one_upload", async () => {
   const bytes = film(2 * PART_BYTES + 7);
   const form = new FormData();

@@ -17,50 +17,80 @@ use crate::http::inputs::refused;
 use crate::http::path::Path;
 use crate::http::{form, limits, results};
 use crate::id::AssetId;
+use crate::media;
 use crate::queue::assets::{self, Deleted, Found};
+use crate::queue::inputs::{self, Incoming, Refusal, Said, UPLOAD_BYTES_MAX};
+use crate::queue::intake::Unfit;
 use crate::queue::read::ResultKey;
 use crate::queue::Call;
+use crate::workflow::violation::Violation;
 
 /// A path of a file system is never longer.
 const NAME_LENGTH_MAX: usize = 1_024;
-/// A form is held while its fields are read: as much as fits into an order beside its prompt.
-const UPLOAD_BYTES_MAX: usize = 10 << 20;
 /// A body that only names a hash.
 const FROM_HASH_BYTES_MAX: usize = 64 << 10;
 
-/// `POST /api/v2/assets`: one file as a form. What the bytes are is told by themselves.
+/// `POST /api/v2/assets`: one file as a form, stored while it arrives. The bytes themselves tell
+/// what they are.
 pub async fn upload(
     State(app): State<Arc<App>>,
     Caller(call): Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let bytes = limits::read(&app.room, &headers, body, UPLOAD_BYTES_MAX).await?;
-    let form = form::read(&headers, bytes).await?;
-    let file = form.uploads.iter().find(|file| file.path == "/file");
-    let Some(file) = file.filter(|file| !file.bytes.is_empty()) else {
-        return Err(wrong(
-            "/file",
-            "the part file with the bytes is wanted, with a file name",
-        ));
+    limits::declared_within(&headers, UPLOAD_BYTES_MAX + form::FRAME_BYTES_MAX)?;
+    let form = match form::one_file(&headers, body).await? {
+        Ok(form) => form,
+        Err(texts) => return Err(no_file(&texts)),
     };
-    let name = name(&form.fields)?.ok_or_else(|| wrong("/file_path", "a file name is wanted"))?;
-    if !form.fields.contains_key("content_type") {
-        return Err(wrong("/content_type", "a media type is wanted"));
-    }
-    let expected = match form.fields.get("expected_hash") {
-        None => None,
-        Some(hash) => Some(hash_in(hash).ok_or_else(|| wrong("/expected_hash", HASH_WANTED))?),
+    let texts = form.texts;
+    let incoming = Incoming {
+        source: form.file,
+        size_bytes: None,
+        unknown: Some(media::unknown(&form.name)),
+        said: Box::new(move || said(&texts.take()).map_err(Refusal::Described)),
     };
-    if expected.is_some_and(|hash| hash != file.reference) {
-        let message = format!("the bytes received have the hash blake3:{}", file.reference);
-        return Err(ApiError::new(Code::HashMismatch, message));
-    }
-    let uploaded = assets::upload(&app, &call, file.bytes.clone(), name).await?;
-    let (asset, is_new) = uploaded.map_err(|unfit| refused(&unfit))?;
+    let uploaded = inputs::upload(&app, &call, incoming).await?;
+    let (asset, is_new) = uploaded.map_err(|refusal| match refusal {
+        // This surface has no code of its own for it.
+        Refusal::Unfit(unfit @ Unfit::Picture(_)) => wrong("/file", &unfit.to_string()),
+        Refusal::Unfit(Unfit::UnknownKind) => wrong("/file", "the file is empty"),
+        other => refused(other),
+    })?;
     let mut shown = view::upload(&app, &asset);
     shown.created_new = Some(is_new);
     answer(status(is_new), &shown)
+}
+
+/// What the texts of an upload say, or everything that is wrong with them.
+fn said(texts: &Map<String, Value>) -> Result<Said, Vec<Violation>> {
+    let mut violations = Vec::new();
+    let mut violated = |path: &str, message: &str| violations.push(violation(path, message));
+    let name = name(texts).unwrap_or_else(|message| {
+        violated("/file_path", message);
+        None
+    });
+    if !texts.contains_key("file_path") {
+        violated("/file_path", "a file name is wanted");
+    }
+    if !texts.contains_key("content_type") {
+        violated("/content_type", "a media type is wanted");
+    }
+    let hash = texts.get("expected_hash").and_then(hash_in);
+    if hash.is_none() && texts.contains_key("expected_hash") {
+        violated("/expected_hash", HASH_WANTED);
+    }
+    let said = Said {
+        name: name.map(str::to_owned),
+        hash: hash.map(str::to_owned),
+    };
+    violations.is_empty().then_some(said).ok_or(violations)
+}
+
+fn no_file(texts: &Map<String, Value>) -> ApiError {
+    let mut violations = vec![violation("/file", "the part file with the bytes is wanted")];
+    violations.extend(said(texts).err().unwrap_or_default());
+    ApiError::violations(Code::ContractViolation, violations)
 }
 
 /// `POST /api/v2/assets/from-hash`: the caller's asset of these bytes, without sending them.
@@ -74,7 +104,7 @@ pub async fn from_hash(
     let fields = json_object(&bytes)?;
     let hash = fields.get("hash").and_then(hash_in);
     let hash = hash.ok_or_else(|| wrong("/hash", HASH_WANTED))?;
-    let name = name(&fields)?;
+    let name = name(&fields).map_err(|message| wrong("/file_path", message))?;
     let found = assets::find_hash(&app, &call, hash).await?;
     let mut asset = found.ok_or_else(no_bytes)?;
     if let Some(name) = name {
@@ -162,7 +192,7 @@ fn bare_hash(text: &str) -> Option<&str> {
     (bare.len() == 64 && bare.bytes().all(is_hex)).then_some(bare)
 }
 
-fn name(fields: &Map<String, Value>) -> Result<Option<&str>, ApiError> {
+fn name(fields: &Map<String, Value>) -> Result<Option<&str>, &'static str> {
     match fields.get("file_path") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(name))
@@ -171,15 +201,16 @@ fn name(fields: &Map<String, Value>) -> Result<Option<&str>, ApiError> {
         {
             Ok(Some(name))
         }
-        Some(_) => Err(wrong(
-            "/file_path",
-            "a file name is 1 to 1,024 bytes without control characters",
-        )),
+        Some(_) => Err("a file name is 1 to 1,024 bytes without control characters"),
     }
 }
 
 fn wrong(path: &str, message: &str) -> ApiError {
-    ApiError::at(Code::ContractViolation, path, "wrong_type", message)
+    ApiError::violations(Code::ContractViolation, vec![violation(path, message)])
+}
+
+fn violation(path: &str, message: &str) -> Violation {
+    Violation::new(path, "wrong_type", message)
 }
 
 fn no_asset() -> ApiError {

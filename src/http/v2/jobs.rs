@@ -15,12 +15,14 @@ use crate::http::auth::Caller;
 use crate::http::error::{ApiError, Code};
 use crate::http::path::Path;
 use crate::http::{create_body, limits, queue, view as own};
+use crate::id::Secret;
 use crate::ports::Surface;
-use crate::queue::{cancel as cancel_verb, create, read};
+use crate::queue::{cancel as cancel_verb, create, gate, read};
 use crate::store::jobs::Full;
+use crate::workflow::violation::{pointer_step, Violation};
 
 /// What a body may name: the contract's fields, and those that ours adds.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "workflow",
     "extra_data",
     "metadata",
@@ -28,6 +30,7 @@ const FIELDS: [&str; 7] = [
     "inputs",
     "priority",
     "webhook_url",
+    "webhook_events_filter",
 ];
 
 #[derive(Serialize)]
@@ -44,8 +47,13 @@ pub async fn submit(
     body: Body,
 ) -> Result<Response, ApiError> {
     let bytes = limits::read(&app.room, &headers, body, limits::CREATE_BYTES_MAX).await?;
-    let fields = own_fields(create_body::json_object(&bytes)?)?;
-    let mut request = create_body::of_fields(&headers, fields)?;
+    let mut fields = create_body::json_object(&bytes)?;
+    let partner_key = partner_key(fields.remove("extra_data"));
+    let mut request = create_body::of_fields(&headers, own_fields(fields)?)?;
+    match partner_key {
+        Ok(key) => request.partner_key = key,
+        Err(violation) => request.violations.push(violation),
+    }
     for violation in &mut request.violations {
         // The caller's own word for them.
         if let Some(rest) = violation.path.strip_prefix("/labels") {
@@ -82,26 +90,35 @@ fn own_fields(mut fields: Map<String, Value>) -> Result<Map<String, Value>, ApiE
             "an API-format workflow is an object of nodes",
         ));
     }
-    no_secrets(fields.remove("extra_data"))?;
     if let Some(labels) = fields.remove("metadata") {
         fields.insert("labels".into(), labels);
     }
     Ok(fields)
 }
 
-/// A key for partner nodes is refused rather than lost on the way: the job would fail on the GPU.
-fn no_secrets(extra_data: Option<Value>) -> Result<(), ApiError> {
-    let given = match extra_data {
-        None | Some(Value::Null) => return Ok(()),
+/// What goes to the GPU beside the workflow: a closed object, as the contract has it.
+fn partner_key(extra_data: Option<Value>) -> Result<Option<Secret>, Violation> {
+    const KEY: &str = "api_key_comfy_org";
+    let refused = |path: &str, message: &str| Err(Violation::new(path, "wrong_type", message));
+    let mut given = match extra_data {
+        None | Some(Value::Null) => return Ok(None),
         Some(Value::Object(given)) => given,
-        Some(_) => return Err(wrong("/extra_data", "an object")),
+        Some(_) => return refused("/extra_data", "an object"),
     };
-    match given.keys().next() {
-        None => Ok(()),
-        Some(_) => Err(wrong(
-            "/extra_data",
-            "keys for partner nodes are not passed on to the GPU yet",
-        )),
+    let key = given.remove(KEY);
+    if let Some(unknown) = given.keys().next() {
+        let path = format!("/extra_data/{}", pointer_step(unknown));
+        return refused(&path, "only api_key_comfy_org is taken here");
+    }
+    match key {
+        None | Some(Value::Null) => Ok(None),
+        Some(key) => match key.as_str().and_then(Secret::parse) {
+            Some(key) => Ok(Some(key)),
+            None => refused(
+                "/extra_data/api_key_comfy_org",
+                "a key is 1 to 512 visible ASCII characters",
+            ),
+        },
     }
 }
 
@@ -114,7 +131,9 @@ pub async fn one(
     let full = read::job(&app, &call, queue::job_id(&id)?).await?;
     let full = full.ok_or_else(ApiError::no_job)?;
     let progress = read::progress(&app, &full).await;
-    answer(StatusCode::OK, &view::job(&app, &full, progress))
+    let mut shown = view::job(&app, &full, progress);
+    shown.queue_position = gate::position(&app, &full.record).await;
+    answer(StatusCode::OK, &shown)
 }
 
 /// `GET /api/v2/jobs/{id}/workflow`: what the job runs, as its caller would submit it again.

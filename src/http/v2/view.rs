@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::http::view::{metrics, signed, whole, Metrics};
+use crate::http::view::{metrics, whole, Metrics};
 use crate::id::{AssetId, JobId};
 use crate::job::{Failure, Progress};
 use crate::media::Kind;
 use crate::queue::assets::Found;
-use crate::queue::read::expires_at;
+use crate::queue::links::{expires_at, signed};
+use crate::queue::listen::Standing;
 use crate::store::assets::Asset;
 use crate::store::jobs::{Full, Record};
 use crate::time::UnixMillis;
@@ -23,7 +24,7 @@ pub struct JobView<'a> {
     started_at: Option<String>,
     completed_at: Option<String>,
     expires_at: String,
-    queue_position: Option<u32>,
+    pub queue_position: Option<usize>,
     /// Ours: when the job may be expected to end; null once it has.
     estimated_completed_at: Option<String>,
     progress: Option<Progress>,
@@ -87,14 +88,14 @@ struct Urls {
 #[derive(Serialize)]
 pub struct StatusView {
     status: &'static str,
-    queue_position: Option<u32>,
+    queue_position: Option<usize>,
 }
 
 /// The data of a `status` event.
-pub fn status(full: &Full) -> StatusView {
+pub fn status(standing: Standing<'_>) -> StatusView {
     StatusView {
-        status: full.record.job.status.as_str(),
-        queue_position: None,
+        status: standing.full.record.job.status.as_str(),
+        queue_position: standing.position,
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::json::Json;
 use super::{cause, redact};
 use crate::job::{Cause, Failure};
+use crate::parse;
 
 /// The longest message a caller gets. ComfyUI lists every choice of a missing model, which can be
 /// hundreds of file names; two thousand characters show what matters.
@@ -74,12 +75,10 @@ fn details<'j>(details: Option<&'j Json>) -> impl Iterator<Item = &'j str> {
 /// inside a string, with the traceback and the host's name beside what matters.
 fn reason<'j>(error: &'j Json) -> Cow<'j, str> {
     match error {
-        Json::Text(text) if text.trim_start().starts_with('{') => {
-            match serde_json::from_str::<Json>(text) {
-                Ok(document) => exception(&document).map_or(Cow::Borrowed(text), Cow::Owned),
-                Err(_) => Cow::Borrowed(text),
-            }
-        }
+        Json::Text(text) if text.trim_start().starts_with('{') => match parse::json::<Json>(text) {
+            Ok(document) => exception(&document).map_or(Cow::Borrowed(text), Cow::Owned),
+            Err(_) => Cow::Borrowed(text),
+        },
         Json::Text(text) => Cow::Borrowed(text),
         Json::Object(_) => exception(error).map_or(Cow::Borrowed(""), Cow::Owned),
         Json::List(items) => items.first().and_then(Json::text).unwrap_or("").into(),

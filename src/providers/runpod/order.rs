@@ -62,6 +62,10 @@ pub(super) fn body(order: &Order) -> Result<String, OrderError> {
             // The stock worker ignores keys that it does not know; ours may tell how far it is.
             body.push_str(",\"progress_url\":");
             push_json(&mut body, &order.progress_url)?;
+            if let Some(key) = &order.partner_key {
+                body.push_str(",\"comfy_org_api_key\":");
+                push_json(&mut body, &key.reveal())?;
+            }
             push_files(&mut body, &order.files)?;
             body.push('}');
         }
@@ -147,6 +151,7 @@ mod tests {
             progress_url: "https://q.example/api/progress/t0ken".into(),
             execution_limit_ms: 600_000,
             ttl_ms: 86_400_000,
+            partner_key: None,
             simulate: None,
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
-
 use super::json::Json;
+use crate::outgoing;
+use crate::parse;
 use crate::providers::Health;
 use crate::time::UnixMillis;
 
@@ -14,29 +14,23 @@ const RETRY_AFTER_MS_MAX: u64 = 10 * 60 * 1000;
 
 /// The sentence in an error body (`detail`, or what other layers call it).
 pub(super) fn error_detail(body: &[u8]) -> Option<String> {
-    let json: Json = serde_json::from_slice(body).ok()?;
+    let json: Json = parse::json_bytes(body).ok()?;
     ["detail", "error", "message", "title"]
         .iter()
         .find_map(|key| json.get(key)?.text())
         .map(str::to_owned)
 }
 
-/// Milliseconds to wait, from seconds or an HTTP date.
+/// Milliseconds to wait, as RunPod asks and as far as we follow.
 pub(super) fn retry_after_ms(headers: &BTreeMap<String, String>, now: UnixMillis) -> Option<u64> {
-    let text = headers.get("retry-after")?.trim();
-    let ms = if let Ok(seconds) = text.parse::<u64>() {
-        seconds.saturating_mul(1000)
-    } else {
-        let at = DateTime::parse_from_rfc2822(text).ok()?;
-        UnixMillis::new(at.timestamp_millis()).since_ms(now)
-    };
-    Some(ms.min(RETRY_AFTER_MS_MAX))
+    let asked = outgoing::retry_after_ms(headers, now);
+    asked.map(|ms| ms.min(RETRY_AFTER_MS_MAX))
 }
 
 /// `None`: the body is not an object. Documentation and client libraries list different keys, so
 /// each may be absent.
 pub(super) fn health(body: &[u8]) -> Option<Health> {
-    let json: Json = serde_json::from_slice(body).ok()?;
+    let json: Json = parse::json_bytes(body).ok()?;
     if !matches!(json, Json::Object(_)) {
         return None;
     }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::json::Json;
 use super::{failure, output};
 use crate::id::ProviderId;
+use crate::parse;
 use crate::providers::{Report, Times};
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl<'a> JobObject<'a> {
         if first != Some(&b'{') {
             return Err(WireError::NotAnObject("no opening brace".into()));
         }
-        serde_json::from_slice(body).map_err(|error| WireError::NotAnObject(error.to_string()))
+        parse::json_bytes(body).map_err(|error| WireError::NotAnObject(error.to_string()))
     }
 
     pub(super) fn id(&self) -> Result<ProviderId, WireError> {

@@ -21,6 +21,7 @@ use crate::id::ProviderId;
 use crate::job::{Cause, Failure};
 use crate::media;
 use crate::outgoing::Outgoing;
+use crate::parse;
 use crate::ports::{Clock, HttpRequest, Method, Tasks};
 use crate::time::UnixMillis;
 use crate::workflow;
@@ -115,7 +116,7 @@ impl Plan {
             .first()
             .and_then(|file| media::sniff(&file.bytes));
         let given = picture.and_then(|media| media.width.zip(media.height));
-        let asked = serde_json::from_str(prompt)
+        let asked = parse::json(prompt)
             .ok()
             .and_then(|prompt| workflow::canvas::size(&prompt));
         let (width, height) = asked.or(given).unwrap_or((1024, 1024));
@@ -319,7 +320,7 @@ impl Provider for Simulated {
         struct Body {
             id: String,
         }
-        let body: Body = serde_json::from_slice(beginning).ok()?;
+        let body: Body = parse::json_bytes(beginning).ok()?;
         ProviderId::parse(&body.id)
     }
 

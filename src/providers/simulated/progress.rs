@@ -5,6 +5,7 @@ use base64::Engine;
 use serde_json::{json, Value};
 
 use super::{paint, Plan};
+use crate::parse;
 
 /// Times that it tells something: enough to watch, in the second or two that a job runs.
 const TIMES: u32 = 4;
@@ -20,7 +21,7 @@ pub struct Told {
 
 /// Through the nodes of the prompt, in the order of their ids.
 pub fn told(plan: &Plan, prompt: &str) -> Vec<Told> {
-    let prompt: Value = serde_json::from_str(prompt).unwrap_or_default();
+    let prompt: Value = parse::json(prompt).unwrap_or_default();
     let nodes: Vec<(&String, &Value)> = prompt.as_object().into_iter().flatten().collect();
     let longest = plan.width.max(plan.height).max(PREVIEW_SIDE);
     let side = |side: u32| (side * PREVIEW_SIDE / longest).max(1);

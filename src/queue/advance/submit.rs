@@ -189,6 +189,7 @@ impl Turn<'_> {
             ),
             execution_limit_ms: begun.record.job.execution_limit_from(self.app.now()),
             ttl_ms: begun.record.job.ttl_ms(self.app.now()),
+            partner_key: self.watch.secret().await?,
             simulate: accepted.labels.get("simulate").cloned(),
         }))
     }

@@ -7,11 +7,19 @@ use crate::job::JobStatus;
 use crate::ports::Surface;
 use crate::store::jobs::Full;
 
+/// A job as it is told to those who listen.
+#[derive(Clone, Copy)]
+pub struct Standing<'a> {
+    pub full: &'a Full,
+    /// How many wait before it at its gate, where it waits.
+    pub position: Option<usize>,
+}
+
 /// How an API shows what happened, as the data of events. Callers' shapes are no business of the
 /// queue.
 #[derive(Clone, Copy)]
 pub struct Render {
-    pub status: fn(&App, &Full, Surface) -> String,
+    pub status: fn(&App, Standing<'_>, Surface) -> String,
     /// One output of a succeeded job.
     pub output: fn(&App, &Full, usize, Surface) -> String,
 }
@@ -71,10 +79,11 @@ pub fn frame(id: Seen, event: &str, data: &str) -> String {
 pub fn story(
     render: &Render,
     app: &App,
-    full: &Full,
+    standing: Standing<'_>,
     surface: Surface,
     seen: Seen,
 ) -> (String, Seen) {
+    let full = standing.full;
     let job = &full.record.job;
     let mut told = String::new();
     if !seen.is_before(job.version, 0) {
@@ -94,7 +103,7 @@ pub fn story(
             }
         }
     }
-    let data = (render.status)(app, full, surface);
+    let data = (render.status)(app, standing, surface);
     // Writing to a text cannot fail.
     let _ = write!(told, "{}", frame(row(job.version, 0), "status", &data));
     let moment = seen.moment;

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use url::Url;
 
-use super::address::{self, Forbidden};
 use super::files::invalid;
 use crate::app::App;
 use crate::config::Environment;
 use crate::job::{Cause, Failure};
 use crate::ports::{HttpAnswer, HttpRequest, Method};
+use crate::queue::address::{self, Forbidden};
 use crate::queue::QueueError;
 
 /// A bucket answers itself; a network of copies in front of it redirects once or twice.

@@ -4,7 +4,6 @@
 //! settle writes under keys of its own; a compare-and-set tells exactly one that it won, and the
 //! others delete what they wrote.
 
-mod address;
 mod decode;
 mod files;
 mod links;
@@ -194,6 +193,7 @@ async fn succeed(
             ..attempt
         }),
         due_at: app.now().plus_ms(DUE_MARGIN_MS),
+        is_told: record.accepted.webhook_url.is_some(),
         outputs: stored,
     };
     let finished = jobs::finish(&*app.db, record.job.id, &finish, app.now()).await?;
@@ -252,6 +252,7 @@ async fn finish(
         error: failure_of(&ending),
         outputs: Vec::new(),
         due_at: app.now().plus_ms(DUE_MARGIN_MS),
+        is_told: record.accepted.webhook_url.is_some(),
     };
     let finished = jobs::finish(&*app.db, record.job.id, &finish, app.now()).await?;
     Ok(report(app, record, &finish, finished))

@@ -8,7 +8,7 @@ use super::{Record, FIND};
 use crate::id::{JobId, ProviderId};
 use crate::job::JobStatus;
 use crate::ports::{Db, Statement};
-use crate::store::{batch, rows, StoreError};
+use crate::store::{batch, deliveries, rows, StoreError};
 use crate::time::UnixMillis;
 
 /// Also takes up again an attempt that began and provably never left: its time counts from now.
@@ -119,7 +119,8 @@ pub async fn note_started(
         sql: NOTE_STARTED,
         params: vec![id.into(), n.into(), now.into()],
     };
-    Ok(batch(db, vec![note]).await?[0].changes > 0)
+    let event = deliveries::record(id, now);
+    Ok(batch(db, vec![note, event]).await?[0].changes > 0)
 }
 
 /// The provider provably did not take attempt `n`: the job waits and tries again.

@@ -5,7 +5,7 @@ use super::{Accepted, Record};
 use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
 use crate::store::spending::{self, Payer, Standing};
-use crate::store::{batch, rows, StoreError};
+use crate::store::{batch, deliveries, rows, StoreError};
 use crate::time::UnixMillis;
 
 /// Only if what pays for it was charged, and its key has not been revoked.
@@ -13,11 +13,11 @@ pub const CREATE: &str = "-- jobs::create
 INSERT INTO jobs (id, caller, request_key, fingerprint, template, template_version, template_hash,
   protocol, inputs_json, files_json, outputs_json, labels_json, prompt_hash, prompt_in_blob,
   priority, webhook_url, webhook_events, provider, endpoint, created_at, execution_limit_ms,
-  usual_ms, opened_at, start_by_ms, due_at, deadline_ms, inventory_hash)
+  usual_ms, opened_at, start_by_ms, due_at, deadline_ms, inventory_hash, webhook_key)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-  ?21, ?22, ?20, ?23, ?24, ?25, ?26
-WHERE (?27 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?27 AND charge = ?28))
-  AND (?29 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?29 AND revoked_at IS NULL))
+  ?21, ?22, ?20, ?23, ?24, ?25, ?26, ?27
+WHERE (?28 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?28 AND charge = ?29))
+  AND (?30 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?30 AND revoked_at IS NULL))
 ON CONFLICT DO NOTHING";
 
 /// Only beside the job that this very create recorded.
@@ -106,7 +106,9 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
         payer.standing(),
         recording.backlog_max.map(spending::backlog),
     ];
-    let changes = [charge, Some(insert), prompt];
+    let event = accepted.webhook_url.as_ref();
+    let event = event.map(|_| deliveries::record(accepted.id, accepted.created_at));
+    let changes = [charge, Some(insert), prompt, event];
     let told_from = changes.iter().flatten().count();
     let statements = changes.into_iter().chain(told).flatten().collect();
     let outcomes = batch(db, statements).await?;
@@ -160,6 +162,7 @@ fn params(accepted: &Accepted, due_at: UnixMillis, payer: &Payer<'_>) -> Vec<Par
         due_at.into(),
         accepted.deadline_ms.into(),
         accepted.inventory_hash.as_deref().into(),
+        accepted.webhook_key.as_deref().into(),
     ];
     params.extend(payer.proof(accepted.id, 1));
     params

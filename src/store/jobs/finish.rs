@@ -7,7 +7,7 @@ use super::OutputRow;
 use crate::id::{JobId, ProviderId};
 use crate::job::{Ending, Failure, JobStatus, Times};
 use crate::ports::{Db, Param, Statement};
-use crate::store::{batch, rows, StoreError};
+use crate::store::{batch, deliveries, rows, StoreError};
 use crate::time::UnixMillis;
 
 /// Whoever comes first wins: the status must still be open, in the round that was judged. Only the
@@ -167,6 +167,8 @@ pub struct Finish {
     pub closing: Closing,
     /// When the sweep looks after it again, if an attempt stays live.
     pub due_at: UnixMillis,
+    /// Its caller wants to be told of it.
+    pub is_told: bool,
 }
 
 /// What stands after a finish.
@@ -205,6 +207,9 @@ pub async fn finish(
                 params: vec![id.into(), end.n.into(), finish.nonce.as_str().into()],
             });
         }
+    }
+    if finish.is_told {
+        statements.push(deliveries::record(id, now));
     }
     statements.push(Statement {
         sql: WINNER,

@@ -20,7 +20,7 @@ pub use audit::{
     audit, audit_these, count_live, mend_due, overdue, Audited, DueAfter, StoredFile, AUDIT,
     AUDIT_THESE, COUNT_LIVE, MEND_DUE, OVERDUE,
 };
-pub(super) use create::json;
+pub(in crate::store) use create::json;
 pub use create::{
     create, find_by_key, Recorded, Recording, CREATE, CREATE_PROMPT, FIND_BY_KEY, FIND_CREATED,
 };
@@ -33,5 +33,6 @@ pub use list::{list, Filter, Page, LIST, LIST_EXAMINED};
 pub use read::{
     at_endpoint, beginning, find, full, prompt, AT_ENDPOINT, BEGINNING, FIND, FULL, PROMPT_OF,
 };
+pub(in crate::store) use row::json_text;
 pub use row::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
 pub use turn::{cancel, retry, sweep, Round, CANCEL, RETRY, SWEEP};

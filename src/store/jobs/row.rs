@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::id::{CallerId, JobId, ProviderId, RequestKey};
 use crate::job::{Attempt, Failure, Job, JobStatus, Phase};
 use crate::media::Kind;
+use crate::parse;
 use crate::time::UnixMillis;
 use crate::workflow::compile::ExpectedOutput;
 use crate::workflow::contract::Protocol;
@@ -22,7 +23,7 @@ macro_rules! columns {
          phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
          execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
          provider_id, retry_at, refusals, wait_reason, deadline_ms, failures, canceled_through, \
-         inventory_hash"
+         inventory_hash, webhook_key"
     };
 }
 pub(super) use columns;
@@ -71,6 +72,8 @@ pub struct Accepted {
     pub deadline_ms: Option<u64>,
     /// The inventory that a caller's own workflow was checked against.
     pub inventory_hash: Option<String>,
+    /// Whose secret signs what is told of it: an API key's id, or the caller's name.
+    pub webhook_key: Option<String>,
 }
 
 /// A job: what decisions are made of, what was accepted, and how it ended.
@@ -185,6 +188,7 @@ pub(super) struct Row {
     failures: u32,
     canceled_through: u32,
     inventory_hash: Option<String>,
+    webhook_key: Option<String>,
     /// Only in what reads a [`Full`].
     #[serde(default, deserialize_with = "json_text")]
     outputs: Vec<OutputRow>,
@@ -198,11 +202,11 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
 }
 
 /// A column of JSON text; null reads as the type's own null.
-pub(super) fn json_text<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+pub(in crate::store) fn json_text<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(serde::de::Error::custom)
+    parse::json(text.as_deref().unwrap_or("null")).map_err(serde::de::Error::custom)
 }
 
 impl From<Row> for Full {
@@ -265,6 +269,7 @@ impl From<Row> for Record {
                 start_by_ms: row.start_by_ms,
                 deadline_ms: row.deadline_ms,
                 inventory_hash: row.inventory_hash,
+                webhook_key: row.webhook_key,
             },
             completed_at: row.completed_at,
             error: row.error_json,

@@ -8,7 +8,7 @@ use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
 use crate::store::spending::{self, Payer, Standing};
-use crate::store::{batch, rows, StoreError};
+use crate::store::{batch, deliveries, rows, StoreError};
 use crate::time::UnixMillis;
 
 /// Without a live attempt the job ends at once; otherwise the provider must confirm first.
@@ -50,7 +50,10 @@ pub async fn cancel(
         sql: CANCEL,
         params: vec![id.into(), now.into(), due_at.into()],
     };
-    changed(db, cancel, id).await
+    let event = deliveries::record(id, now);
+    let outcomes = batch(db, vec![cancel, event, by_id(FULL, id)]).await?;
+    let row = rows::<Row>(FULL, &outcomes[2])?.into_iter().next();
+    Ok(row.map(Into::into))
 }
 
 /// A new round, and who pays for it.
@@ -79,19 +82,14 @@ pub async fn retry(
     let charge = next.payer.charge_round(id, next.after);
     let retry = Statement { sql: RETRY, params };
     let told = [Some(by_id(FULL, id)), next.payer.standing()];
-    let changes = [charge, Some(retry)];
+    let event = deliveries::record(id, next.opened_at);
+    let changes = [charge, Some(retry), Some(event)];
     let told_from = changes.iter().flatten().count();
     let statements = changes.into_iter().chain(told).flatten().collect();
     let outcomes = batch(db, statements).await?;
     let row = rows::<Row>(FULL, &outcomes[told_from])?.into_iter().next();
     let standing = outcomes.get(told_from + 1).map(spending::read);
     Ok((row.map(Into::into), standing.transpose()?.flatten()))
-}
-
-async fn changed(db: &dyn Db, change: Statement, id: JobId) -> Result<Option<Full>, StoreError> {
-    let outcomes = batch(db, vec![change, by_id(FULL, id)]).await?;
-    let row = rows::<Row>(FULL, &outcomes[1])?.into_iter().next();
-    Ok(row.map(Into::into))
 }
 
 /// Jobs that should have ended by `now`, at most `limit`; each is found again after `next_at`.

@@ -97,6 +97,8 @@ pub struct JobView {
     pub input_hash: String,
     /// Names of the files that came with the input, in its order.
     pub images: Vec<String>,
+    /// The key for partner nodes that came with it.
+    pub partner_key: Option<String>,
     /// SHA-256 of each file it delivers when it ends; none where it fails or delivers nothing.
     pub delivers: Vec<String>,
     pub submitted_at: UnixMillis,
@@ -353,6 +355,7 @@ fn view(job: &FakeJob, now: UnixMillis) -> JobView {
             .to_hex()
             .to_string(),
         images: work::image_names(job.input.get()),
+        partner_key: work::partner_key(job.input.get()),
         delivers: delivers(job),
         submitted_at: job.submitted_at,
         billed_ms: runs

@@ -186,6 +186,11 @@ pub(super) fn files(outcome: &Outcome, input: &str) -> Vec<Made> {
     made
 }
 
+pub(super) fn partner_key(input: &str) -> Option<String> {
+    let parsed: Value = serde_json::from_str(input).ok()?;
+    parsed["comfy_org_api_key"].as_str().map(str::to_owned)
+}
+
 /// What the files beside the prompt are called.
 pub(super) fn image_names(input: &str) -> Vec<String> {
     let parsed: Value = serde_json::from_str(input).unwrap_or_default();

@@ -10,25 +10,26 @@ use super::{Label, MediaKind};
 /// A prompt longer than this is almost always a paste by mistake; text encoders read far less.
 pub const TEXT_LENGTH_MAX_DEFAULT: u32 = 4_000;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Input {
     /// Lower case, digits and underscores; unique in the contract.
     pub name: String,
     pub label: Label,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<Label>,
     /// A required input has no default and must be given.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub required: bool,
     /// The places in the template that take its value: JSON Pointers into `template.json`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<String>,
-    /// Reads the remaining fields, and refuses what it does not know.
+    /// The remaining fields.
     #[serde(flatten)]
     pub kind: Kind,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Read by [`super::read`]: each refuses a field that it does not know.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Kind {
     String(Text),

@@ -9,6 +9,7 @@
 mod card;
 mod input;
 pub mod lint;
+mod read;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::TemplateName;
+use crate::parse;
 
 pub use card::{Card, CardInput, CardOutput, CardText};
 pub use input::{
@@ -79,7 +81,7 @@ impl Contract {
         if text.len() > CONTRACT_SIZE_BYTES_MAX {
             return Err(ContractError::TooLarge(text.len()));
         }
-        let contract: Self = serde_json::from_str(text)?;
+        let contract: Self = parse::json(text)?;
         if contract.contract != LANGUAGE_VERSION {
             return Err(ContractError::Language(contract.contract));
         }

@@ -37,7 +37,7 @@ pub struct Composition {
     pub to: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Part {
     Literal(Literal),
@@ -75,7 +75,7 @@ pub struct Rule {
 }
 
 /// When a rule applies.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Condition {
     Given(Given),

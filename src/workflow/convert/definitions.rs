@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::parse;
 use crate::workflow::graph::GraphError;
 use crate::workflow::json::Json;
 
@@ -44,7 +45,7 @@ impl Definitions {
             });
         }
         let info: Json =
-            serde_json::from_slice(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
+            parse::json_bytes(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
         let classes = info.entries().iter();
         Ok(Self {
             classes: classes

@@ -10,6 +10,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::json::{Json, Shared};
+use crate::parse;
 
 mod read;
 
@@ -184,7 +185,7 @@ impl Graph {
             });
         }
         let value: Json =
-            serde_json::from_slice(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
+            parse::json_bytes(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
         Self::read(&value)
     }
 

@@ -6,6 +6,7 @@ use super::{
     Graph, GraphError, GroupLink, GroupNode, Id, Input, Link, Mode, Node, Port, ProxyWidget,
     Subgraph, WidgetsValues, NODES_MAX,
 };
+use crate::parse;
 use crate::workflow::json::{self, Json};
 
 /// The longest official type has 300 characters; what is longer counts as anything.
@@ -90,7 +91,7 @@ impl Node {
 fn read_proxy_widgets(value: Option<&Json>) -> Vec<ProxyWidget> {
     let parsed: Option<Json> = value
         .and_then(Json::as_text)
-        .and_then(|text| serde_json::from_str(text).ok());
+        .and_then(|text| parse::json(text).ok());
     let entries = parsed.as_ref().or(value).map_or(&[][..], Json::items);
     entries
         .iter()

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::Value;
 
+use crate::parse;
 use crate::workflow::schema::LEFT_OUT;
 
 /// What `schema` and `convert` read of an entry.
@@ -93,7 +94,7 @@ fn write_groups(out: &mut String, groups: &Members<'_>, lists: &mut Lists) {
 
 /// `[type]` or `[type, options]`; the type of an older choice is the list itself.
 fn write_spec(out: &mut String, input: &str, spec: &RawValue, lists: &mut Lists) {
-    let parts: Option<Vec<&RawValue>> = serde_json::from_str(spec.get()).ok();
+    let parts: Option<Vec<&RawValue>> = parse::json(spec.get()).ok();
     let Some([kind, rest @ ..]) = parts.as_deref() else {
         return compact(out, spec.get());
     };
@@ -118,7 +119,7 @@ fn write_spec(out: &mut String, input: &str, spec: &RawValue, lists: &mut Lists)
     out.push_str("[\"COMBO\",");
     let mut object = write_options(out, &options.unwrap_or_default(), &["options", LEFT_OUT]);
     // The first choice is what the editor shows where nothing was chosen.
-    let first: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+    let first: Vec<&RawValue> = parse::json(list.get()).unwrap_or_default();
     let text = object.member("options");
     text.push('[');
     compact(text, first.first().map_or("", |first| first.get()));
@@ -189,7 +190,7 @@ struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     fn read(json: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(json.get()).ok()
+        parse::json(json.get()).ok()
     }
 
     /// Of equal names the last one, as in Python.

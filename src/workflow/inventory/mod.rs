@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use super::convert::Definitions;
 use super::schema::Schema;
 use super::violation::{pointer_step, quoted, Violation, VIOLATIONS_MAX};
+use crate::parse;
 use cut::Cut;
 
 /// The largest `object_info` that is read. A server with hundreds of custom nodes answers with some
@@ -120,7 +121,7 @@ pub fn read_any_size(object_info: &[u8]) -> Result<Inventory, InventoryError> {
 /// A repeated name keeps its last entry, as in Python.
 fn members(object_info: &[u8]) -> Result<BTreeMap<String, &RawValue>, InventoryError> {
     let entries: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(object_info).map_err(|error| match error.classify() {
+        parse::json_bytes(object_info).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => InventoryError::NotClasses,
             _ => InventoryError::NotJson {
                 line: error.line(),

@@ -1,4 +1,5 @@
-"""Every answer of both surfaces against what /openapi.json says: status, content type and schema.
+"""Every answer of both surfaces against /openapi.json, and of the Comfy API against its contract too:
+status, content type and schema.
 
 Asks the server in COMFY_BASE_URL good and bad things. Prints how many answers were checked.
 """
@@ -10,7 +11,8 @@ import sys
 import time
 
 import httpx
-from jsonschema import Draft202012Validator, FormatChecker
+
+from surfaces import contract, faults, operation, schema_faults, strict
 
 BASE = os.environ["COMFY_BASE_URL"]
 PNG = open(sys.argv[1], "rb").read()
@@ -19,37 +21,36 @@ ENDS_WITHIN = 60
 
 client = httpx.Client(base_url=BASE, timeout=60)
 spec = client.get("/openapi.json").json()
+published = strict(contract())
 checked = {}
-
-
-def operation(method, path):
-    """The documented operation of a path: without a parameter before with one."""
-    for shown in sorted(spec["paths"], key=lambda shown: shown.count("{")):
-        pattern = re.sub(r"\\\{key\\\}", ".+", re.escape(shown))
-        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", pattern)
-        if re.fullmatch(pattern, path) and method.lower() in spec["paths"][shown]:
-            return spec["paths"][shown][method.lower()]
-    return None
 
 
 def ask(method, path, expected, **options):
     answer = client.request(method, path, **options)
     name = f"{method} {path}"
     assert answer.status_code == expected, f"{name}: {answer.status_code} {answer.text[:400]}"
-    shown = operation(method, path.split("?")[0])
+    bare = path.split("?")[0]
+    shown = operation(spec, method, bare)
     assert shown, f"{name} is not documented"
-    said = shown["responses"].get(str(answer.status_code))
-    assert said, f"{name}: status {answer.status_code} is not documented"
-    kind = answer.headers.get("content-type", "").split(";")[0]
-    content = said.get("content", {})
-    if kind == "application/json" and method != "HEAD":
-        schema = {**content[kind]["schema"], "components": spec["components"]}
-        found = Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(answer.json())
-        faults = [f"{list(fault.path)}: {fault.message}" for fault in found]
-        assert not faults, f"{name} {answer.status_code}: {faults}\n{answer.text[:2000]}"
+    for document in (spec, published):
+        said = operation(document, method, bare)
+        # The contract has no list yet, and no health.
+        found = faults(document, said, answer) if said else []
+        assert not found, f"{name} {answer.status_code}: {found}\n{answer.text[:2000]}"
     key = (shown["operationId"], answer.status_code)
     checked[key] = checked.get(key, 0) + 1
     return answer
+
+
+def told(stream):
+    """The events of a stream against the contract's catalog."""
+    catalog = published["paths"]["/api/v2/jobs/{id}/events"]["get"]["x-sse-events"]
+    events = re.findall(r"^id: .+\nevent: (.+)\ndata: (.+)$", stream.text, re.M)
+    for event, data in events:
+        schema = {"$ref": catalog[event]["schema"]}
+        found = schema_faults(published, schema, json.loads(data))
+        assert not found, f"event {event}: {found}\n{data}"
+    return [event for event, _ in events]
 
 
 def ended(path, read):
@@ -128,6 +129,8 @@ def comfy_surface():
     ask("POST", jobs, 400, content=b"[", headers={"content-type": "application/json"})
     job = ask("POST", jobs, 201, json={"workflow": graph, "metadata": {"a": "b"}}).json()
     ask("GET", job["urls"]["workflow"], 200)
+    live = told(ask("GET", job["urls"]["events"], 200))
+    assert {"status", "progress", "preview", "output"} <= set(live), live
     done = ended(job["urls"]["self"], lambda body: body)
     assert done["status"] == "succeeded", done
     output = done["outputs"][0]
@@ -135,6 +138,7 @@ def comfy_surface():
     ask("DELETE", f"{assets}/{output['id']}", 409)
     assert client.get(output["url"]).status_code == 200
     stream = ask("GET", job["urls"]["events"], 200)
+    assert told(stream) == ["output", "status"], stream.text
     last = re.findall(r"^id: (.+)$", stream.text, re.M)[-1]
     ask("GET", job["urls"]["events"], 204, headers={"last-event-id": last})
     ask("POST", job["urls"]["cancel"], 200)

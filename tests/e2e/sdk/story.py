@@ -81,6 +81,10 @@ def sync_story():
     again = client.assets.from_bytes(PHOTO.read_bytes(), filename="again.png")
     again.commit()
     same("deduplicated", (again.created_new, again.id), (False, asset.id))
+    large = client.assets.from_bytes(bytes(range(256)) * 80_000, filename="large.bin")
+    large.commit()
+    same("twenty megabytes", large.created_new, True)
+    large.delete()
     print("assets by content")
 
     # Submit, stream, list.
@@ -92,6 +96,9 @@ def sync_story():
     same("listed", listed, [job.id])
     same("workflow", job.get_workflow().graph["9"]["inputs"]["filename_prefix"], "fox")
     print("submit, events, list, workflow")
+
+    # A key for partner nodes goes along.
+    same("with a key", client.run(wf, api_key="comfyui-a-key").status, "succeeded")
 
     # One key, one job.
     key = comfy_sdk.__name__ + "-key-1"

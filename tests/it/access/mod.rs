@@ -42,12 +42,12 @@ async fn call(queue: &TestQueue, method: &str, path: &str, key: &str, body: &Val
     queue.send(request).await
 }
 
-async fn operate(queue: &TestQueue, path: &str, body: &Value) -> Answered {
+pub async fn operate(queue: &TestQueue, path: &str, body: &Value) -> Answered {
     call(queue, "POST", path, ADMIN_KEY, body).await
 }
 
 /// A new key: its id and its text.
-async fn make_key(queue: &TestQueue, owner: &str, more: &Value) -> (String, String) {
+pub async fn make_key(queue: &TestQueue, owner: &str, more: &Value) -> (String, String) {
     let mut body = json!({
         "owner": owner, "name": "for a test", "scopes": ["jobs:write", "jobs:read"],
     });

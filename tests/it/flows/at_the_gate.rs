@@ -36,6 +36,8 @@ async fn a_full_endpoint_makes_jobs_wait_in_order_and_say_why() {
     assert_eq!(job["queue_position"], 1);
     assert_eq!(job["wait_reason"], "every slot of the endpoint is taken");
     assert_eq!(queue.job(second).await["queue_position"], 0);
+    let comfy = queue.get(&format!("/api/v2/jobs/{third}")).await.json();
+    assert_eq!(comfy["queue_position"], 1);
     // One slot, thirty seconds each: the next goes as soon as the former has left.
     queue.pass(35_000).await;
     assert_eq!(queue.job(first).await["status"], "succeeded");

@@ -8,3 +8,4 @@ mod keeping;
 mod looking;
 mod second_thoughts;
 mod the_main_job;
+mod told;

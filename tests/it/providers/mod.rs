@@ -91,6 +91,7 @@ fn order() -> Order {
         progress_url: format!("https://q.example/api/progress/{TOKEN}"),
         execution_limit_ms: 600_000,
         ttl_ms: 7_200_000,
+        partner_key: None,
         simulate: None,
     }
 }

@@ -73,6 +73,24 @@ fn names(events: &[Event]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn who_listens_to_a_job_that_waits_hears_how_many_wait_before_it() {
+    let plan = json!({"job": {"run_ms": 60_000_000}});
+    let slots = [("ENDPOINT_JOBS_MAX", "1")];
+    let queue = TestQueue::build(&slots, serde_json::from_value(plan).unwrap(), 1);
+    let mut ids = Vec::new();
+    for prompt in ["first", "second", "third"] {
+        ids.push(queue.create(&json!({"prompt": prompt})).await);
+        queue.pass(100).await;
+    }
+    let mut stream = listen(&queue, ids[2], None).await.unwrap();
+    let (events, _) = arrived(&mut stream);
+    assert_eq!(
+        events[0].2,
+        json!({"status": "queued", "queue_position": 1})
+    );
+}
+
+#[tokio::test]
 async fn a_worker_tells_how_far_it_is_and_everybody_sees_it() {
     let (queue, id) = working().await;
     let mut stream = listen(&queue, id, None).await.unwrap();

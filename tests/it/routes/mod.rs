@@ -5,6 +5,7 @@ mod cancel;
 mod comfy;
 mod cost;
 mod create;
+mod deliveries;
 mod envelope;
 mod events;
 mod inventory;

@@ -1,5 +1,5 @@
-//! Which links are followed: a worker's output may name any address, and we are inside a network
-//! that the worker is not in.
+//! Which links are followed: a worker's output and a caller's webhook may name any address, and we
+//! are inside a network that neither is in.
 //!
 //! Only https, and only to public addresses. A name is judged as it is written: the edge has no
 //! private network behind it, and a name that resolves to a private address leads nowhere there.

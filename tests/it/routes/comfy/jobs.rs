@@ -1,64 +1,11 @@
-//! `/api/v2/*`: the Comfy API's operations, statuses, codes and shapes.
+//! Jobs: submitted, looked at, listed, canceled.
 
 use axum::body::Body;
-use edge_queue::testing::queue::{request, Answered, TestQueue, ADMIN_KEY};
+use edge_queue::testing::queue::{request, TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::Plan;
-use serde_json::{json, Value};
+use serde_json::json;
 
-/// A PNG that decodes, of 8 by 8 pixels of one shade.
-fn picture(shade: u8) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, 8, 8);
-    encoder.set_color(png::ColorType::Grayscale);
-    let mut writer = encoder.write_header().unwrap();
-    writer.write_image_data(&[shade; 64]).unwrap();
-    drop(writer);
-    file
-}
-
-fn hash(bytes: &[u8]) -> String {
-    format!("blake3:{}", blake3::hash(bytes).to_hex())
-}
-
-/// Uploads as the official clients do: a form with the file and what it is.
-async fn upload(queue: &TestQueue, bytes: &[u8], fields: &[(&str, &str)]) -> Answered {
-    let mut body = Vec::new();
-    for (name, text) in fields {
-        let head = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
-        body.extend([head.as_bytes(), text.as_bytes(), b"\r\n"].concat());
-    }
-    body.extend(b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n");
-    body.extend(b"Content-Type: image/png\r\n\r\n");
-    body.extend(bytes);
-    body.extend(b"\r\n--b--\r\n");
-    let headers = [("content-type", "multipart/form-data; boundary=b")];
-    let request = request("POST", "/api/v2/assets", &headers, Body::from(body));
-    queue.send(request).await
-}
-
-const PHOTO: [(&str, &str); 2] = [("content_type", "image/png"), ("file_path", "photo.png")];
-
-fn workflow(image: &Value) -> Value {
-    json!({"workflow": {
-        "1": {"class_type": "LoadImage", "inputs": {"image": image}},
-        "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "fox"}},
-    }})
-}
-
-fn reference(id: &Value) -> Value {
-    json!({"__type": "core/ASSET", "info": {"id": id, "file_path": "photo.png"}})
-}
-
-async fn send(queue: &TestQueue, method: &str, path: &str) -> Answered {
-    queue.send(request(method, path, &[], Body::empty())).await
-}
-
-fn error(answer: &Answered) -> (u16, String) {
-    let code = answer.json()["error"]["code"].as_str().map(str::to_owned);
-    let code = code.unwrap_or_else(|| panic!("no envelope: {}", answer.json()));
-    assert!(answer.json()["error"]["message"].is_string());
-    (answer.status.as_u16(), code)
-}
+use super::{error, hash, picture, reference, send, upload, workflow, PHOTO};
 
 #[tokio::test]
 async fn a_workflow_with_an_uploaded_photo_runs_and_its_result_is_an_asset() {
@@ -179,87 +126,11 @@ async fn what_cannot_run_is_refused_in_the_contracts_words() {
         (&node["field"], &node["reason"]),
         (&json!("image"), &json!("missing_asset"))
     );
-    let secret = json!({"workflow": {}, "extra_data": {"api_key_comfy_org": "s3cret"}});
-    let answer = queue.post("/api/v2/jobs", &secret).await;
-    assert_eq!(answer.status, 422);
-    assert!(!answer.json().to_string().contains("s3cret"));
     let nothing = queue.get("/api/v2/nothing").await;
     assert_eq!(error(&nothing), (404, "not_found".into()));
     assert_eq!(
         nothing.header("x-comfy-request-id"),
         nothing.header("x-request-id")
-    );
-}
-
-#[tokio::test]
-async fn the_same_bytes_are_one_asset_found_by_their_hash() {
-    let queue = TestQueue::live(Plan::default());
-    let bytes = picture(3);
-    let by_hash = format!("/api/v2/assets/by-hash/{}", hash(&bytes));
-    assert_eq!(send(&queue, "HEAD", &by_hash).await.status, 404);
-    let from_hash = json!({"hash": hash(&bytes), "file_path": "again.png"});
-    let missing = queue.post("/api/v2/assets/from-hash", &from_hash).await;
-    assert_eq!(error(&missing), (404, "blob_not_found".into()));
-
-    let first = upload(&queue, &bytes, &PHOTO).await;
-    assert_eq!(
-        (first.status.as_u16(), &first.json()["created_new"]),
-        (201, &true.into())
-    );
-    assert_eq!(first.json()["file_path"], "photo.png");
-    assert_eq!(send(&queue, "HEAD", &by_hash).await.status, 200);
-    let second = upload(&queue, &bytes, &PHOTO).await;
-    assert_eq!(
-        (second.status.as_u16(), &second.json()["created_new"]),
-        (200, &false.into())
-    );
-    let minted = queue
-        .post("/api/v2/assets/from-hash", &from_hash)
-        .await
-        .json();
-    assert_eq!(
-        (&minted["id"], &minted["file_path"]),
-        (&first.json()["id"], &json!("again.png"))
-    );
-    assert_eq!(queue.blobs.keys().len(), 1, "one object");
-
-    let announced = [PHOTO[0], PHOTO[1], ("expected_hash", &hash(b"other"))];
-    let other = upload(&queue, &picture(4), &announced).await;
-    assert_eq!(error(&other), (409, "hash_mismatch".into()));
-    assert_eq!(queue.blobs.keys().len(), 1, "nothing is stored");
-}
-
-#[tokio::test]
-async fn an_asset_is_deleted_once_no_job_needs_it() {
-    let queue = TestQueue::live(Plan::default());
-    let photo = upload(&queue, &picture(1), &PHOTO).await.json();
-    let path = format!("/api/v2/assets/{}", photo["id"].as_str().unwrap());
-    let job = queue
-        .post("/api/v2/jobs", &workflow(&reference(&photo["id"])))
-        .await;
-    assert_eq!(job.status, 201);
-    let refused = send(&queue, "DELETE", &path).await;
-    assert_eq!(error(&refused), (409, "asset_in_use".into()));
-    queue.pass(10_000).await;
-    let before = queue.blobs.keys().len();
-    assert_eq!(send(&queue, "DELETE", &path).await.status, 204);
-    assert_eq!(queue.blobs.keys().len(), before - 1);
-    for gone in [send(&queue, "DELETE", &path).await, queue.get(&path).await] {
-        assert_eq!(error(&gone), (404, "not_found".into()));
-    }
-    let job = queue
-        .get(job.json()["urls"]["self"].as_str().unwrap())
-        .await
-        .json();
-    let output = format!(
-        "/api/v2/assets/{}",
-        job["outputs"][0]["id"].as_str().unwrap()
-    );
-    let kept = send(&queue, "DELETE", &output).await;
-    assert_eq!(
-        error(&kept),
-        (409, "asset_in_use".into()),
-        "as long as its job"
     );
 }
 

@@ -1,0 +1,86 @@
+// Two pictures over each other with a line to drag, and one picture large.
+
+import { h, icon } from "./dom.js";
+import { t } from "./text.js";
+
+/** `after` over `before`; the line moves by pointer and by arrow keys. */
+export function compare({ before, after, width, height, alt }) {
+  const slider = h("input", {
+    type: "range",
+    min: 0,
+    max: 100,
+    value: 50,
+    class: "compare-range",
+    "aria-label": t("compare"),
+  });
+  const frame = h(
+    "div",
+    { class: "compare", style: { "--ratio": `${width} / ${height}`, "--cut": "50%" } },
+    h("img", { src: before, alt: t("before"), class: "compare-before" }),
+    h("img", { src: after, alt, class: "compare-after", width, height }),
+    h("span", { class: "compare-line", "aria-hidden": "true" }, h("b", {}, icon("compare"))),
+    h("span", { class: "tag tag-left", "aria-hidden": "true" }, t("before")),
+    h("span", { class: "tag tag-right", "aria-hidden": "true" }, t("after")),
+    slider,
+  );
+  slider.addEventListener("input", () => frame.style.setProperty("--cut", `${slider.value}%`));
+  return frame;
+}
+
+const ZOOM_STEP = 1.5;
+const ZOOM_MAX = 8;
+
+/** Shows a picture over the whole window, to be enlarged and moved. */
+export function zoom({ src, alt }) {
+  let scale = 1;
+  const image = h("img", { src, alt });
+  const pane = h("div", { class: "zoom-pane", tabindex: 0, role: "img", "aria-label": alt }, image);
+  const show = (to) => {
+    scale = Math.min(Math.max(to, 1), ZOOM_MAX);
+    pane.style.setProperty("--scale", scale);
+    smaller.disabled = scale === 1;
+    larger.disabled = scale === ZOOM_MAX;
+  };
+  const smaller = h(
+    "button",
+    { type: "button", onclick: () => show(scale / ZOOM_STEP) },
+    t("zoom_out"),
+  );
+  const larger = h(
+    "button",
+    { type: "button", onclick: () => show(scale * ZOOM_STEP) },
+    t("zoom_in"),
+  );
+  const dialog = h("dialog", { class: "zoom", "aria-label": t("zoom") }, pane);
+  const close = h(
+    "button",
+    { type: "button", class: "main", onclick: () => dialog.close() },
+    t("close"),
+  );
+  dialog.append(h("div", { class: "zoom-bar" }, smaller, larger, close));
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "+" || event.key === "=") show(scale * ZOOM_STEP);
+    if (event.key === "-") show(scale / ZOOM_STEP);
+  });
+  image.addEventListener("click", () => show(scale === 1 ? 2 : 1));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  show(1);
+  dialog.showModal();
+  pane.focus();
+  return dialog;
+}
+
+/** A small picture of a large one, for galleries. */
+export async function thumbnail(src, side = 320) {
+  const image = new Image();
+  image.src = src;
+  await image.decode();
+  const scale = Math.min(1, side / Math.min(image.naturalWidth, image.naturalHeight));
+  const canvas = h("canvas", {
+    width: Math.round(image.naturalWidth * scale),
+    height: Math.round(image.naturalHeight * scale),
+  });
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/webp", 0.8));
+}
