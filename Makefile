@@ -17,8 +17,8 @@ help:
 	@echo "make test-panic      that a panic ends one request only; needs a second build"
 	@echo "make simulate        the simulation at length (JOBS=1000000), or from a seed (SEEDS=13..14)"
 	@echo "make fmt             format the sources"
-	@echo "make deploy          migrate and upload (ENV=staging|production); first see wrangler.toml"
-	@echo "make deploy-dry-run  what a deploy would upload (ENV=production); needs no account"
+	@echo "make deploy          check, migrate, upload and smoke (ENV=staging|production); docs/DEPLOY.md"
+	@echo "make deploy-dry-run  every step of a deploy (ENV=production); needs no account"
 	@echo "make clean           remove what was built, keep the tools"
 
 setup:
@@ -58,10 +58,10 @@ fmt:
 	@. scripts/env.sh && cargo fmt --all
 
 deploy: setup
-	@scripts/deploy.sh "$(ENV)"
+	@. scripts/env.sh && cargo ops deploy --env "$(ENV)"
 
 deploy-dry-run: setup
-	@scripts/deploy.sh "$(or $(ENV),production)" --dry-run
+	@. scripts/env.sh && cargo ops deploy --env "$(or $(ENV),production)" --dry-run
 
 clean:
 	rm -rf target build build-debug-routes .run .wrangler

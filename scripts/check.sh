@@ -47,7 +47,8 @@ wasm_clippy() {
 deploy() {
   local environment
   for environment in staging production; do
-    step "deploy to $environment, as a rehearsal" scripts/deploy.sh "$environment" --dry-run
+    step "deploy to $environment, as a rehearsal" \
+      cargo run --quiet -p ops -- deploy --env "$environment" --dry-run
   done
 }
 

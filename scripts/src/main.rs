@@ -6,16 +6,19 @@ mod clock;
 mod compile;
 mod contract;
 mod convert;
+mod deploy;
 mod deployment;
 mod exit;
 mod files;
 mod folder;
+mod golden;
 mod inventory;
 mod keys;
 mod mock_runpod;
 mod project;
 mod reconcile;
 mod recover;
+mod setup;
 mod smoke;
 mod statements;
 mod validate;
@@ -43,12 +46,15 @@ enum Verb {
     Compile(compile::Arguments),
     Contract(contract::Arguments),
     Convert(convert::Arguments),
+    Deploy(deploy::Arguments),
+    Golden(golden::Arguments),
     Inventory(inventory::Arguments),
     Keys(keys::Arguments),
     MockRunpod(mock_runpod::Arguments),
     Reconcile(reconcile::Arguments),
     Recover(recover::Arguments),
     Restore(backup::Restore),
+    Setup(setup::Arguments),
     Smoke(smoke::Arguments),
     #[command(hide = true)]
     Statements(statements::Arguments),
@@ -59,12 +65,19 @@ enum Verb {
 fn main() -> ExitCode {
     run(Cli::parse().verb).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        if error.is::<deployment::Refused>() || error.is::<backup::Unlike>() {
+        if is_found(&error) {
             exit::FOUND
         } else {
             exit::failed()
         }
     })
+}
+
+/// What was looked at is at fault, rather than the looking.
+fn is_found(error: &anyhow::Error) -> bool {
+    error.is::<deployment::Refused>()
+        || error.is::<backup::Unlike>()
+        || error.is::<deploy::Stopped>()
 }
 
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
@@ -75,6 +88,9 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Reconcile(arguments) => return reconcile::run(&arguments),
         Verb::Recover(arguments) => return recover::run(&arguments),
         Verb::Restore(arguments) => return backup::restore(&arguments),
+        Verb::Deploy(arguments) => return deploy::run(&arguments),
+        Verb::Golden(arguments) => return golden::run(&arguments),
+        Verb::Setup(arguments) => return setup::run(&arguments),
         Verb::Smoke(arguments) => return smoke::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments)?,
         Verb::Inventory(arguments) => inventory::run(&arguments)?,

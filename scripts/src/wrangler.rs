@@ -1,6 +1,7 @@
 //! `wrangler`, run as a command: the one on PATH, else the product's own.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -44,6 +45,25 @@ impl Wrangler {
             bail!("{} failed:\n{}", line(arguments), last_lines(&output));
         }
         String::from_utf8(output.stdout).context("wrangler printed something that is no text")
+    }
+
+    /// The same with a secret on its standard input, where no list of processes shows it.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> anyhow::Result<()> {
+        let mut command = self.command(arguments);
+        let command = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn();
+        let mut child = child.with_context(|| format!("{} does not start", line(arguments)))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes())?;
+        }
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("{} failed:\n{}", line(arguments), last_lines(&output));
+        }
+        Ok(())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -3,6 +3,7 @@
 mod answered;
 pub mod clock;
 pub mod gates;
+pub mod golden;
 pub mod memory;
 pub mod queue;
 pub mod receiver;

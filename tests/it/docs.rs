@@ -12,21 +12,21 @@ use super::tidy::layers;
 /// Folders that are not ours, or are made by building.
 const SKIPPED: [&str; 3] = ["node_modules", "target", "build"];
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn set<T: Into<String>>(items: impl IntoIterator<Item = T>) -> BTreeSet<String> {
+pub fn set<T: Into<String>>(items: impl IntoIterator<Item = T>) -> BTreeSet<String> {
     items.into_iter().map(Into::into).collect()
 }
 
 /// The part of a page under one heading, up to the next heading of the same or a higher level.
-fn section<'p>(page: &'p str, heading: &str) -> &'p str {
+pub fn section<'p>(page: &'p str, heading: &str) -> &'p str {
     let level = heading.bytes().take_while(|b| *b == b'#').count();
     let start = page.find(&format!("\n{heading}\n"));
     let start = start.unwrap_or_else(|| panic!("no heading {heading:?}")) + heading.len() + 2;
@@ -35,7 +35,7 @@ fn section<'p>(page: &'p str, heading: &str) -> &'p str {
 }
 
 /// What stands in backticks at the beginning of each row of the tables in a section.
-fn first_cells(section: &str) -> BTreeSet<String> {
+pub fn first_cells(section: &str) -> BTreeSet<String> {
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     set(rows.map(|row| row.split('`').next().unwrap()))
 }
@@ -85,7 +85,7 @@ fn tables() -> Vec<(String, BTreeSet<String>)> {
 }
 
 /// The files with one of these extensions, by their path.
-fn files(extensions: &[&str]) -> Vec<PathBuf> {
+pub fn files(extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().to_owned()];
     while let Some(folder) = folders.pop() {

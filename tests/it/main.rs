@@ -11,6 +11,7 @@ mod docs;
 mod flows;
 mod golden;
 mod lint;
+mod log_docs;
 mod machine;
 mod promises;
 mod providers;

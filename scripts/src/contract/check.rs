@@ -73,6 +73,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Every flaw of the templates that are built in, each in a sentence.
+pub fn flaws_of_all() -> Vec<String> {
+    let reports = template::all().map(built_in);
+    let flaws = reports.flat_map(|report| {
+        let contract = report.contract;
+        let flaws = report.flaws.into_iter();
+        flaws.map(move |flaw| format!("{contract}: {} {}", flaw.path, flaw.message))
+    });
+    flaws.collect()
+}
+
 fn built_in(template: &template::Template) -> Report {
     Report {
         contract: template.name().to_owned(),

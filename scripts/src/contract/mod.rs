@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub use check::flaws_of_all;
+
 /// Check the contracts of templates, or make a first one from a workflow
 #[derive(clap::Args)]
 #[command(after_help = "\

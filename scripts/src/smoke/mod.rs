@@ -3,7 +3,7 @@
 mod checks;
 mod end;
 mod listener;
-mod wire;
+pub mod wire;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -14,6 +14,11 @@ use serde_json::{json, Value};
 use crate::exit;
 use checks::Run;
 use wire::Wire;
+
+/// The default template takes a prompt alone.
+const BODY: &str = r#"{"prompt": "a red fox in the snow"}"#;
+/// Within a minute, the end of this command included.
+const WITHIN_S: u64 = 55;
 
 /// Run ten checks against a deployment, live or simulated
 #[derive(clap::Args)]
@@ -38,12 +43,12 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "JSON",
-        default_value = r#"{"prompt": "a red fox in the snow"}"#
+        default_value = BODY
     )]
     body: String,
 
     /// The time for everything; a cold GPU may need more
-    #[arg(long, value_name = "SECONDS", default_value_t = 55)]
+    #[arg(long, value_name = "SECONDS", default_value_t = WITHIN_S)]
     within: u64,
 
     /// Where the deployment is to tell the end of the job, if it is not on this machine
@@ -93,37 +98,17 @@ const CHECKS: [(&str, Make); 10] = [
     ("cleanup", checks::cleanup),
 ];
 
-#[allow(clippy::disallowed_methods)] // The command line keeps its own time.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let body: Value = serde_json::from_str(&arguments.body)?;
-    let wire = Wire {
-        base: arguments.base_url.trim_end_matches('/').to_owned(),
-        bearer: crate::deployment::variable("ADMIN_KEY"),
-        deadline: Instant::now() + Duration::from_secs(arguments.within),
-    };
-    let mut run = Run::new(wire, body, arguments.webhook_url.clone());
-    let mut made = Vec::new();
-    for (name, check) in CHECKS {
-        let began = Instant::now();
-        let said = check(&mut run);
-        let Said(outcome, says) =
-            said.unwrap_or_else(|error| Said(Outcome::Failed, format!("{error:#}")));
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let check = Check {
-            name,
-            outcome,
-            says,
-            took_ms,
-        };
+    let within = Duration::from_secs(arguments.within);
+    let url = arguments.webhook_url.clone();
+    let run = Run::new(wire(&arguments.base_url, within), body, url);
+    let made = make(run, |check| {
         if !arguments.json {
-            show(&check);
+            show(check);
         }
-        made.push(check);
-    }
-    let failed = made
-        .iter()
-        .filter(|check| check.outcome == Outcome::Failed)
-        .count();
+    });
+    let failed = failures(&made);
     if arguments.json {
         println!("{:#}", json!({ "ok": failed == 0, "checks": made }));
     } else if failed == 0 {
@@ -136,6 +121,47 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         exit::FOUND
     })
+}
+
+/// Whether nothing failed; each check is shown.
+pub fn passes(base_url: &str) -> anyhow::Result<bool> {
+    let body = serde_json::from_str(BODY)?;
+    let run = Run::new(wire(base_url, Duration::from_secs(WITHIN_S)), body, None);
+    Ok(failures(&make(run, show)) == 0)
+}
+
+#[allow(clippy::disallowed_methods)] // The command line keeps its own time.
+fn wire(base_url: &str, within: Duration) -> Wire {
+    Wire {
+        base: base_url.trim_end_matches('/').to_owned(),
+        bearer: crate::deployment::variable("ADMIN_KEY"),
+        deadline: Instant::now() + within,
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // Likewise.
+fn make(mut run: Run, tell: impl Fn(&Check)) -> Vec<Check> {
+    let make = |(name, check): &(&'static str, Make)| {
+        let began = Instant::now();
+        let said = check(&mut run);
+        let Said(outcome, says) =
+            said.unwrap_or_else(|error| Said(Outcome::Failed, format!("{error:#}")));
+        let check = Check {
+            name,
+            outcome,
+            says,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        tell(&check);
+        check
+    };
+    CHECKS.iter().map(make).collect()
+}
+
+fn failures(made: &[Check]) -> usize {
+    made.iter()
+        .filter(|check| check.outcome == Outcome::Failed)
+        .count()
 }
 
 fn show(check: &Check) {

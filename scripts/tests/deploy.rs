@@ -1,0 +1,192 @@
+//! `ops deploy` and `ops setup` with a `wrangler` that writes down how it was called.
+
+#![cfg(test)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Answers as an account would that has nothing pending, every secret, and one version.
+const WRANGLER: &str = r#"#!/bin/sh
+echo "$@" >> calls
+case "$*" in
+  "secret put"*) echo "$3 has $(wc -c) bytes" >> calls ;;
+  "secret list"*) cat secrets ;;
+  "deployments status"*) echo '{"versions": [{"version_id": "before-1", "percentage": 100}]}' ;;
+  "d1 info"*) [ -e made ] || exit 1; echo '{"uuid": "11111111-2222-4333-8444-555555555555"}' ;;
+  "d1 create"*) touch made ;;
+  "r2 bucket info"*) exit 1 ;;
+  "d1 migrations list"*) echo "0001_init.sql" ;;
+esac
+"#;
+
+const ALL_SECRETS: &str =
+    r#"[{"name": "TOKEN_SECRETS"}, {"name": "RUNPOD_API_KEY"}, {"name": "ADMIN_KEY"}]"#;
+
+struct Account(tempfile::TempDir);
+
+impl Account {
+    /// The product's own settings, filled in for nobody there.
+    fn new(change: impl Fn(&str) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let config = fs::read_to_string(root.join("wrangler.toml")).unwrap();
+        fs::write(folder.path().join("wrangler.toml"), change(&config)).unwrap();
+        for name in ["migrations", "tests"] {
+            std::os::unix::fs::symlink(root.join(name), folder.path().join(name)).unwrap();
+        }
+        let wrangler = folder.path().join("wrangler");
+        fs::write(&wrangler, WRANGLER).unwrap();
+        fs::set_permissions(&wrangler, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(folder.path().join("secrets"), ALL_SECRETS).unwrap();
+        Self(folder)
+    }
+
+    fn ops(&self, arguments: &[&str]) -> Output {
+        let path = format!("{}:/usr/bin:/bin", self.0.path().display());
+        Command::new(env!("CARGO_BIN_EXE_ops"))
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env("PATH", path)
+            .env_remove("ADMIN_KEY")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let calls = fs::read_to_string(self.0.path().join("calls")).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+
+    fn config(&self) -> String {
+        fs::read_to_string(self.0.path().join("wrangler.toml")).unwrap()
+    }
+}
+
+fn filled_in(config: &str) -> String {
+    config
+        .replace(
+            "00000000-0000-0000-0000-00000000000",
+            "11111111-2222-4333-8444-55555555555",
+        )
+        // Nothing listens there: the smoke run fails at once.
+        .replace("https://replace-me.invalid", "http://127.0.0.1:9")
+        .replace("replace-me", "abc123")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const REHEARSAL: &str = "deploy --dry-run --env production --outdir .run/deploy";
+
+#[test]
+fn a_deployment_that_does_not_hold_goes_back_to_the_version_before() {
+    let account = Account::new(filled_in);
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("it is back at before-1"));
+    let expected = [
+        "secret list --env production --format json",
+        REHEARSAL,
+        "d1 migrations list DB --remote --env production",
+        "d1 migrations apply DB --remote --env production",
+        "deployments status --env production --json",
+        "deploy --env production",
+        "rollback before-1 --env production --yes --message the smoke run after the deploy failed",
+    ];
+    assert_eq!(account.calls(), expected);
+}
+
+#[test]
+fn placeholders_stop_a_deploy_before_anything_is_asked() {
+    let account = Account::new(str::to_owned);
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    for name in ["database_id", "PUBLIC_URL", "RUNPOD_ENDPOINT_ID"] {
+        assert!(told.contains(&format!("{name} is a placeholder")), "{told}");
+    }
+    assert_eq!(account.calls(), [""; 0]);
+}
+
+#[test]
+fn a_secret_that_is_missing_is_named_and_nothing_is_changed() {
+    let account = Account::new(filled_in);
+    fs::write(
+        account.0.path().join("secrets"),
+        r#"[{"name": "TOKEN_SECRETS"}]"#,
+    )
+    .unwrap();
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("wrangler secret put ADMIN_KEY --env production"),
+        "{told}"
+    );
+    assert_eq!(
+        account.calls(),
+        ["secret list --env production --format json"]
+    );
+}
+
+#[test]
+fn a_migration_that_takes_away_stops_a_deploy() {
+    let account = Account::new(filled_in);
+    let migrations = account.0.path().join("migrations");
+    fs::remove_file(&migrations).unwrap();
+    fs::create_dir(&migrations).unwrap();
+    fs::write(migrations.join("0001_init.sql"), "DROP TABLE jobs;").unwrap();
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stdout).contains("`DROP TABLE jobs`"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert!(!account.calls().iter().any(|call| call.contains("apply")));
+}
+
+#[test]
+fn a_rehearsal_says_every_step_and_changes_nothing() {
+    let account = Account::new(str::to_owned);
+    let output = account.ops(&["deploy", "--env", "production", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    for step in 1..=8 {
+        assert!(told.contains(&format!("{step}. ")), "{told}");
+    }
+    assert!(
+        told.contains("   wrangler deploy --env production\n"),
+        "{told}"
+    );
+    assert_eq!(account.calls(), [REHEARSAL]);
+}
+
+#[test]
+fn a_setup_in_rehearsal_is_understood_and_touches_nothing() {
+    let account = Account::new(str::to_owned);
+    let output = account.ops(&["setup", "--env", "staging", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    for wanted in [
+        "would ask: RUNPOD_API_KEY: the RunPod API key that opens it",
+        "wrangler d1 create edge-queue-staging",
+        "wrangler r2 bucket create edge-queue-staging",
+        "wrangler secret put TOKEN_SECRETS --env staging",
+        "wrangler d1 migrations apply DB --remote --env staging",
+        "ops keys create --owner me --name first",
+    ] {
+        assert!(told.contains(wanted), "{wanted}:\n{told}");
+    }
+    assert_eq!(
+        account.calls(),
+        ["deploy --dry-run --env staging --outdir .run/deploy"]
+    );
+    assert!(account
+        .config()
+        .contains("00000000-0000-0000-0000-000000000002"));
+}
