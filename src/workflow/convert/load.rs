@@ -137,6 +137,7 @@ impl<'d> Loader<'d, '_> {
                 "Reroute" => NodeKind::Reroute,
                 "PrimitiveNode" => NodeKind::Primitive {
                     replaces_names: node.replaces_names,
+                    links: node.first_links.clone(),
                 },
                 _ => NodeKind::Unknown,
             };

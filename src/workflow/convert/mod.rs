@@ -34,6 +34,7 @@ mod migrate;
 mod names;
 mod nesting;
 mod primitive;
+mod range;
 mod resolve;
 mod sockets;
 mod special;

@@ -97,6 +97,8 @@ pub struct Node {
     pub inputs: Vec<Input>,
     /// The type of each output.
     pub outputs: Vec<String>,
+    /// The links from the first output, in the order in which they were made.
+    pub first_links: Vec<Id>,
     pub widgets_values: WidgetsValues,
     /// The property by which `%Node.widget%` finds the node.
     pub search_name: Option<String>,

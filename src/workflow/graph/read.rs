@@ -70,6 +70,12 @@ impl Node {
             title: text(value, "title").filter(|title| !title.is_empty()),
             inputs: members(value, "inputs").filter_map(Input::read).collect(),
             outputs: members(value, "outputs").map(type_of).collect(),
+            first_links: members(value, "outputs")
+                .next()
+                .map_or_else(Vec::new, |output| {
+                    let links = members(output, "links");
+                    links.filter_map(|id| Id::read(Some(id))).collect()
+                }),
             widgets_values: match value.get("widgets_values") {
                 Some(Json::List(values)) => {
                     WidgetsValues::List(values.iter().cloned().map(Arc::new).collect())
