@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::workflow::graph::GraphError;
-use crate::workflow::json::Json;
+use crate::workflow::json::{self, Json};
 
 use super::inputs::{self, InputSpec};
 
@@ -43,8 +43,7 @@ impl Definitions {
                 limit: OBJECT_INFO_BYTES_MAX,
             });
         }
-        let info: Json =
-            serde_json::from_slice(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
+        let info: Json = json::parse(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
         let classes = info.entries().iter();
         Ok(Self {
             classes: classes
