@@ -48,7 +48,7 @@ pub enum ConvertError {
     PrefixNotText { node: String },
     #[error("subgraph {subgraph:?} ({id}) contains itself; take the inner one out")]
     RecursiveSubgraph { subgraph: String, id: String },
-    #[error("the graph needs more than {limit} {what}")]
+    #[error("the graph is too large for this service: it needs more than {limit} {what}")]
     TooLarge { what: &'static str, limit: usize },
 }
 
