@@ -1,8 +1,8 @@
 //! Node types of extensions that exist in the browser alone: no server has them, though the
 //! extension is installed there.
 
-/// Types of `KJNodes`, `rgthree-comfy` and others that their own script takes out before a prompt is
-/// sent.
+/// Types of `KJNodes`, `rgthree-comfy` and others that their own script takes out before a prompt
+/// is sent.
 const BROWSER_ONLY: [&str; 13] = [
     "SetNode",
     "GetNode",

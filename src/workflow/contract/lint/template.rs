@@ -60,7 +60,8 @@ fn places(contract: &Contract, template: &Value, report: &mut Report) {
             let plain = found.is_some_and(|value| !value.is_array() && !value.is_object());
             let shape = shape_of_places(contract.protocol);
             let message = format!(
-                "the template has no plain value at {place}; a place is {shape} where no link stands"
+                "the template has no plain value at {place}; a place is {shape} \
+                 where no link stands"
             );
             let fits = plain && is_place(contract.protocol, place);
             report.expect(fits, &path, "bad_place", &message);
