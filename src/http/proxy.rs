@@ -70,10 +70,10 @@ pub async fn pass(
     _: Operator,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let Some(proxy) = &app.config.proxy else {
-        return Err(no_route().await);
-    };
     let uri = request.uri();
+    let Some(proxy) = &app.config.proxy else {
+        return Err(no_route(uri.clone()).await);
+    };
     let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     if !is_allowed(request.method().is_safe(), path) {
         let message = "this path of ComfyUI is not passed on; docs/API.md lists those that are";
