@@ -143,7 +143,8 @@ mod tests {
         let input =
             |rest: &str| refused::<Vec<Input>>(&format!(r#"[{{"name": "a", {label}{rest}}}]"#));
         assert!(input("").starts_with("missing field `type`"));
-        assert!(input(r#", "type": "text""#).starts_with("unknown variant `text`, expected one of"));
+        let unknown = input(r#", "type": "text""#);
+        assert!(unknown.starts_with("unknown variant `text`, expected one of"));
         assert!(input(r#", "type": "integer", "min": 1"#).starts_with("missing field `max`"));
         let misspelt = input(r#", "type": "string", "max_lenght": 3"#);
         assert!(
@@ -160,7 +161,9 @@ mod tests {
 
     #[test]
     fn what_was_read_is_written_the_same() {
-        let text = r#"{"name":"a","label":{"en":"a","th":"a"},"to":["/1/inputs/a"],"type":"choice","choices":[{"value":"x","label":{"en":"x","th":"x"},"values":{"width":1}}]}"#;
+        let text = r#"{"name":"a","label":{"en":"a","th":"a"},"to":["/1/inputs/a"],
+            "type":"choice","choices":[{"value":"x","label":{"en":"x","th":"x"},
+            "values":{"width":1}}]}"#;
         let input: Input = parse::json(text).unwrap();
         let kept: serde_json::Value = serde_json::to_value(&input).unwrap();
         assert_eq!(kept, parse::json::<serde_json::Value>(text).unwrap());
