@@ -112,6 +112,7 @@ pub const STATEMENTS: &[&str] = &[
     tombstones::BURY,
     tombstones::BURY_OUTPUTS,
     tombstones::BURY_ATTEMPTS,
+    tombstones::BURY_DELIVERIES,
     tombstones::BURY_PROMPTS,
     tombstones::BURY_JOBS,
     tombstones::FIND,

@@ -27,6 +27,10 @@ pub const BURY_ATTEMPTS: &str = "-- tombstones::bury (attempts)
 DELETE FROM attempts WHERE job_id IN (SELECT value FROM json_each(?1))
   AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = attempts.job_id)";
 
+pub const BURY_DELIVERIES: &str = "-- tombstones::bury (deliveries)
+DELETE FROM deliveries WHERE job_id IN (SELECT value FROM json_each(?1))
+  AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = deliveries.job_id)";
+
 pub const BURY_PROMPTS: &str = "-- tombstones::bury (prompts)
 DELETE FROM prompts WHERE job_id IN (SELECT value FROM json_each(?1))
   AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = prompts.job_id)";
@@ -63,11 +67,12 @@ pub async fn bury(db: &dyn Db, jobs: &[&Audited], kept_ms: u64) -> Result<u64, S
             statement(BURY, &[ids.clone(), kept_ms.into()]),
             statement(BURY_OUTPUTS, of_all),
             statement(BURY_ATTEMPTS, of_all),
+            statement(BURY_DELIVERIES, of_all),
             statement(BURY_PROMPTS, of_all),
             statement(BURY_JOBS, of_all),
         ],
     );
-    Ok(outcomes.await?[4].changes)
+    Ok(outcomes.await?[5].changes)
 }
 
 pub async fn find(db: &dyn Db, id: JobId) -> Result<Option<Tombstone>, StoreError> {
