@@ -7,7 +7,9 @@ use crate::config::{Config, Gpu, RunpodSettings};
 use crate::id::JobId;
 use crate::log::Line;
 use crate::outgoing::Outgoing;
-use crate::ports::{Blobs, Clock, Db, Entropy, Gate, Http, Log, RateLimiter, Tasks, Watchers};
+use crate::ports::{
+    Blobs, Clock, Db, Entropy, Gate, Http, Log, Mailer, RateLimiter, Tasks, Watchers,
+};
 use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
 use crate::providers::Provider;
@@ -26,6 +28,8 @@ const KEYS_KEPT_MAX: usize = 1_000;
 const SPENT_KEEP_MS: u64 = 60_000;
 /// How long it believes a count of the jobs that have not ended.
 const BACKLOG_KEEP_MS: u64 = 5_000;
+/// When a provider fails, every job fails: one e-mail says so.
+const MAIL_EVERY_MS: u64 = 60_000;
 
 /// The outside world.
 pub struct Ports {
@@ -35,6 +39,8 @@ pub struct Ports {
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
     pub limiter: Arc<dyn RateLimiter>,
+    /// `None`: nothing sends e-mail here.
+    pub mailer: Option<Arc<dyn Mailer>>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -52,6 +58,7 @@ pub struct App {
     pub watchers: Arc<dyn Watchers>,
     pub gate: Arc<dyn Gate>,
     pub limiter: Arc<dyn RateLimiter>,
+    pub mailer: Option<Arc<dyn Mailer>>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -65,6 +72,8 @@ pub struct App {
     pub known_spent: Memory<(Window, Standing, UnixMillis)>,
     /// How many jobs had not ended a moment ago, under the empty name.
     pub known_backlog: Memory<u32>,
+    /// Whether an e-mail left a moment ago, under the empty name.
+    pub known_mailed: Memory<()>,
 }
 
 /// The providers that can be spoken to. New jobs go to `current`; a job of another one is still
@@ -100,9 +109,11 @@ impl App {
             watchers: ports.watchers,
             gate: ports.gate,
             limiter: ports.limiter,
+            mailer: ports.mailer,
             known_keys: Memory::new(KEY_KEEP_MS, KEYS_KEPT_MAX),
             known_spent: Memory::new(SPENT_KEEP_MS, KEYS_KEPT_MAX),
             known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
+            known_mailed: Memory::new(MAIL_EVERY_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,
             tasks: ports.tasks,

@@ -1,6 +1,8 @@
 //! Settings, typed, read in one place. Every mistake is reported at once, by name, never by value.
 
 mod access;
+mod mail;
+mod proxy;
 mod reach;
 mod retention;
 mod runpod;
@@ -8,6 +10,8 @@ mod runpod;
 use std::fmt;
 
 pub use self::access::AccessSettings;
+pub use self::mail::MailSettings;
+pub use self::proxy::ProxySettings;
 use self::reach::is_private;
 pub use self::retention::Retention;
 pub use self::runpod::{RunpodSettings, BASE_URL};
@@ -83,6 +87,10 @@ pub struct Config {
     /// Jobs that are at an endpoint at once; the others wait here, in fair order.
     pub jobs_at_endpoint_max: u32,
     pub access: AccessSettings,
+    /// Whom to tell by e-mail how jobs end. `None`: nobody.
+    pub mail: Option<MailSettings>,
+    /// A ComfyUI that the operator may ask. `None`: there is no such way.
+    pub proxy: Option<ProxySettings>,
     pub retention: Retention,
 }
 
@@ -147,6 +155,8 @@ impl Reader<'_> {
             admin_key: self.admin_key(environment),
             jobs_at_endpoint_max: self.jobs_at_endpoint_max(),
             access: self.access(environment, gpu.mode()),
+            mail: self.mail(),
+            proxy: self.proxy(environment),
             retention: self.retention(),
             gpu,
         }

@@ -314,6 +314,24 @@ pub trait RateLimiter: Send + Sync {
     async fn allow(&self, rate: Rate, who: &str) -> bool;
 }
 
+/// An e-mail, as plain text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    pub from: String,
+    pub to: String,
+    pub subject: String,
+    pub text: String,
+}
+
+#[derive(Debug, Error)]
+#[error("the e-mail was not sent: {0}")]
+pub struct MailError(pub String);
+
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    async fn send(&self, mail: Mail) -> Result<(), MailError>;
+}
+
 pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMillis;
 }

@@ -124,6 +124,9 @@ fn given(arguments: &Arguments, contract: &Contract) -> anyhow::Result<Given> {
         let path = value.as_str().and_then(|text| text.strip_prefix('@'));
         if let (Some(input), Some(path)) = (input, path) {
             let bytes = files::read(Path::new(path))?;
+            if let Some(flaw) = media::sniff(&bytes).and_then(|media| media.flaw()) {
+                anyhow::bail!("{path}: {flaw}");
+            }
             // As the Worker names an upload: by its content.
             *value = blake3::hash(&bytes).to_hex().to_string().into();
             given.files.insert(input.name.clone(), fact(&bytes));

@@ -40,11 +40,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let definitions = Definitions::parse(&files::read(object_info)?)
         .with_context(|| format!("in {}", object_info.display()))?;
     files::make_folder(&arguments.out)?;
-    for graph in &arguments.graphs {
+    files::each(&arguments.graphs, |graph| {
         let answer = answer(&files::read(graph)?, &definitions);
-        write(&arguments.out, graph, &answer)?;
-    }
-    Ok(())
+        write(&arguments.out, graph, &answer)
+    })
 }
 
 fn answer(text: &[u8], definitions: &Definitions) -> Result<Map<String, Value>, ConvertError> {

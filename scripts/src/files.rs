@@ -1,7 +1,7 @@
 //! Files and folders, with errors that name them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -18,6 +18,16 @@ pub fn remove_if_there(file: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))
+}
+
+/// Does the same with every file, also after one that cannot be read or written; then tells those.
+pub fn each(files: &[PathBuf], act: impl Fn(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let failed = files.iter().filter_map(|file| act(file).err());
+    let told: Vec<String> = failed.map(|error| format!("{error:#}")).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    anyhow::bail!("{}", told.join("\n"))
 }
 
 pub fn make_folder(folder: &Path) -> anyhow::Result<()> {

@@ -34,10 +34,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let schema = read_schema(&arguments.object_info)?;
     files::make_folder(&arguments.out)?;
-    for body in &arguments.bodies {
-        answer(body, &arguments.out, &schema)?;
-    }
-    Ok(())
+    files::each(&arguments.bodies, |body| {
+        answer(body, &arguments.out, &schema)
+    })
 }
 
 fn read_schema(files: &[PathBuf]) -> anyhow::Result<Schema> {

@@ -166,6 +166,58 @@ fn a_prompt_in_api_format_needs_no_server() {
 }
 
 #[test]
+fn without_a_folder_the_draft_goes_where_the_workflow_is_named() {
+    let folder = with_graph("unnamed");
+    fs::rename(folder.join("graph.json"), folder.join("street.json")).unwrap();
+    let arguments = [
+        "contract",
+        "new",
+        "street.json",
+        "--object-info",
+        "object_info.json",
+    ];
+    said(&folder, 0, &arguments);
+    assert!(folder.join("street/contract.json").exists());
+    // A folder that is renamed has a contract of another name.
+    fs::rename(folder.join("street"), folder.join("road")).unwrap();
+    assert!(said(&folder, 1, &["contract", "check", "road"]).contains("/name  bad_name"));
+}
+
+#[test]
+fn what_the_rules_make_of_a_template_is_judged_too() {
+    let folder = with_graph("switched");
+    said(&folder, 0, &NEW);
+    let path = folder.join("rainy-street/contract.json");
+    let mut contract: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let when = json!({"input": "negative_prompt", "given": false});
+    contract["rules"] = json!([{"when": when, "set": {"/9/inputs/model": ["6", 7]}}]);
+    fs::write(&path, contract.to_string()).unwrap();
+    let told = said(&folder, 1, &["contract", "check", "rainy-street"]);
+    assert!(
+        told.contains("tuple index out of range, when the inputs are"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_leaves_no_other_unanswered() {
+    let folder = with_graph("batch");
+    let arguments = |verb| {
+        let files = ["--out", "out", "gone.json", "graph.json", "lost.json"];
+        [&[verb, "--object-info", "object_info.json"], &files[..]].concat()
+    };
+    for verb in ["convert", "validate"] {
+        let told = said(&folder, 2, &arguments(verb));
+        assert!(
+            told.contains("gone.json") && told.contains("lost.json"),
+            "{told}"
+        );
+        assert!(folder.join("out/graph.json").exists(), "{verb}");
+        fs::remove_dir_all(folder.join("out")).unwrap();
+    }
+}
+
+#[test]
 fn every_flaw_of_a_folder_is_told_with_its_place() {
     let folder = with_graph("flaws");
     said(&folder, 0, &NEW);
@@ -262,6 +314,14 @@ fn a_file_is_described_by_its_bytes() {
     assert_eq!(made["prompt"]["7"]["inputs"]["image"], file["name"]);
     assert_eq!(compile("@letter.txt")["details"][0]["code"], "wrong_kind");
     assert_eq!(compile("photo.png")["details"][0]["code"], "unknown_file");
+    fs::write(folder.join("cut.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let inputs = ["--input", "image=@cut.png", "--input", "prompt=a"];
+    let told = said(
+        &folder,
+        2,
+        &[&["compile", "qwen-image-edit"], &inputs[..]].concat(),
+    );
+    assert!(told.contains("cut.png: the picture is broken"), "{told}");
 }
 
 #[test]

@@ -12,6 +12,25 @@ export function response(status, headers, body) {
   return new Response(own, { status, headers: JSON.parse(headers) });
 }
 
+/** What is handed on of another server's headers: nothing that sets a cookie or leads elsewhere. */
+const HANDED_ON = ["content-type", "content-range", "etag", "last-modified"];
+
+/** Sends `request` to `url`, and answers with what comes back: its stream, or its websocket. */
+export async function forward(request, url, headers, own) {
+  const { method, body } = request;
+  const asked = { method, body, headers: JSON.parse(headers), redirect: "manual" };
+  const answer = await fetch(url, asked);
+  const { status, webSocket } = answer;
+  if (webSocket) return new Response(null, { status, webSocket });
+  const theirs = HANDED_ON.map((name) => [name, answer.headers.get(name)]).filter(([, value]) => value);
+  return new Response(answer.body, { status, headers: [...theirs, ...JSON.parse(own)] });
+}
+
+/** Sends an e-mail through a binding `send_email`. */
+export function mail(binding, from, to, subject, text) {
+  return binding.send({ from, to, subject, text });
+}
+
 /** Calls the object of this name: a GET, or with a body a POST. */
 export function call(namespace, name, path, headers, body) {
   const method = body === undefined ? "GET" : "POST";

@@ -9,6 +9,7 @@ mod debug;
 mod fetch;
 mod gate;
 mod limiter;
+mod mail;
 mod parts;
 mod pieces;
 mod platform;
@@ -32,6 +33,7 @@ use crate::app::{App, Ports};
 use crate::config::{Config, Problem};
 use crate::http;
 use crate::log;
+use crate::ports::Mailer;
 use crate::queue::{endpoints, purge, sweep};
 
 thread_local! {
@@ -46,7 +48,13 @@ fn app(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
 
 fn build(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
     let config = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
-    Ok(Arc::new(App::new(config, ports(env)?)))
+    let ports = ports(env)?;
+    if config.mail.is_some() && ports.mailer.is_none() {
+        let problem = "the binding send_email is missing in wrangler.toml".to_owned();
+        let setting = "EMAIL";
+        return Err(vec![Problem { setting, problem }]);
+    }
+    Ok(Arc::new(App::new(config, ports)))
 }
 
 fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
@@ -71,11 +79,18 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
         watchers: Arc::new(watchers::DurableWatchers(SendWrapper(watchers))),
         gate: Arc::new(gate::DurableGates(SendWrapper(gates))),
         limiter: Arc::new(limiter),
+        mailer: mailer(env),
         clock: Arc::new(platform::RuntimeClock),
         entropy: Arc::new(platform::RuntimeEntropy),
         tasks: Arc::new(platform::RuntimeTasks),
         log: Arc::new(platform::ConsoleLog),
     })
+}
+
+/// The only binding that may be missing.
+fn mailer(env: &Env) -> Option<Arc<dyn Mailer>> {
+    let binding = binding(env, "EMAIL").ok()?;
+    Some(Arc::new(mail::EmailBinding(SendWrapper(binding))))
 }
 
 /// A binding as the runtime gives it, for adapters that speak to it themselves.
@@ -107,11 +122,11 @@ async fn fetch(
     #[cfg(feature = "debug-routes")]
     match question.uri().path() {
         debug::PANIC => panic!("asked to"),
-        debug::JUDGE => return respond::answer(debug::judge(question).await).await,
+        debug::JUDGE => return respond::answer(&request, debug::judge(question).await).await,
         _ => {}
     }
     let Ok(response) = router(&env).call(question).await;
-    respond::answer(response).await
+    respond::answer(&request, response).await
 }
 
 #[event(scheduled)]

@@ -5,20 +5,27 @@ use axum::body::Body;
 use axum::http::{self, Method, Response, Uri};
 use http_body_util::BodyExt;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::JsValue;
-use worker::js_sys::Uint8Array;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::js_sys::{Promise, Uint8Array};
 use worker::send::SendWrapper;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys;
 
 use super::pieces;
-use crate::http::PlatformBody;
+use crate::http::{Forward, PlatformBody, PROXY_PREFIX};
 use crate::parse;
 
 #[wasm_bindgen(module = "/src/cloudflare/border.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
     fn described(request: &web_sys::Request) -> Result<String, JsValue>;
+    #[wasm_bindgen(catch)]
+    fn forward(
+        request: &web_sys::Request,
+        url: &str,
+        headers: &str,
+        own: &str,
+    ) -> Result<Promise, JsValue>;
     #[wasm_bindgen(catch, js_name = response)]
     fn whole(status: u16, headers: &str, body: Option<&[u8]>)
         -> Result<web_sys::Response, JsValue>;
@@ -32,6 +39,8 @@ extern "C" {
 
 /// Up to here a request's body is taken in one piece.
 const WHOLE_BYTES_MAX: usize = 1 << 20;
+
+const AWAY: &str = r#"{"ok":false,"error":"unavailable","message":"the ComfyUI does not answer"}"#;
 
 /// A stream of the platform on its way out.
 pub struct Handle(pub SendWrapper<web_sys::ReadableStream>);
@@ -48,7 +57,15 @@ pub async fn question(request: &web_sys::Request) -> worker::Result<http::Reques
     for (name, value) in headers {
         builder = builder.header(name, value);
     }
-    let body = body(request, length).await?;
+    // What is handed on is handed on unread.
+    let is_forwarded = builder
+        .uri_ref()
+        .is_some_and(|uri| uri.path().starts_with(PROXY_PREFIX));
+    let body = if is_forwarded {
+        Body::empty()
+    } else {
+        body(request, length).await?
+    };
     Ok(builder.body(body).map_err(|error| error.to_string())?)
 }
 
@@ -74,9 +91,13 @@ async fn body(request: &web_sys::Request, length: Option<usize>) -> worker::Resu
     Ok(Body::from_stream(pieces::of_request(&stream)))
 }
 
-/// One of our responses as the platform's.
-pub async fn answer(mut answered: Response<Body>) -> worker::Result<web_sys::Response> {
+/// One of our responses to `request` as the platform's.
+pub async fn answer(
+    request: &web_sys::Request,
+    mut answered: Response<Body>,
+) -> worker::Result<web_sys::Response> {
     let handle = answered.extensions_mut().remove::<PlatformBody>();
+    let passed = answered.extensions_mut().remove::<Forward>();
     let (parts, body) = answered.into_parts();
     let headers: Vec<_> = parts
         .headers
@@ -84,6 +105,9 @@ pub async fn answer(mut answered: Response<Body>) -> worker::Result<web_sys::Res
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
         .collect();
     let headers = serde_json::to_string(&headers)?;
+    if let Some(passed) = passed {
+        return hand_on(request, &passed, &headers).await;
+    }
     let status = parts.status.as_u16();
     let handle = handle
         .as_ref()
@@ -95,4 +119,18 @@ pub async fn answer(mut answered: Response<Body>) -> worker::Result<web_sys::Res
     let bytes = bytes.to_bytes();
     let bytes = (!bytes.is_empty()).then_some(&*bytes);
     Ok(whole(status, &headers, bytes)?)
+}
+
+/// Who is asked may be away: then the caller hears so from us.
+async fn hand_on(
+    request: &web_sys::Request,
+    passed: &Forward,
+    own: &str,
+) -> worker::Result<web_sys::Response> {
+    let headers = serde_json::to_string(&passed.headers)?;
+    let asked = forward(request, &passed.url, &headers, own)?;
+    match JsFuture::from(asked).await {
+        Ok(answer) => Ok(answer.unchecked_into()),
+        Err(_) => Ok(whole(502, own, Some(AWAY.as_bytes()))?),
+    }
 }

@@ -2,14 +2,16 @@
 
 mod refusals;
 
-use axum::http::{header, HeaderName, HeaderValue, StatusCode};
+use axum::http::{header, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::rate;
+use super::v2::surface_of;
 use crate::config::Problem;
 use crate::id::JobId;
+use crate::ports::Surface;
 use crate::queue::allow::Meter;
 use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
@@ -282,11 +284,14 @@ impl ApiError {
 }
 
 /// The fallback for paths that no route has.
-pub async fn no_route() -> ApiError {
-    ApiError::new(
-        Code::NotFound,
-        "there is no such route; docs/API.md lists them",
-    )
+pub async fn no_route(uri: Uri) -> ApiError {
+    let message = match surface_of(uri.path()) {
+        Surface::Queue => "there is no such route; docs/API.md lists them",
+        Surface::Comfy => {
+            "there is no such route; a Comfy client's base URL is this origin without a path"
+        }
+    };
+    ApiError::new(Code::NotFound, message)
 }
 
 /// The fallback for methods that a route does not have; axum adds `Allow`.

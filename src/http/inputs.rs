@@ -77,6 +77,7 @@ pub fn refused(refusal: Refusal) -> ApiError {
         }
         Refusal::Unfit(Unfit::Picture(Flaw::BrokenHeader)) => Code::UnsupportedMediaType,
         Refusal::Unfit(Unfit::Picture(Flaw::TooManyPixels(..))) => Code::PayloadTooLarge,
+        Refusal::TooMany(_) => Code::Forbidden,
     };
     ApiError::new(code, message)
 }

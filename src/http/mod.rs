@@ -20,6 +20,7 @@ mod keys;
 mod limits;
 mod path;
 mod progress;
+mod proxy;
 mod queue;
 mod rate;
 mod request_id;
@@ -39,6 +40,7 @@ use crate::app::App;
 
 pub use answer::PlatformBody;
 pub use health::refusing;
+pub use proxy::{Forward, PREFIX as PROXY_PREFIX};
 pub use view::RENDER;
 
 /// Every route, in the order of docs/API.md.
@@ -80,6 +82,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/deliveries/replay", post(deliveries::resend))
         .route("/api/admin/inventory", get(inventory::show))
         .route("/api/admin/inventory", put(inventory::put))
+        .route("/api/proxy/{*path}", get(proxy::pass))
+        .route("/api/proxy/{*path}", post(proxy::pass))
         .merge(v2::routes())
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::wrong_method)

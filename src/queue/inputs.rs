@@ -25,6 +25,10 @@ const WINDOW_MS: u64 = 30_000;
 /// Somewhat more than a quarter of a megabit a second.
 const WINDOW_BYTES_MIN: usize = 1 << 20;
 
+/// Uploads of one browser's session: several for each job that it may have at a time. Anybody gets
+/// a session, and what it stores is paid for by the owner.
+pub const SESSION_UPLOADS_MAX: u32 = 50;
+
 /// A file on its way in.
 pub struct Incoming {
     pub source: ByteStream,
@@ -51,6 +55,8 @@ pub enum Refusal {
     Unfit(#[from] Unfit),
     #[error("the bytes received have the hash blake3:{0}")]
     OtherHash(String),
+    #[error("this session has uploaded {0} files, which is all that it may")]
+    TooMany(u32),
     #[error("the file is not described as it must be")]
     Described(Vec<Violation>),
 }
@@ -63,6 +69,12 @@ pub async fn upload(
     call: &Call,
     incoming: Incoming,
 ) -> Result<Result<(Asset, bool), Refusal>, QueueError> {
+    if call.rights.public_only {
+        let most = SESSION_UPLOADS_MAX;
+        if assets::count(&*app.db, &call.caller, most).await? >= most {
+            return Ok(Err(Refusal::TooMany(most)));
+        }
+    }
     let arriving = Arriving {
         source: patient(app, incoming.source),
         size_bytes_max: UPLOAD_BYTES_MAX,

@@ -22,6 +22,7 @@ pub mod inventory;
 pub mod keys;
 pub mod links;
 pub mod listen;
+mod mail;
 pub mod objects;
 pub mod purge;
 pub mod read;

@@ -15,6 +15,10 @@ INSERT INTO assets
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (caller, hash) DO UPDATE SET name = ?9 WHERE ?9 IS NOT NULL AND name IS NOT ?9";
 
+/// Up to a limit.
+pub const COUNT: &str = "-- assets::count
+SELECT count(*) AS assets FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT ?2)";
+
 pub const FIND: &str = "-- assets::find
 SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
 WHERE caller = ?1 AND hash IN (SELECT value FROM json_each(?2))";
@@ -89,6 +93,21 @@ pub async fn put(db: &dyn Db, caller: &CallerId, asset: &Asset) -> Result<Asset,
     let outcomes = batch(db, vec![put, select(caller, &[&asset.hash])]).await?;
     let standing = rows::<Asset>(FIND, &outcomes[1])?;
     standing.into_iter().next().ok_or(StoreError::Short(1))
+}
+
+/// How many uploads the caller has, counted up to `limit`.
+pub async fn count(db: &dyn Db, caller: &CallerId, limit: u32) -> Result<u32, StoreError> {
+    #[derive(Deserialize)]
+    struct Counted {
+        assets: u32,
+    }
+    let count = Statement {
+        sql: COUNT,
+        params: vec![caller.as_str().into(), limit.into()],
+    };
+    let outcomes = batch(db, vec![count]).await?;
+    let counted = rows::<Counted>(COUNT, &outcomes[0])?;
+    Ok(counted.first().map_or(0, |counted| counted.assets))
 }
 
 /// The caller's own assets among `hashes`, in no order.

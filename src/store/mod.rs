@@ -37,6 +37,7 @@ pub enum StoreError {
 pub const STATEMENTS: &[&str] = &[
     PING,
     assets::PUT,
+    assets::COUNT,
     assets::FIND,
     assets::PAGE,
     assets::FORGET,

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 
 use crate::ports::{
     Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobPage, BlobWriter, Blobs, ByteRange, Clock,
-    Entropy, Level, Listed, Log, Rate, RateLimiter, Tasks, PART_BYTES,
+    Entropy, Level, Listed, Log, Mail, MailError, Mailer, Rate, RateLimiter, Tasks, PART_BYTES,
 };
 use crate::time::UnixMillis;
 
@@ -314,6 +314,28 @@ impl RateLimiter for MemoryLimiter {
         let of_this = |call: &&(Rate, String)| (call.0, call.1.as_str()) == (rate, who);
         let count = calls.iter().filter(of_this).count();
         lock(&self.most).is_none_or(|most| count <= most as usize)
+    }
+}
+
+/// E-mails, kept for the tests to read.
+#[derive(Default)]
+pub struct MemoryMailer(Mutex<Vec<Mail>>);
+
+impl MemoryMailer {
+    pub fn sent(&self) -> Vec<Mail> {
+        lock(&self.0).clone()
+    }
+}
+
+#[async_trait]
+impl Mailer for MemoryMailer {
+    /// Nothing is sent to an address that is called `broken`.
+    async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        if mail.to.starts_with("broken@") {
+            return Err(MailError("told to fail".into()));
+        }
+        lock(&self.0).push(mail);
+        Ok(())
     }
 }
 

@@ -19,7 +19,9 @@ use super::answered::answer;
 pub use super::answered::{request, Answered};
 use super::clock::ManualClock;
 use super::gates::MemoryGates;
-use super::memory::{lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryTasks};
+use super::memory::{
+    lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryMailer, MemoryTasks,
+};
 use super::receiver::{self, Receiver};
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
@@ -52,6 +54,7 @@ pub struct TestQueue {
     pub log: Arc<MemoryLog>,
     pub gates: Arc<MemoryGates>,
     pub limiter: Arc<MemoryLimiter>,
+    pub mailer: Arc<MemoryMailer>,
     /// The server of a caller that takes webhooks.
     pub receiver: Arc<Receiver>,
     tasks: Arc<MemoryTasks>,
@@ -99,6 +102,7 @@ impl TestQueue {
         let log = Arc::new(MemoryLog::default());
         let gates = Arc::new(MemoryGates::default());
         let limiter = Arc::new(MemoryLimiter::default());
+        let mailer = Arc::new(MemoryMailer::default());
         let tasks = Arc::new(MemoryTasks::default());
         let ports = Ports {
             db: db.clone(),
@@ -107,6 +111,7 @@ impl TestQueue {
             watchers: watchers.clone(),
             gate: gates.clone(),
             limiter: limiter.clone(),
+            mailer: Some(mailer.clone()),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::new(seed)),
             tasks: tasks.clone(),
@@ -128,6 +133,7 @@ impl TestQueue {
             log,
             gates,
             limiter,
+            mailer,
             receiver,
             tasks,
             waiting: Mutex::default(),

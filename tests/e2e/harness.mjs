@@ -4,7 +4,8 @@
 //   const product = sharedProduct({ runpod: true });       // against `ops mock-runpod`, for a file
 //
 // Everything ends and every file goes with the test or the file; what the servers printed is shown
-// when a test fails. Tests wait for conditions (`eventually`), never for time.
+// when a test fails, and searched at the end for every secret and text that went in or out. Tests wait
+// for conditions (`eventually`), never for time.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -15,6 +16,7 @@ import { stripVTControlCharacters } from "node:util";
 
 import { freePort, until } from "../../scripts/lib/process.mjs";
 import { build, migrate, mockRunpod, serve, stock, tick } from "../../scripts/lib/server.mjs";
+import { Confidential } from "./confidential.mjs";
 
 /** Lines shown of a failure: one long test prints a few hundred. */
 const LINES_SHOWN = 400;
@@ -55,6 +57,8 @@ export function sharedProduct(options = {}) {
 export class Product {
   /** Every line that the servers printed. */
   log = [];
+  /** What none of them may hold. */
+  confidential = new Confidential();
   mock = null;
   server = null;
   port = 0;
@@ -94,6 +98,7 @@ export class Product {
   /** Starts, also again after `kill` or `stop`: same port and state, `vars` over earlier ones. */
   async start(vars = {}) {
     this.vars = { ...this.vars, ...vars };
+    this.confidential.vars({ ...this.mock?.vars, ...this.vars });
     this.server = await serve({
       port: this.port,
       state: this.state,
@@ -135,6 +140,8 @@ export class Product {
     const text = await response.text();
     const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
     const parsed = isJson ? JSON.parse(text) : text;
+    this.confidential.sent(body, headers);
+    this.confidential.answered(parsed);
     return { status: response.status, headers: response.headers, body: parsed };
   }
 
@@ -201,6 +208,7 @@ export class Product {
     await this.stop();
     await this.mock?.stop();
     await rm(this.state, { recursive: true, force: true });
+    this.confidential.assertUntold(this.ownLines());
   }
 }
 

@@ -15,6 +15,8 @@ const MISTAKES: &str = r#"/version | "one" | bad_value /version
 /inputs/0/name | "Image" | bad_name /inputs/0/name
 /inputs/1/name | "image" | duplicate /inputs/1/name
 /inputs/0/to/0 | "/7/inputs/imag" | bad_place /inputs/0/to/0
+/inputs/0/to/0 | "/7/class_type" | bad_place /inputs/0/to/0
+/inputs/0/to/0 | "/20/inputs/filename_prefix" | bad_place /inputs/0/to/0
 /inputs/0/to | [] | bad_place /inputs/0
 /inputs/0/size_bytes_max | 0 | bad_limit /inputs/0
 /inputs/0/content_types/0 | "video/mp4" | bad_value /inputs/0/content_types/0
@@ -38,6 +40,9 @@ const MISTAKES: &str = r#"/version | "one" | bad_value /version
 /compose/0/parts/0 | {"input": "steps"} | bad_reference /compose/0/parts/0/input
 /rules/0/when/input | "size" | bad_reference /rules/0/when/input
 /rules/0/remove/0 | "/99" | bad_place /rules/0
+/rules/0/when/equals | "7:7" | bad_reference /rules/0/when/equals
+/inputs/12/choices/1/values | {} | bad_reference /derived/0/from
+/rules/0/set | {"/7/class_type": "EvilNode"} | bad_place /rules/0
 /rules/0/remove/0 | "/16" | bad_template /rules
 /rules/2/remove | ["/12"] | bad_template /rules
 /rules/3/remove/0 | "/20" | empty /rules
@@ -45,6 +50,7 @@ const MISTAKES: &str = r#"/version | "one" | bad_value /version
 /outputs | [] | empty /outputs
 /outputs/0/node | "19" | bad_reference /outputs/0/node
 /outputs/0/node | "19" | mismatch template:/20
+/outputs/0/kind | "video" | mismatch /outputs/0/kind
 /outputs/0/node | null | mismatch /outputs/0/node
 /requires/node_classes/0 | "NoSuchNode" | mismatch /requires/node_classes
 /requires/models/0/file | "other.safetensors" | mismatch /requires/models
@@ -88,6 +94,37 @@ fn every_mistake_of_an_author_is_found() {
         codes.extend(expected.split(' ').next());
     }
     assert_eq!(codes, lint::CODES.into_iter().collect());
+}
+
+#[test]
+fn a_caller_never_names_the_task_itself() {
+    let template = template::find("lens-character").unwrap();
+    let mut contract = serde_json::to_value(&template.contract).unwrap();
+    contract["inputs"][0]["to"] = json!(["/task"]);
+    let contract = Contract::parse(&contract.to_string()).unwrap();
+    let flaws = lint::lint(&contract, &template.prompt);
+    let places: Vec<_> = flaws.iter().map(|flaw| (&*flaw.path, flaw.code)).collect();
+    assert_eq!(places, [("/inputs/0/to/0", "bad_place")]);
+}
+
+#[test]
+fn rules_that_break_the_prompt_in_several_ways_are_all_told() {
+    let template = template::find("qwen-image-edit").unwrap();
+    let mut contract = serde_json::to_value(&template.contract).unwrap();
+    contract["rules"][2]["remove"] = json!(["/12"]);
+    contract["rules"][3]["remove"] = json!(["/13"]);
+    let contract = Contract::parse(&contract.to_string()).unwrap();
+    let flaws = lint::lint(&contract, &template.prompt);
+    for node in [
+        "image2 of node 14",
+        "image2 of node 15",
+        "image3 of node 14",
+    ] {
+        assert!(
+            flaws.iter().any(|flaw| flaw.message.contains(node)),
+            "{node}: {flaws:#?}"
+        );
+    }
 }
 
 #[test]

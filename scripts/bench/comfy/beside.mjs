@@ -3,7 +3,7 @@
 // same time. Both servers run as their users start them: ours by `wrangler dev`, theirs by its command.
 
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { freePort, start, stop, until } from "../../lib/process.mjs";
@@ -19,6 +19,7 @@ const ROUNDS = 2;
 
 async function main() {
   const folder = await mkdtemp(join(tmpdir(), "edge-queue-bench-"));
+  const before = loadavg()[0];
   const ours = [];
   const theirs = [];
   try {
@@ -30,6 +31,7 @@ async function main() {
     await rm(folder, { recursive: true, force: true });
   }
   show(best(ours), best(theirs));
+  say(`load of ${cpus().length} cores: ${before.toFixed(1)} before, ${loadavg()[0].toFixed(1)} at the end`);
 }
 
 async function ourRound(state) {

@@ -1,10 +1,12 @@
 //! `ops contract check`: every flaw of contracts, built in or on disk.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
 use edge_queue::workflow::contract::{lint, Contract, Protocol};
 use edge_queue::workflow::prompt::Prompt;
+use edge_queue::workflow::schema::Schema;
 use edge_queue::workflow::template;
 use edge_queue::workflow::validate::{expect_uploads, validate};
 use serde::Serialize;
@@ -114,6 +116,12 @@ pub fn flaws(folder: &Folder) -> anyhow::Result<Vec<Flaw>> {
         Err(error) => return Ok(vec![flaw("", "unreadable", error.to_string())]),
     };
     let mut flaws = lint(&contract, &prompt);
+    let own = folder.path.canonicalize().ok();
+    let own = own.as_deref().and_then(Path::file_name);
+    if own.is_some_and(|own| own != contract.name.as_str()) {
+        let message = "the name is not that of the folder, by which the template is found";
+        flaws.push(flaw("/name", "bad_name", message.to_owned()));
+    }
     flaws.extend(faults(folder, &contract, &prompt)?);
     Ok(flaws)
 }
@@ -123,23 +131,45 @@ fn lint(contract: &Contract, prompt: &Value) -> Vec<Flaw> {
     flaws.map(|it| flaw(it.path, it.code, it.message)).collect()
 }
 
-/// What ComfyUI with the folder's node classes would refuse in the template as it stands.
+/// What ComfyUI with the folder's node classes would refuse in the template as it stands, and in
+/// every prompt that the rules make of it.
 fn faults(folder: &Folder, contract: &Contract, prompt: &Value) -> anyhow::Result<Vec<Flaw>> {
     let schema = folder.schema()?;
     let Some(mut schema) = schema.filter(|_| contract.protocol == Protocol::Comfyui) else {
         return Ok(Vec::new());
     };
     expect_uploads(&mut schema, prompt, upload_places(contract));
-    // What is no prompt at all is a flaw already.
+    let mut flaws = refused(prompt, &schema, "");
+    let mut told: BTreeSet<_> = flaws.iter().map(Flaw::place).collect();
+    // Of too many ways lint tells already.
+    lint::each_way(contract, prompt, |inputs, switched| {
+        let when = format!(", when the inputs are {}", Value::Object(inputs.clone()));
+        for flaw in refused(switched, &schema, &when) {
+            if told.insert(flaw.place()) {
+                flaws.push(flaw);
+            }
+        }
+    });
+    Ok(flaws)
+}
+
+/// What is no prompt at all is a flaw already.
+fn refused(prompt: &Value, schema: &Schema, when: &str) -> Vec<Flaw> {
     let Ok(prompt) = Prompt::from_json(prompt) else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
-    let faults = validate(&prompt, &schema)
+    let faults = validate(&prompt, schema)
         .violations("template:")
         .into_iter();
-    Ok(faults
-        .map(|it| flaw(it.path, it.code, it.message))
-        .collect())
+    let faults = faults.map(|it| flaw(it.path, it.code, it.message + when));
+    faults.collect()
+}
+
+impl Flaw {
+    /// Where it is and of which sort: in how many ways of the rules does not matter.
+    fn place(&self) -> (String, String) {
+        (self.path.clone(), self.code.clone())
+    }
 }
 
 fn flaw(path: impl Into<String>, code: &str, message: String) -> Flaw {

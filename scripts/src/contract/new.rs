@@ -8,6 +8,7 @@ use edge_queue::id::TemplateName;
 use edge_queue::workflow::convert::{self, Definitions, Options};
 use edge_queue::workflow::draft::{self, Draft};
 use edge_queue::workflow::graph::Graph;
+use edge_queue::workflow::json;
 use edge_queue::workflow::prompt::is_editor_graph;
 use edge_queue::workflow::schema::Schema;
 use serde_json::{Map, Value};
@@ -39,9 +40,9 @@ pub struct Arguments {
     #[arg(long)]
     name: Option<String>,
 
-    /// Where to write; made if missing
+    /// Where to write; made if missing. Else a folder here with the name of GRAPH.json
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    out: Option<PathBuf>,
 
     /// A workflow as the editor saves it, or as it exports it in API format
     #[arg(value_name = "GRAPH.json")]
@@ -49,9 +50,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let name = name(arguments)?;
+    let out = out(arguments);
+    let name = name(arguments, &out)?;
     for file in [CONTRACT, TEMPLATE, SCHEMA] {
-        let file = arguments.out.join(file);
+        let file = out.join(file);
         if file.exists() {
             bail!(
                 "{} is there already: remove it, or choose another --out",
@@ -77,13 +79,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             arguments.workflow.display()
         )
     })?;
-    write(&arguments.out, &mut draft, object_info.as_deref())?;
-    tell(&arguments.out, &draft)
+    write(&out, &mut draft, object_info.as_deref())?;
+    tell(&out, &draft)
+}
+
+/// The folder that was asked for, or one here with the workflow's name.
+fn out(arguments: &Arguments) -> PathBuf {
+    let stem = || arguments.workflow.file_stem().unwrap_or_default().into();
+    arguments.out.clone().unwrap_or_else(stem)
 }
 
 /// The template's name, which is its folder's.
-fn name(arguments: &Arguments) -> anyhow::Result<TemplateName> {
-    let folder = || Some(arguments.out.file_name()?.to_string_lossy().into_owned());
+fn name(arguments: &Arguments, out: &Path) -> anyhow::Result<TemplateName> {
+    let folder = || Some(out.file_name()?.to_string_lossy().into_owned());
     let Some(name) = arguments.name.clone().or_else(folder) else {
         bail!("give the template a name with --name");
     };
@@ -95,7 +103,7 @@ fn name(arguments: &Arguments) -> anyhow::Result<TemplateName> {
 fn prompt(file: &Path, object_info: Option<&[u8]>) -> anyhow::Result<Map<String, Value>> {
     let text = files::read(file)?;
     let value: Value =
-        serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+        json::parse(&text).with_context(|| format!("{} is not JSON", file.display()))?;
     if is_editor_graph(&value) {
         let Some(object_info) = object_info else {
             bail!(

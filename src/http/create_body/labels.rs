@@ -58,12 +58,55 @@ pub fn label_key_fits(key: &str) -> bool {
     (1..=LABEL_KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(plain)
 }
 
-/// Control and direction-changing characters would let a label lie on an operator's screen.
+/// Control and direction-changing characters would let a label lie on an operator's screen, and
+/// those that nobody sees would let two labels look alike. Joiners and the space without width
+/// stay: Thai and emoji need them.
 fn label_value_fits(text: &str) -> bool {
     let turns = |c: char| {
-        let marks = ['\u{200e}', '\u{200f}'];
+        let marks = ['\u{061c}', '\u{200e}', '\u{200f}'];
         marks.contains(&c) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let lies = |c: char| c.is_control() || turns(c);
+    let hides = |c: char| {
+        let unseen = ['\u{00ad}', '\u{2028}', '\u{2029}', '\u{2060}', '\u{feff}'];
+        unseen.contains(&c) || matches!(c, '\u{e0000}'..='\u{e007f}')
+    };
+    let lies = |c: char| c.is_control() || turns(c) || hides(c);
     text.len() <= LABEL_VALUE_BYTES_MAX && !text.chars().any(lies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_lie_on_a_screen_and_may_be_in_any_script() {
+        for fits in [
+            "",
+            "order 17",
+            "ภาพ\u{200b}ถ่าย",
+            "👩\u{200d}🎨",
+            "עברית",
+            "العربية",
+            "a\u{301}",
+        ] {
+            assert!(label_value_fits(fits), "{fits}");
+        }
+        for lies in [
+            "a\nb",
+            "a\u{0}b",
+            "a\u{1b}[2Jb",
+            "a\u{85}b",
+            "gnp\u{202e}exe",
+            "a\u{2066}b",
+            "a\u{200f}b",
+            "a\u{61c}b",
+            "a\u{2028}b",
+            "a\u{feff}b",
+            "a\u{ad}b",
+            "a\u{e0041}b",
+        ] {
+            assert!(!label_value_fits(lies), "{lies:?}");
+        }
+        assert!(!label_value_fits(&"ก".repeat(86)), "bytes are counted");
+    }
 }

@@ -41,9 +41,9 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/api/v2/health", get(health::health))
 }
 
-/// Whose words an answer to `path` has to use.
+/// Whose words an answer to `path` has to use: also where a client's base URL has a path too many.
 pub fn surface_of(path: &str) -> Surface {
-    if path.starts_with("/api/v2/") {
+    if path.contains("/api/v2/") {
         Surface::Comfy
     } else {
         Surface::Queue

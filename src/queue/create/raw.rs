@@ -196,6 +196,13 @@ async fn suggest(
     let names = inventories::names(&*app.db, endpoint).await?;
     let mut near: BTreeMap<String, Option<&str>> = BTreeMap::new();
     let violation = |(path, class): (String, String)| {
+        if convert::is_browser_only(&class) {
+            let message = format!(
+                "{class} exists only in the browser, and no server has it: send what Export (API) \
+                 gives there, or connect without it"
+            );
+            return Violation::new(path, validate::Kind::MissingNodeType.as_str(), message);
+        }
         if near.len() < SUGGESTED_MAX && !near.contains_key(&class) {
             let found = nearest(&class, names.iter().map(String::as_str));
             near.insert(class.clone(), found);

@@ -8,7 +8,7 @@ mod decode;
 mod files;
 mod links;
 
-use super::{gate, QueueError, DUE_MARGIN_MS};
+use super::{gate, mail, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::backoff::Jitter;
 use crate::gate::Fate;
@@ -292,6 +292,9 @@ fn report(app: &App, record: &Record, finish: &Finish, finished: Finished) -> Se
                 finish.error.as_ref().map(|failure| failure.cause.as_str()),
             ),
     );
+    if finished.won {
+        mail::tell(app, record, finish.status, finish.error.as_ref());
+    }
     match finished {
         Finished {
             won: true,

@@ -44,7 +44,7 @@ pub fn check_file(
 /// Whether a reference is a URL rather than the name of an upload.
 pub fn is_url(reference: &str) -> bool {
     let scheme = reference.split_once("://").map(|(scheme, _)| scheme);
-    scheme.is_some_and(|s| s.eq_ignore_ascii_case("https") || s.eq_ignore_ascii_case("http"))
+    scheme.is_some_and(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn check_url(limits: &File, url: &str) -> Result<(), (&'static str, String)> {
@@ -52,19 +52,29 @@ fn check_url(limits: &File, url: &str) -> Result<(), (&'static str, String)> {
         let message = "this template's worker takes no URLs; upload the file and give its key";
         return Err(("url_not_accepted", message.to_owned()));
     }
-    let host = url
-        .get(.."https://".len())
-        .filter(|s| s.eq_ignore_ascii_case("https://"));
-    let rest = host.map_or("", |scheme| &url[scheme.len()..]);
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let named = rest
         .bytes()
         .next()
         .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'[');
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    if !named || authority.contains('@') || !url.bytes().all(|b| b.is_ascii_graphic()) {
-        let message =
-            "an https URL is wanted, without a user name and with every character escaped";
-        return Err(("bad_url", message.to_owned()));
+    let faults = [
+        (
+            !scheme.eq_ignore_ascii_case("https"),
+            "the URL must begin with https://",
+        ),
+        (
+            authority.contains('@'),
+            "the URL holds a user name; take it out",
+        ),
+        (
+            !url.bytes().all(|b| b.is_ascii_graphic()),
+            "the URL holds a character that must be escaped, such as a space as %20",
+        ),
+        (!named, "the URL names no host"),
+    ];
+    if let Some((_, message)) = faults.iter().find(|(is_so, _)| *is_so) {
+        return Err(("bad_url", (*message).to_owned()));
     }
     if url.len() > URL_LENGTH_MAX {
         let message = format!(

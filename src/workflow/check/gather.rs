@@ -12,7 +12,7 @@ use super::Asked;
 /// The most fields we look at: several times what any template has.
 pub const INPUTS_MAX: usize = 100;
 
-/// A value, the input it is for, and where it stands in the body.
+/// A value, the name that the caller gave it, and where it stands in the body.
 pub struct Given<'a> {
     pub name: &'a str,
     pub path: String,
@@ -97,8 +97,7 @@ pub fn gather<'a>(
                 }
                 Some(_) => {}
                 None => {
-                    let name = input.name.as_str();
-                    given.insert(name, Given { name, path, value });
+                    given.insert(&input.name, Given { name, path, value });
                 }
             }
         }

@@ -98,7 +98,7 @@ fn text(limits: &Text, value: &Value) -> Result<String, Broken> {
 
 fn integer(limits: &Whole, value: &Value) -> Result<i64, Broken> {
     let number = whole(value).ok_or_else(|| wrong_type("an integer", value))?;
-    in_range(number, limits.min, limits.max)?;
+    in_range(value, number, limits.min, limits.max)?;
     let step = limits.step.unwrap_or(1).max(1);
     if (i128::from(number) - i128::from(limits.min)) % i128::from(step) != 0 {
         return Err(off_step(value, step, limits.min));
@@ -109,7 +109,7 @@ fn integer(limits: &Whole, value: &Value) -> Result<i64, Broken> {
 fn number(limits: &Decimal, value: &Value) -> Result<f64, Broken> {
     let number = value.as_f64().filter(|n| n.is_finite());
     let number = number.ok_or_else(|| wrong_type("a number", value))?;
-    in_range(number, limits.min, limits.max)?;
+    in_range(value, number, limits.min, limits.max)?;
     if let Some(step) = limits.step.filter(|step| *step > 0.0) {
         let steps = (number - limits.min) / step;
         if (steps - steps.round()).abs() > STEP_TOLERANCE {
@@ -149,11 +149,11 @@ fn seed(value: &Value) -> Result<u64, Broken> {
     let number = whole(value)
         .ok_or_else(|| wrong_type("an integer, or the text random for a random one", value))?;
     let Ok(seed) = u64::try_from(number) else {
-        let message = format!("{number} is below 0; leave the seed out for a random one");
+        let message = format!("{value} is below 0; leave the seed out for a random one");
         return Err(("below_min", message));
     };
     if seed > SEED_MAX {
-        let message = format!("{seed} is above {SEED_MAX}, the largest that JSON carries exactly");
+        let message = format!("{value} is above {SEED_MAX}, the largest that JSON carries exactly");
         return Err(("above_max", message));
     }
     Ok(seed)
@@ -170,15 +170,17 @@ fn whole(value: &Value) -> Option<i64> {
     (number.fract() == 0.0).then_some(number as i64)
 }
 
+/// A number in its range; told is what the caller wrote, which may be beyond what `number` holds.
 fn in_range<T: PartialOrd + Copy + std::fmt::Display>(
-    value: T,
+    value: &Value,
+    number: T,
     min: T,
     max: T,
 ) -> Result<(), Broken> {
-    if value < min {
+    if number < min {
         return Err(("below_min", format!("{value} is below the least, {min}")));
     }
-    if value > max {
+    if number > max {
         return Err(("above_max", format!("{value} is above the most, {max}")));
     }
     Ok(())

@@ -140,7 +140,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         let label = r#""label": {"en": "a", "th": "a"}"#;
-        let input = |rest: &str| refused::<Input>(&format!(r#"{{"name": "a", {label}{rest}}}"#));
+        let input =
+            |rest: &str| refused::<Vec<Input>>(&format!(r#"[{{"name": "a", {label}{rest}}}]"#));
         assert!(input("").starts_with("missing field `type`"));
         assert!(input(r#", "type": "text""#).starts_with("unknown variant `text`, expected one of"));
         assert!(input(r#", "type": "integer", "min": 1"#).starts_with("missing field `max`"));

@@ -61,7 +61,7 @@ impl Budget {
 
     /// A text that is searched for choices.
     pub fn search(&mut self, size_bytes: usize) -> Result<(), ConvertError> {
-        let what = "bytes of choices";
+        let what = "bytes of text to search for choices such as {a|b}";
         let limit = SEARCHED_BYTES_MAX / self.share;
         spend(&mut self.searched_bytes, size_bytes, what, limit)
     }

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::parse;
 use crate::workflow::graph::GraphError;
-use crate::workflow::json::Json;
+use crate::workflow::json::{self, Json};
 
 use super::inputs::{self, InputSpec};
 
@@ -44,8 +43,7 @@ impl Definitions {
                 limit: OBJECT_INFO_BYTES_MAX,
             });
         }
-        let info: Json =
-            parse::json_bytes(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
+        let info: Json = json::parse(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
         let classes = info.entries().iter();
         Ok(Self {
             classes: classes

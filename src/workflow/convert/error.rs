@@ -25,6 +25,12 @@ pub enum ConvertError {
         "the links through input {input:?} of node {node} run in a circle; take one of them away"
     )]
     LinkCircle { node: String, input: String },
+    #[error(
+        "one way leads twice through node {node} of subgraph {subgraph:?}, by two instances of it, \
+         and the editor cannot send that; make the node active, or turn one instance into a \
+         subgraph of its own"
+    )]
+    PassedTwice { node: String, subgraph: String },
     #[error("bypassed node {node} has no output {slot}; mute it or make it active again")]
     MissingOutput { node: String, slot: String },
     #[error("bypassed node {node} has no input to pass on; mute it or make it active again")]
@@ -40,9 +46,9 @@ pub enum ConvertError {
     StraightThrough { subgraph: String },
     #[error("the filename_prefix of node {node} is not text; write one")]
     PrefixNotText { node: String },
-    #[error("subgraph {subgraph:?} contains itself; take the inner one out")]
-    RecursiveSubgraph { subgraph: String },
-    #[error("the graph needs more than {limit} {what}")]
+    #[error("subgraph {subgraph:?} ({id}) contains itself; take the inner one out")]
+    RecursiveSubgraph { subgraph: String, id: String },
+    #[error("the graph is too large for this service: it needs more than {limit} {what}")]
     TooLarge { what: &'static str, limit: usize },
 }
 
@@ -54,6 +60,7 @@ impl ConvertError {
             Self::MissingLink { .. } => "missing_link",
             Self::MissingNode { .. } => "missing_node",
             Self::LinkCircle { .. } => "link_circle",
+            Self::PassedTwice { .. } => "passed_twice",
             Self::MissingOutput { .. } => "missing_output",
             Self::MissingInput { .. } => "missing_input",
             Self::MissingSubgraphInput { .. } => "missing_subgraph_input",

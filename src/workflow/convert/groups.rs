@@ -149,7 +149,7 @@ impl<'d, 'g, 'b> Unpacked<'d, 'g, 'b> {
         self.links.push(Link {
             id: id.clone(),
             origin,
-            origin_slot: Some(origin_slot),
+            origin_slot: i64::try_from(origin_slot).ok(),
             target: node.id.clone().unwrap_or_else(|| Id::new("")),
             target_slot: None,
         });
@@ -270,7 +270,7 @@ impl<'d, 'g, 'b> Unpacked<'d, 'g, 'b> {
                 self.links.push(Link {
                     id: id.clone(),
                     origin: node.id.clone().unwrap_or_else(|| Id::new("")),
-                    origin_slot: Some(slot),
+                    origin_slot: i64::try_from(slot).ok(),
                     target: Id::new(OUTPUTS_ID),
                     target_slot: Some(ports.len()),
                 });

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::workflow::json::{Json, Shared};
 
+use super::range::Range;
+
 /// Sockets that one growing input may start with; the largest known class starts with three.
 const GROWN_AT_FIRST_MAX: usize = 1_000;
 
@@ -63,8 +65,7 @@ pub struct WidgetSpec {
 
 #[derive(Debug)]
 pub enum WidgetKind {
-    Int(Range),
-    Float(Range),
+    Number(Range),
     Text {
         multiline: bool,
         dynamic: bool,
@@ -78,15 +79,6 @@ pub enum WidgetKind {
     /// Takes no saved value.
     ImageCompare,
     Other,
-}
-
-/// What a primitive's number must pass before a widget takes it.
-#[derive(Clone, Copy, Debug)]
-pub struct Range {
-    pub min: f64,
-    pub max: f64,
-    pub step: f64,
-    pub round: Option<f64>,
 }
 
 /// An option of a dynamic combo and the inputs that come with it.
@@ -234,11 +226,11 @@ fn read_widget(widget_type: &str, spec: &Json, is_seed: bool) -> Option<WidgetSp
     let or = |fallback: Json| Some(default.clone().unwrap_or_else(|| Arc::new(fallback)));
     let (kind, default) = match widget_type {
         "INT" => (
-            WidgetKind::Int(read_range(options, 1.0)),
+            WidgetKind::Number(Range::read(options, true)),
             or(Json::Number(0.0)),
         ),
         "FLOAT" => (
-            WidgetKind::Float(read_range(options, 0.5)),
+            WidgetKind::Number(Range::read(options, false)),
             or(Json::Number(0.0)),
         ),
         "BOOLEAN" => (WidgetKind::Other, or(Json::Bool(false))),
@@ -276,16 +268,6 @@ fn read_widget(widget_type: &str, spec: &Json, is_seed: bool) -> Option<WidgetSp
         default,
         followers,
     })
-}
-
-fn read_range(options: &Json, step: f64) -> Range {
-    let number = |key: &str| options.get(key).and_then(Json::as_number);
-    Range {
-        min: number("min").unwrap_or(f64::NEG_INFINITY),
-        max: number("max").unwrap_or(f64::INFINITY),
-        step: number("step").filter(|step| *step != 0.0).unwrap_or(step),
-        round: number("round").filter(|round| *round > 0.0),
-    }
 }
 
 fn read_combo(spec: &Json, options: &Json) -> (WidgetKind, Option<Shared>) {

@@ -137,6 +137,7 @@ impl<'d> Loader<'d, '_> {
                 "Reroute" => NodeKind::Reroute,
                 "PrimitiveNode" => NodeKind::Primitive {
                     replaces_names: node.replaces_names,
+                    links: node.first_links.clone(),
                 },
                 _ => NodeKind::Unknown,
             };
@@ -263,7 +264,7 @@ type LinksBySlot = HashMap<usize, Vec<Id>>;
 fn unlisted_links(links: &[Link]) -> (LinksBySlot, LinksBySlot) {
     let (mut entering, mut leaving) = (LinksBySlot::new(), LinksBySlot::new());
     for link in links {
-        if let (INPUTS_ID, Some(k)) = (link.origin.as_str(), link.origin_slot) {
+        if let (INPUTS_ID, Some(k)) = (link.origin.as_str(), link.origin_place()) {
             entering.entry(k).or_default().push(link.id.clone());
         }
         if let (OUTPUTS_ID, Some(k)) = (link.target.as_str(), link.target_slot) {

@@ -67,6 +67,8 @@ pub enum NodeKind<'d> {
     Reroute,
     Primitive {
         replaces_names: bool,
+        /// Its links in the order in which they were made.
+        links: Vec<Id>,
     },
     Instance(Instance),
 }

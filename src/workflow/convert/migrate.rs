@@ -223,7 +223,7 @@ impl Migration<'_, '_, '_> {
             let link = Link {
                 id: id.clone(),
                 origin: Id::new(INPUTS_ID),
-                origin_slot: Some(k),
+                origin_slot: i64::try_from(k).ok(),
                 target: node.id.clone(),
                 target_slot: Some(target.slot),
             };

@@ -19,6 +19,7 @@ use crate::time::UnixMillis;
 
 use super::graph::{Graph, Mode, Node};
 
+mod browser;
 mod budget;
 mod dates;
 mod deal;
@@ -34,6 +35,7 @@ mod migrate;
 mod names;
 mod nesting;
 mod primitive;
+mod range;
 mod resolve;
 mod sockets;
 mod special;
@@ -43,6 +45,7 @@ mod widgets;
 #[cfg(test)]
 mod tests;
 
+pub use browser::is_browser_only;
 pub use definitions::{Definitions, OBJECT_INFO_BYTES_MAX};
 pub use error::ConvertError;
 

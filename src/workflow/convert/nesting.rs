@@ -52,9 +52,11 @@ impl Sorter<'_> {
         match self.heights[place] {
             Height::Levels(levels) => return Ok(levels),
             Height::Visiting => {
+                let subgraph = &self.graph.subgraphs[place];
                 return Err(ConvertError::RecursiveSubgraph {
-                    subgraph: self.graph.subgraphs[place].name.clone(),
-                })
+                    subgraph: subgraph.name.clone(),
+                    id: subgraph.id.to_string(),
+                });
             }
             Height::Unknown => self.heights[place] = Height::Visiting,
         }

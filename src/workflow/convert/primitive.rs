@@ -1,15 +1,18 @@
 //! Primitives: nodes that write their value into the widgets they are linked to, before anything is
 //! sent.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::workflow::graph::Id;
 use crate::workflow::json::{Json, Shared};
 
 use super::budget::Budget;
 use super::error::ConvertError;
-use super::inputs::{Range, WidgetKind};
-use super::loaded::{Loaded, NodeKind, Socket};
+use super::inputs::WidgetKind;
+use super::loaded::{Level, Loaded, NodeKind, Socket};
 use super::names::Names;
+use super::range::Range;
 use super::widgets::Role;
 use super::Options;
 
@@ -50,149 +53,109 @@ fn find_writes(
 ) -> Result<Vec<Writes>, ConvertError> {
     let mut names = Names::new(loaded, options);
     let mut all = Vec::with_capacity(loaded.levels.len());
-    for level in &loaded.levels {
-        let mut values: Vec<Option<Shared>> = Vec::with_capacity(level.nodes.len());
-        for node in &level.nodes {
-            let value = node.widgets.first().and_then(|widget| widget.value.clone());
-            values.push(match (&node.kind, value) {
-                (NodeKind::Primitive { replaces_names }, Some(value)) => match value.as_text() {
-                    Some(text) if *replaces_names => {
-                        Some(Arc::new(Json::Text(names.replace(text, budget)?)))
-                    }
-                    _ => Some(value),
-                },
-                _ => None,
-            });
-        }
-        let mut writes = Vec::new();
-        for (link, target) in &level.ends {
-            let origin = level
-                .links
-                .get(link)
-                .and_then(|link| level.places.get(&link.origin));
-            let value = origin.and_then(|&origin| values[origin].clone());
-            let slot = &level.nodes[target.node].slots[target.slot];
-            // A link that a migration replaced counts no more.
-            if let (Some(value), true) = (value, slot.link.as_ref() == Some(link)) {
-                writes.push((*target, value));
-            }
+    for (place, level) in loaded.levels.iter().enumerate() {
+        let mut writes = Writes::new();
+        for (node, targets) in targets_of_primitives(level) {
+            let NodeKind::Primitive { replaces_names, .. } = level.nodes[node].kind else {
+                continue;
+            };
+            let Some(value) = value_of(loaded, place, node, &targets) else {
+                continue;
+            };
+            let value = match value.as_text() {
+                Some(text) if replaces_names => Arc::new(Json::Text(names.replace(text, budget)?)),
+                _ => value,
+            };
+            writes.extend(targets.into_iter().map(|target| (target, value.clone())));
         }
         all.push(writes);
     }
     Ok(all)
 }
 
-/// A number must pass the target's range; everything else is taken as it is.
-fn passed(role: &Role, value: Shared) -> Shared {
-    let Role::Input { spec, .. } = role else {
+/// The primitives of a level by place, each with its targets in the order of its links. Links that
+/// it does not list come after those that it does.
+fn targets_of_primitives(level: &Level) -> BTreeMap<usize, Vec<Socket>> {
+    let mut ranked: BTreeMap<usize, Vec<(usize, Socket)>> = BTreeMap::new();
+    let mut ranks: HashMap<usize, HashMap<&Id, usize>> = HashMap::new();
+    for (link, &target) in &level.ends {
+        let origin = level.links.get(link);
+        let origin = origin.and_then(|link| level.places.get(&link.origin).copied());
+        let Some(origin) = origin else { continue };
+        let NodeKind::Primitive { links, .. } = &level.nodes[origin].kind else {
+            continue;
+        };
+        let slot = &level.nodes[target.node].slots[target.slot];
+        // A link that a migration replaced counts no more.
+        if slot.link.as_ref() != Some(link) {
+            continue;
+        }
+        let places = ranks.entry(origin).or_insert_with(|| {
+            let links = links.iter().enumerate();
+            links.map(|(place, link)| (link, place)).collect()
+        });
+        let rank = places.get(link).copied().unwrap_or(usize::MAX);
+        ranked.entry(origin).or_default().push((rank, target));
+    }
+    let in_order = ranked.into_iter().map(|(node, mut targets)| {
+        targets.sort_by_key(|(rank, target)| (*rank, target.node, target.slot));
+        (
+            node,
+            targets.into_iter().map(|(_, target)| target).collect(),
+        )
+    });
+    in_order.collect()
+}
+
+/// What a primitive shows: its saved value, or that of its first target, after it has passed what
+/// its targets have in common.
+fn value_of(loaded: &Loaded, level: usize, node: usize, targets: &[Socket]) -> Option<Shared> {
+    let nodes = &loaded.levels[level].nodes;
+    let saved = nodes[node].widgets.first().and_then(|w| w.value.clone());
+    let first = *targets.first()?;
+    let value = saved.or_else(|| match &nodes[first.node].kind {
+        NodeKind::Instance(instance) => loaded.promoted(instance, first.slot)?.0,
+        _ => nodes[first.node].widget_of(first.slot)?.value.clone(),
+    })?;
+    let ranges = targets.iter().map(|target| {
+        let node = &nodes[target.node];
+        let has_own_range = node.instance().is_none();
+        range_of(&node.widget_of(target.slot).filter(|_| has_own_range)?.role)
+    });
+    Some(shown(value, ranges))
+}
+
+/// The number after the primitive's own widget has taken it, once for each target. The type is that
+/// of the first; targets that have nothing in common with those before them change nothing.
+fn shown<'r>(value: Shared, mut ranges: impl Iterator<Item = Option<&'r Range>>) -> Shared {
+    let Some(Some(first)) = ranges.next() else {
         return value;
     };
-    match &spec.kind {
-        WidgetKind::Int(range) => Arc::new(Json::Number(stepped(number_of(&value), range))),
-        WidgetKind::Float(range) => Arc::new(Json::Number(rounded(number_of(&value), range))),
-        _ => value,
-    }
-}
-
-/// The number that JavaScript makes of a value in a calculation.
-fn number_of(value: &Json) -> f64 {
-    match value {
-        Json::Null => 0.0,
-        Json::Bool(b) => f64::from(u8::from(*b)),
-        Json::Number(n) => *n,
-        Json::Text(text) if text.trim().is_empty() => 0.0,
-        Json::Text(text) => text.trim().parse().unwrap_or(f64::NAN),
-        Json::List(_) | Json::Object(_) => f64::NAN,
-    }
-}
-
-fn stepped(n: f64, range: &Range) -> f64 {
-    let remainder = range.min % range.step;
-    let offset = if remainder.is_nan() { 0.0 } else { remainder };
-    clamped(
-        round_up_halves((n - offset) / range.step) * range.step + offset,
-        range,
-    )
-}
-
-fn rounded(n: f64, range: &Range) -> f64 {
-    let unit = range
-        .round
-        .unwrap_or_else(|| 10_f64.powi(-decimals(range.step)));
-    let raw = round_up_halves(n / unit) * unit;
-    // Through its text, so that 3 times 0.1 is 0.3.
-    let places = unit
-        .to_string()
-        .split_once('.')
-        .map_or(0, |(_, digits)| digits.len());
-    clamped(format!("{raw:.places$}").parse().unwrap_or(raw), range)
-}
-
-/// How many decimals a step has: two for 0.01.
-fn decimals(step: f64) -> i32 {
-    let places = -step.log10().floor();
-    // Doubles have no more decimals than that; not-a-number becomes 0.
-    #[allow(clippy::cast_possible_truncation)]
-    return places.clamp(0.0, 300.0) as i32;
-}
-
-/// JavaScript rounds halves towards infinity.
-fn round_up_halves(n: f64) -> f64 {
-    let down = n.floor();
-    if n - down >= 0.5 {
-        down + 1.0
-    } else {
-        down
-    }
-}
-
-fn clamped(n: f64, range: &Range) -> f64 {
-    if n > range.max {
-        range.max
-    } else if n < range.min {
-        range.min
-    } else {
-        n
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WIDTH: Range = Range {
-        min: 1.0,
-        max: 16384.0,
-        step: 8.0,
-        round: None,
-    };
-
-    #[test]
-    fn whole_numbers_fall_on_the_steps_from_the_minimum() {
-        for (given, taken) in [
-            (77.6, 81.0),
-            (76.0, 73.0),
-            (999_999.0, 16384.0),
-            (-5.0, 1.0),
-        ] {
-            assert!((stepped(given, &WIDTH) - taken).abs() < 1e-9, "{given}");
+    let mut common = first.clone();
+    let mut value = Arc::unwrap_or_clone(value);
+    for range in std::iter::once(first).chain(ranges.flatten()) {
+        if let Some(narrower) = common.common(range) {
+            value = narrower.pass(narrower.clamp(value));
+            common = narrower;
         }
     }
+    Arc::new(value)
+}
 
-    #[test]
-    fn fractions_are_rounded_without_a_trace_of_binary() {
-        let tenths = Range {
-            min: 0.0,
-            max: 100.0,
-            step: 0.1,
-            round: None,
-        };
-        assert_eq!(rounded(0.34, &tenths).to_string(), "0.3");
-        let cents = Range {
-            round: Some(0.01),
-            ..tenths
-        };
-        assert_eq!(rounded(0.145, &cents).to_string(), "0.14");
-        assert_eq!(rounded(1e9, &cents).to_string(), "100");
+/// A number passes the target's own range; everything else is taken as it is.
+fn passed(role: &Role, value: Shared) -> Shared {
+    match range_of(role) {
+        Some(range) => Arc::new(range.pass(Arc::unwrap_or_clone(value))),
+        None => value,
+    }
+}
+
+fn range_of<'d>(role: &Role<'d>) -> Option<&'d Range> {
+    match role {
+        Role::Input { spec, .. } => match &spec.kind {
+            WidgetKind::Number(range) => Some(range),
+            _ => None,
+        },
+        _ => None,
     }
 }

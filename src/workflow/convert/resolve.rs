@@ -1,6 +1,6 @@
 //! Where an input's value comes from: the walk along links, through everything that is not sent.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::workflow::graph::{Link, Mode, INPUTS_ID};
 use crate::workflow::json::Shared;
@@ -27,7 +27,7 @@ pub enum Resolved {
     Output {
         scope: usize,
         node: usize,
-        slot: Option<usize>,
+        slot: Option<i64>,
     },
     /// The value of an instance's input.
     Value(Option<Shared>),
@@ -42,11 +42,23 @@ pub struct Resolver<'l, 'd, 'b> {
 }
 
 /// A socket in a scope; as an input, or as an output.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 struct At {
     scope: usize,
     socket: Socket,
 }
+
+/// Where a way has been. The editor knows a socket inside a subgraph by the definition alone, so
+/// that two instances of one definition are the same place to it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Passed {
+    level: usize,
+    socket: Socket,
+    is_output: bool,
+}
+
+/// The places that a way has passed, each in which scope.
+type Way = HashMap<Passed, usize>;
 
 /// What a step along the way found.
 enum Step {
@@ -60,17 +72,34 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         let mut at = At { scope, socket };
         // The input whose type the bypassed nodes on the way must fit.
         let mut wanted = at;
-        let mut seen = HashSet::new();
+        let mut way = Way::new();
         loop {
             self.budget.walk(1)?;
-            match self.enter(at, &mut wanted)? {
+            match self.enter(at, &mut wanted, &mut way)? {
                 Step::Done(resolved) => return Ok(resolved),
                 Step::Through(next) => at = next,
             }
-            if !seen.insert(at) {
+            self.pass_by(&mut way, at, false)?;
+        }
+    }
+
+    /// Notes a socket on the way; nobody may come by twice.
+    fn pass_by(&self, way: &mut Way, at: At, is_output: bool) -> Result<(), ConvertError> {
+        let passed = Passed {
+            level: self.scopes[at.scope].level,
+            socket: at.socket,
+            is_output,
+        };
+        match way.insert(passed, at.scope) {
+            None => Ok(()),
+            Some(scope) if scope == at.scope => {
                 let (node, input) = self.names(at);
-                return Err(ConvertError::LinkCircle { node, input });
+                Err(ConvertError::LinkCircle { node, input })
             }
+            Some(_) => Err(ConvertError::PassedTwice {
+                node: self.name(at.scope, self.node(at.scope, at.socket.node)),
+                subgraph: self.level(at.scope).name.clone(),
+            }),
         }
     }
 
@@ -94,7 +123,7 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
 
     /// From an input along its link to an output, and on until something is found or another input
     /// reached.
-    fn enter(&mut self, at: At, wanted: &mut At) -> Result<Step, ConvertError> {
+    fn enter(&mut self, at: At, wanted: &mut At, way: &mut Way) -> Result<Step, ConvertError> {
         let level = self.level(at.scope);
         let slot = level.nodes[at.socket.node].slots.get(at.socket.slot);
         let Some(id) = slot.and_then(|slot| slot.link.as_ref()) else {
@@ -110,7 +139,7 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
                 return self.leave_through_input(level, link, parent, wanted);
             }
         }
-        self.follow(at.scope, link, wanted)
+        self.follow(at.scope, link, wanted, way)
     }
 
     /// An instance's input without a link has the value that it shows, if any.
@@ -129,7 +158,8 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         wanted: &mut At,
     ) -> Result<Step, ConvertError> {
         let instance = self.node(scope, node);
-        let slot = link.origin_slot.filter(|slot| *slot < instance.slots.len());
+        let slot = link.origin_place();
+        let slot = slot.filter(|slot| *slot < instance.slots.len());
         let slot = slot.ok_or_else(|| ConvertError::MissingSubgraphInput {
             subgraph: level.name.clone(),
             slot: slot_name(link.origin_slot),
@@ -145,6 +175,7 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         scope: usize,
         link: &'l Link,
         wanted: &mut At,
+        way: &mut Way,
     ) -> Result<Step, ConvertError> {
         let (mut scope, mut link) = (scope, link);
         loop {
@@ -160,13 +191,16 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
                 scope,
                 socket: Socket { node: place, slot },
             };
+            if let Some(slot) = link.origin_place() {
+                self.pass_by(way, input(slot), true)?;
+            }
             match (&node.kind, node.mode) {
                 (_, Mode::Muted) | (NodeKind::Note | NodeKind::Primitive { .. }, _) => {
                     return Ok(Step::Done(Resolved::Nothing));
                 }
                 (NodeKind::Reroute, _) => return Ok(Step::Through(input(0))),
                 (_, Mode::Bypassed) => {
-                    let passed = self.pass(scope, place, link.origin_slot, *wanted)?;
+                    let passed = self.pass(scope, place, link, *wanted)?;
                     let Some(slot) = passed else {
                         return Ok(Step::Done(Resolved::Nothing));
                     };
@@ -175,7 +209,7 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
                 }
                 (NodeKind::Instance(instance), Mode::Active) => {
                     let child = self.scopes[scope].children.get(&place);
-                    let inner = self.inner_link(instance.level, link.origin_slot)?;
+                    let inner = self.inner_link(instance.level, link)?;
                     let (Some(&child), Some(inner)) = (child, inner) else {
                         return Ok(Step::Done(Resolved::Nothing));
                     };
@@ -193,12 +227,13 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
     }
 
     /// The link behind an output of a definition.
-    fn inner_link(&self, level: usize, k: Option<usize>) -> Result<Option<&'l Link>, ConvertError> {
+    fn inner_link(&self, level: usize, outer: &Link) -> Result<Option<&'l Link>, ConvertError> {
         let level = &self.loaded.levels[level];
-        let port = k.and_then(|k| level.outputs.get(k));
+        let port = outer.origin_place();
+        let port = port.and_then(|k| level.outputs.get(k));
         let port = port.ok_or_else(|| ConvertError::MissingSubgraphOutput {
             subgraph: level.name.clone(),
-            slot: slot_name(k),
+            slot: slot_name(outer.origin_slot),
         })?;
         let link = port.links.first().and_then(|id| level.links.get(id));
         if link.is_some_and(|link| link.origin.as_str() == INPUTS_ID) {
@@ -215,16 +250,17 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
         &mut self,
         scope: usize,
         node: usize,
-        slot: Option<usize>,
+        link: &Link,
         wanted: At,
     ) -> Result<Option<usize>, ConvertError> {
         let level = self.scopes[scope].level;
         let count = self.node(scope, node).slots.len();
         self.budget.walk(count)?;
-        let output = slot.and_then(|slot| Some((slot, self.types.output(level, node, slot)?)));
+        let output = link.origin_place();
+        let output = output.and_then(|slot| Some((slot, self.types.output(level, node, slot)?)));
         let (slot, output) = output.ok_or_else(|| ConvertError::MissingOutput {
             node: self.name(scope, self.node(scope, node)),
-            slot: slot_name(slot),
+            slot: slot_name(link.origin_slot),
         })?;
         let wanted = self
             .types
@@ -248,6 +284,6 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
     }
 }
 
-fn slot_name(slot: Option<usize>) -> String {
+fn slot_name(slot: Option<i64>) -> String {
     slot.map_or_else(|| "without a number".to_owned(), |slot| slot.to_string())
 }

@@ -112,7 +112,7 @@ impl<'l, 'd> Types<'l, 'd> {
         for _ in 0..=nodes.nodes.len() {
             let link = nodes.nodes[at.node].slots.get(at.slot)?.link.as_ref()?;
             let link = nodes.links.get(link)?;
-            let slot = link.origin_slot?;
+            let slot = link.origin_place()?;
             if link.origin.as_str() == INPUTS_ID {
                 return Some(Cow::Borrowed(nodes.inputs.get(slot)?.type_name.as_str()));
             }

@@ -173,9 +173,7 @@ impl Cutting<'_> {
         let listed = |file: &str| choices.iter().any(|choice| choice.as_text() == Some(file));
         let files = self.named.get(&(self.class, name));
         if let Some(files) = files {
-            let absent = files
-                .iter()
-                .filter(|file| !choices.is_empty() && !listed(file));
+            let absent = files.iter().filter(|file| !listed(file));
             self.absent.extend(absent.map(|file| (*file).to_owned()));
             return files
                 .iter()

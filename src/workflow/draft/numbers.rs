@@ -1,5 +1,7 @@
 //! The numbers that a caller may turn: seed, steps, guidance, strength, frames.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::nodes::{Node, Nodes};
@@ -47,12 +49,29 @@ fn runs_in_part(node: &Node) -> bool {
 
 fn seed(nodes: &Nodes, sketch: &mut Sketch) {
     let is_number = |node: &Node, name: &str| node.inputs.get(name).is_some_and(Value::is_number);
-    let places = nodes.iter().flat_map(|node| {
-        let names = ["seed", "noise_seed"].into_iter();
-        let own = names.filter(move |name| is_number(&node, name));
-        own.map(move |name| node.place(name))
-    });
-    let to: Vec<String> = places.collect();
+    let mut to: Vec<String> = Vec::new();
+    for node in nodes.iter() {
+        for name in ["seed", "noise_seed"] {
+            if is_number(&node, name) {
+                to.push(node.place(name));
+                continue;
+            }
+            // A number node may hold the seed of several samplers.
+            let Some((source, _)) = node.link(name) else {
+                continue;
+            };
+            match nodes.get(source).filter(|it| is_number(it, "value")) {
+                Some(source) => to.push(source.place("value")),
+                None if is_seeded(nodes, source) => {}
+                None => sketch.note(format!(
+                    "the {name} of node {} comes from node {source}, so every job has the same",
+                    node.id
+                )),
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    to.retain(|place| seen.insert(place.clone()));
     if to.len() > 1 {
         sketch.note(format!(
             "{} seeds become one input: a job has one seed",
@@ -66,6 +85,13 @@ fn seed(nodes: &Nodes, sketch: &mut Sketch) {
         kind: Kind::Seed(SeedSpec {}),
         to,
     });
+}
+
+/// A node with a seed of its own, which is found by itself.
+fn is_seeded(nodes: &Nodes, id: &str) -> bool {
+    let inputs = nodes.get(id).map(|node| node.inputs);
+    let mut seeds = ["seed", "noise_seed"].into_iter();
+    inputs.is_some_and(|inputs| seeds.any(|name| inputs.contains_key(name)))
 }
 
 fn frames(nodes: &Nodes, sketch: &mut Sketch) {

@@ -144,6 +144,23 @@ fn a_photo_is_asked_for_once_however_often_it_is_loaded() {
 }
 
 #[test]
+fn a_seed_that_a_number_node_holds_is_found_there_and_any_other_is_told() {
+    let mut prompt = text_to_image();
+    prompt["40"] = json!({"class_type": "PrimitiveInt", "inputs": {"value": 7}});
+    prompt["4"]["inputs"]["seed"] = json!(["40", 0]);
+    let draft = drafted(&prompt);
+    assert!(inputs(&draft).contains(&"seed -> /40/inputs/value".to_owned()));
+    prompt["40"] = json!({"class_type": "Dice", "inputs": {"sides": 6}});
+    let draft = drafted(&prompt);
+    let note = "the seed of node 4 comes from node 40, so every job has the same";
+    assert!(
+        draft.notes.iter().any(|told| told == note),
+        "{:?}",
+        draft.notes
+    );
+}
+
+#[test]
 fn a_size_of_no_known_ratio_is_a_choice_of_its_own() {
     let mut prompt = text_to_image();
     prompt["3"]["inputs"]["width"] = 1000.into();
@@ -210,13 +227,13 @@ fn an_inventory_is_cut_down_to_what_the_prompt_names() {
         "Loader": {"input": {"required": {
             "name": [["a.safetensors", "b.safetensors"], {"tooltip": "prose"}],
             "other": ["COMBO", {"options": ["None", "c.safetensors"]}],
-            "kind": [["x", "y"]], "seed": ["INT", {"max": 18446744073709551615}]}},
+            "none": [[]], "kind": [["x", "y"]], "seed": ["INT", {"max": 18446744073709551615}]}},
             "output": ["MODEL"], "description": "prose"},
         "LoadImage": {"input": {"required": {"image": [["my.png"], {"image_upload": true}]}}},
         "Unused": {}}"#;
     let prompt = json!({
         "1": {"class_type": "Loader", "inputs": {"name": "b.safetensors", "other": "None"}},
-        "2": {"class_type": "Loader", "inputs": {"name": "z.safetensors"}},
+        "2": {"class_type": "Loader", "inputs": {"name": "z.safetensors", "none": "n.safetensors"}},
         "3": {"class_type": "LoadImage", "inputs": {"image": "me.png"}},
         "4": {"class_type": "Nobody", "inputs": {}},
     });
@@ -224,13 +241,14 @@ fn an_inventory_is_cut_down_to_what_the_prompt_names() {
     let wanted = r#"{
 "LoadImage": {"input":{"required":{"image":[[],{"image_upload":true}]}}},
 "Loader": {"input":{"required":{"name":[["b.safetensors","z.safetensors"],{}],@
-"other":["COMBO",{"options":["None"]}],"kind":[["x","y"]],@
+"other":["COMBO",{"options":["None"]}],"none":[["n.safetensors"]],"kind":[["x","y"]],@
 "seed":["INT",{"max":18446744073709551615}]}},"output":["MODEL"]}
 }
 "#;
     assert_eq!(cut.text, wanted.replace("@\n", ""));
     assert_eq!(cut.unknown, ["Nobody"]);
-    assert_eq!(cut.absent, ["z.safetensors"]);
+    // Also where the server has no file at all.
+    assert_eq!(cut.absent, ["n.safetensors", "z.safetensors"]);
 }
 
 /// Values of every kind under the names that a draft looks for.

@@ -9,8 +9,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::json::{Json, Shared};
-use crate::parse;
+use super::json::{self, Json, Shared};
 
 mod read;
 
@@ -98,6 +97,8 @@ pub struct Node {
     pub inputs: Vec<Input>,
     /// The type of each output.
     pub outputs: Vec<String>,
+    /// The links from the first output, in the order in which they were made.
+    pub first_links: Vec<Id>,
     pub widgets_values: WidgetsValues,
     /// The property by which `%Node.widget%` finds the node.
     pub search_name: Option<String>,
@@ -135,7 +136,8 @@ pub struct ProxyWidget {
 pub struct Link {
     pub id: Id,
     pub origin: Id,
-    pub origin_slot: Option<usize>,
+    /// As it is sent; only what is not below zero is a place.
+    pub origin_slot: Option<i64>,
     pub target: Id,
     pub target_slot: Option<usize>,
 }
@@ -176,6 +178,13 @@ pub struct GroupLink {
     pub target_slot: usize,
 }
 
+impl Link {
+    /// The place of its origin among the outputs, or among a definition's inputs.
+    pub fn origin_place(&self) -> Option<usize> {
+        usize::try_from(self.origin_slot?).ok()
+    }
+}
+
 impl Graph {
     pub fn parse(text: &[u8]) -> Result<Self, GraphError> {
         if text.len() > GRAPH_BYTES_MAX {
@@ -184,8 +193,7 @@ impl Graph {
                 limit: GRAPH_BYTES_MAX,
             });
         }
-        let value: Json =
-            parse::json_bytes(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
+        let value = json::parse(text).map_err(|e| GraphError::InvalidJson(e.to_string()))?;
         Self::read(&value)
     }
 

@@ -71,6 +71,12 @@ impl Node {
             title: text(value, "title").filter(|title| !title.is_empty()),
             inputs: members(value, "inputs").filter_map(Input::read).collect(),
             outputs: members(value, "outputs").map(type_of).collect(),
+            first_links: members(value, "outputs")
+                .next()
+                .map_or_else(Vec::new, |output| {
+                    let links = members(output, "links");
+                    links.filter_map(|id| Id::read(Some(id))).collect()
+                }),
             widgets_values: match value.get("widgets_values") {
                 Some(Json::List(values)) => {
                     WidgetsValues::List(values.iter().cloned().map(Arc::new).collect())
@@ -136,7 +142,7 @@ impl Link {
         Some(Self {
             id: Id::read(part(0))?,
             origin: id_or_nobody(1),
-            origin_slot: part(2).and_then(slot),
+            origin_slot: part(2).and_then(sent_slot),
             target: id_or_nobody(3),
             target_slot: part(4).and_then(slot),
         })
@@ -217,6 +223,20 @@ fn whole(value: &Json) -> Option<usize> {
     // In range and whole by the comparison.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     (n.fract() == 0.0 && (0.0..=4_294_967_295.0).contains(&n)).then_some(n as usize)
+}
+
+/// Slots below this are numbers that a double writes without an exponent.
+const SLOT_END: f64 = 4_294_967_296.0;
+
+/// A slot as it is sent: whatever whole number the value begins with.
+fn sent_slot(value: &Json) -> Option<i64> {
+    let n = match value {
+        Json::Text(text) => text.trim().parse().ok()?,
+        _ => value.as_number()?,
+    };
+    // In range by the comparison, and meant to be cut.
+    #[allow(clippy::cast_possible_truncation)]
+    (n.abs() < SLOT_END).then_some(n as i64)
 }
 
 /// A slot is a number; some old files have it as a text.

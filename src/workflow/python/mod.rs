@@ -2,9 +2,10 @@
 //!
 //! Whole numbers are exact and unbounded, 1 equals 1.0 and `True`, NaN can be read, and a value
 //! prints in an error the way Python prints it. Nothing here knows what a node is. Deliberately
-//! absent: lone surrogates, which become U+FFFD, and digits of other scripts in `int("…")`.
+//! absent: lone surrogates, which become U+FFFD.
 
 mod dict;
+mod digits;
 mod number;
 mod print;
 mod read;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::digits::ascii_digits;
 use super::{repr, Raised, Value};
 
 /// Python refuses to turn longer digit strings into numbers
@@ -116,7 +117,8 @@ fn int_of_text(text: &str) -> Result<Value<'static>, Raised> {
         let sentence = format!("invalid literal for int() with base 10: {literal}");
         Raised::new("ValueError", sentence)
     };
-    let trimmed = text.trim_matches(is_space);
+    let ascii = ascii_digits(text);
+    let trimmed = ascii.trim_matches(is_space);
     let (sign, digits) = split_sign(trimmed);
     let digits = without_underscores(digits).ok_or_else(wrong)?;
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -145,7 +147,8 @@ fn float_of_text(text: &str) -> Result<f64, Raised> {
         let sentence = format!("could not convert string to float: {literal}");
         Raised::new("ValueError", sentence)
     };
-    let trimmed = text.trim_matches(is_space);
+    let ascii = ascii_digits(text);
+    let trimmed = ascii.trim_matches(is_space);
     // Rust reads the same decimal forms and the same words ("inf", "infinity", "nan", any case, any
     // sign) as Python; only underscores are Python's own.
     let digits = without_underscores(trimmed).ok_or_else(wrong)?;
@@ -261,8 +264,10 @@ mod tests {
         check_int("\"1_0\"", "10");
         check_int("\"-03\"", "-3");
         check_int("\"-000\"", "0");
+        check_int("\"๑๒\"", "12");
+        check_int("\"１٢\"", "12");
         for json in [
-            "\"3.5\"", "\"1e3\"", "\"0x10\"", "\"\"", "\"1__0\"", "\"_1\"", "\"+ 1\"",
+            "\"²\"", "\"3.5\"", "\"1e3\"", "\"0x10\"", "\"\"", "\"1__0\"", "\"_1\"", "\"+ 1\"",
         ] {
             let literal = json.replace('"', "'");
             check_int(
@@ -283,6 +288,7 @@ mod tests {
         check_float("\"1e-3\"", "0.001");
         check_float("\" 2 \"", "2.0");
         check_float("\"1_0.5\"", "10.5");
+        check_float("\"๑.๕\"", "1.5");
         check_float("\"-Infinity\"", "-inf");
         check_float("\"1_.5\"", "could not convert string to float: '1_.5'");
         check_float("\"\"", "could not convert string to float: ''");

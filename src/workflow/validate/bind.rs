@@ -111,7 +111,8 @@ fn bind_element<'v>(
     if given.is_none() && node.inputs.is_some() {
         return Err(Problem::unreadable("inputs must be an object"));
     }
-    let replacement = replace::find(name, schema);
+    // Without inputs the server leaves a class that was given up where it stands.
+    let replacement = given.and_then(|_| replace::find(name, schema));
     let class_name = replacement.map_or(name, |replacement| replacement.class);
     let known = schema.map(|schema| schema.class(class_name));
     if matches!(known, Some(None)) {

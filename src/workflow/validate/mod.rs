@@ -15,6 +15,7 @@ mod link;
 mod outcome;
 mod post;
 mod problem;
+mod quotes;
 mod replace;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use super::prompt::Prompt;
 use super::python::Value;
 use super::schema::Schema;
 use bind::Bound;
+use quotes::Quotes;
 use walk::Walk;
 
 /// Most nodes whose errors are told. Whoever has to mend more has other troubles, and the answer
@@ -50,15 +52,15 @@ enum Targets<'v> {
     Named(&'v [Value<'v>]),
 }
 
-/// What ComfyUI with these classes would answer to this prompt.
+/// What ComfyUI with these classes would answer to this prompt, long values cut.
 pub fn validate<'v>(prompt: &'v Prompt<'v>, schema: &'v Schema) -> Outcome {
-    judge(prompt, Some(schema), Targets::All)
+    judge(prompt, Some(schema), Targets::All, Quotes::Cut)
 }
 
 /// What can be said without an inventory: every node names a class and has inputs, every link is
 /// well formed and leads to a node, none leads in a circle. Any error refuses the prompt.
 pub fn structure<'v>(prompt: &'v Prompt<'v>) -> Outcome {
-    judge(prompt, None, Targets::All)
+    judge(prompt, None, Targets::All, Quotes::Cut)
 }
 
 /// The classes that must be loaded to judge this prompt.
@@ -84,18 +86,22 @@ pub fn unknown_classes<'v>(prompt: &'v Prompt<'_>, schema: &Schema) -> Vec<(&'v 
     let elements = prompt.elements().iter();
     let named = elements.filter_map(|element| {
         let node = element.node.as_ref().ok()?;
-        Some((&*element.id, node.class_type.as_ref()?.as_text()?))
+        let name = node.class_type.as_ref()?.as_text()?;
+        let is_replaced = node.inputs.is_some() && replace::find(name, Some(schema)).is_some();
+        (schema.class(name).is_none() && !is_replaced).then_some((&*element.id, name))
     });
-    let is_there = |name: &str| schema.class(name).is_some();
-    named
-        .filter(|(_, name)| !is_there(name) && replace::find(name, Some(schema)).is_none())
-        .collect()
+    named.collect()
 }
 
-fn judge<'v>(prompt: &'v Prompt<'v>, schema: Option<&'v Schema>, targets: Targets<'_>) -> Outcome {
+fn judge<'v>(
+    prompt: &'v Prompt<'v>,
+    schema: Option<&'v Schema>,
+    targets: Targets<'_>,
+    quotes: Quotes,
+) -> Outcome {
     let nodes = match bind::bind(prompt, schema) {
         Ok(nodes) => nodes,
-        Err(problem) => return Outcome::refused(problem),
+        Err(problem) => return Outcome::refused(problem.quoting(quotes)),
     };
     let is_wanted = |node: &Bound<'_>| match targets {
         Targets::All => true,
@@ -108,17 +114,18 @@ fn judge<'v>(prompt: &'v Prompt<'v>, schema: Option<&'v Schema>, targets: Target
         let kind = Kind::PromptNoOutputs;
         return Outcome::refused(Problem::new(kind, "Prompt has no outputs", "", Vec::new()));
     }
-    walk_all(prompt, &nodes, &outputs, schema.is_some())
+    let walk = Walk::new(prompt, &nodes, quotes);
+    walk_all(walk, &nodes, &outputs, schema.is_some())
 }
 
 /// Walks every output and gathers what went wrong; one good output is enough, if `may_run_partly`.
-fn walk_all<'n>(
-    prompt: &'n Prompt<'n>,
-    nodes: &'n [Bound<'n>],
+fn walk_all(
+    mut walk: Walk<'_>,
+    nodes: &[Bound<'_>],
     outputs: &[usize],
     may_run_partly: bool,
 ) -> Outcome {
-    let mut walk = Walk::new(prompt, nodes);
+    let quotes = walk.quotes();
     let mut report = Report::default();
     let mut bad = Vec::new();
     for &output in outputs {
@@ -129,7 +136,7 @@ fn walk_all<'n>(
     }
     let is_refused = bad.len() == outputs.len() || (!may_run_partly && !bad.is_empty());
     Outcome {
-        error: is_refused.then(|| failed(&walk, &bad)),
+        error: is_refused.then(|| failed(&walk, &bad).quoting(quotes)),
         node_errors: report.finish(walk, nodes),
         ..Outcome::default()
     }
@@ -175,15 +182,16 @@ impl Report {
     }
 
     fn finish(self, mut walk: Walk<'_>, nodes: &[Bound<'_>]) -> Vec<NodeErrors> {
-        let name = |output: usize| nodes[output].id.to_owned();
+        let quotes = walk.quotes();
+        let name = |output: usize| quotes.cut(nodes[output].id.to_owned());
         let told = self
             .dependents
             .into_iter()
             .map(|(node, outputs)| NodeErrors {
-                node_id: nodes[node].id.to_owned(),
+                node_id: quotes.cut(nodes[node].id.to_owned()),
                 errors: walk.take_problems(node),
                 dependent_outputs: outputs.into_iter().map(name).collect(),
-                class_type: nodes[node].class_name.to_string(),
+                class_type: quotes.cut(nodes[node].class_name.to_owned()),
             });
         told.collect()
     }

@@ -1,6 +1,7 @@
 //! The body of `POST /prompt`: what stands around the prompt, in the server's order of looking.
 
 use super::problem::{Kind, Problem};
+use super::quotes::Quotes;
 use super::{judge, Outcome, Targets};
 use crate::workflow::prompt::Prompt;
 use crate::workflow::python::{to_float, Dict, Reader, Value};
@@ -25,7 +26,7 @@ fn answer(body: Value<'_>, schema: &Schema) -> Result<Outcome, Problem> {
         Some(Value::List(targets)) => Targets::Named(targets),
         _ => Targets::All,
     };
-    let outcome = judge(&prompt, Some(schema), targets);
+    let outcome = judge(&prompt, Some(schema), targets, Quotes::Whole);
     // The server writes into `extra_data` once the prompt is judged; any other kind breaks it.
     let takes_entries = matches!(body.get("extra_data"), None | Some(Value::Dict(_)));
     if !takes_entries && (outcome.is_accepted() || body.get("client_id").is_some()) {

@@ -69,7 +69,7 @@ pub struct Problem {
 
 /// `extra_info`, in the order in which it was put together.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Extra(Vec<(&'static str, Value<'static>)>);
+pub struct Extra(pub(super) Vec<(&'static str, Value<'static>)>);
 
 impl Serialize for Extra {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,6 +6,7 @@ use super::custom::SelfCheck;
 use super::cycle::Cycle;
 use super::expand::{Expected, Inputs};
 use super::problem::{At, Problem};
+use super::quotes::Quotes;
 use super::{link, value};
 use crate::workflow::prompt::Prompt;
 use crate::workflow::python::{Raised, Value};
@@ -23,6 +24,7 @@ pub(super) struct Walk<'v> {
     cycles: Vec<Cycle>,
     /// The last cycle that each node was found to be part of.
     cycle_of: Vec<Option<usize>>,
+    quotes: Quotes,
 }
 
 /// A bad node without problems of its own depends on one that has some.
@@ -53,7 +55,7 @@ enum Advance {
 }
 
 impl<'v> Walk<'v> {
-    pub fn new(prompt: &'v Prompt<'v>, nodes: &'v [Bound<'v>]) -> Self {
+    pub fn new(prompt: &'v Prompt<'v>, nodes: &'v [Bound<'v>], quotes: Quotes) -> Self {
         Self {
             prompt,
             nodes,
@@ -63,7 +65,12 @@ impl<'v> Walk<'v> {
             place_on_path: vec![None; nodes.len()],
             cycles: Vec::new(),
             cycle_of: vec![None; nodes.len()],
+            quotes,
         }
+    }
+
+    pub fn quotes(&self) -> Quotes {
+        self.quotes
     }
 
     /// Whether an output can run. Afterwards it and all that it reaches have been judged.
@@ -157,7 +164,7 @@ impl<'v> Walk<'v> {
             frame.next += 1;
             match self.look(frame, expected)? {
                 Step::Fine => {}
-                Step::Bad(problem) => frame.problems.push(problem),
+                Step::Bad(problem) => frame.problems.push(problem.quoting(self.quotes)),
                 Step::Follow(source) => {
                     if let Some(judgement) = &self.judged[source] {
                         frame.is_valid &= judgement.is_valid;
@@ -273,7 +280,9 @@ impl<'v> Walk<'v> {
         self.refuse(source, Problem::raised_inside(raised, at, link));
     }
 
-    fn record(&mut self, node: usize, judgement: Judgement) {
+    fn record(&mut self, node: usize, mut judgement: Judgement) {
+        let problems = judgement.problems.into_iter();
+        judgement.problems = problems.map(|it| it.quoting(self.quotes)).collect();
         if !judgement.problems.is_empty() {
             self.faulty.push(node);
         }

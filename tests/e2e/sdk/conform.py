@@ -76,7 +76,9 @@ def own_surface():
     ask("POST", create, 415, content=b"x")
     ask("POST", create, 422, json={"prompt": "x", "steps": -1})
     key = {"idempotency-key": "conform-own"}
-    job = ask("POST", create, 200, json={"prompt": "x"}, headers=key).json()["job"]
+    # Nobody is there: every try is in the log of its job.
+    told = {"webhook_url": "http://127.0.0.1:1/", "webhook_events_filter": ["job.queued"]}
+    job = ask("POST", create, 200, json={"prompt": "x", **told}, headers=key).json()["job"]
     ask("POST", create, 422, json={"prompt": "y"}, headers=key)
     job = ended(job["urls"]["self"], lambda body: body["job"])
     ask("GET", job["urls"]["events"], 200)
@@ -91,6 +93,15 @@ def own_surface():
         ask("GET", f"/api/queue/{path}", 404)
     for path in ("cancel/x", "retry/x"):
         ask("POST", f"/api/queue/{path}", 404)
+    ask("GET", f"/api/queue/deliveries/{job['id']}", 200)
+    ask("POST", f"/api/queue/replay/{job['id']}", 200)
+    ask("POST", f"/api/queue/replay/{job['id']}", 404, json={"event": "evt_x"})
+    ask("GET", "/api/queue/deliveries/x", 404)
+    ask("GET", "/api/webhooks/secret", 200)
+    ask("POST", "/api/webhooks/secret", 409)
+    ask("GET", "/api/admin/deliveries", 401)
+    ask("POST", "/api/admin/deliveries/replay", 401)
+    ask("POST", create, 422, json={"prompt": "x", "webhook_url": "ftp://example.com"})
     ask("POST", "/api/progress/x", 404, json={})
     ask("POST", "/api/webhooks/runpod/x", 404, json={})
     ask("POST", "/api/admin/sweep", 401)

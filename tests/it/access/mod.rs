@@ -5,6 +5,7 @@ mod door;
 mod keys;
 mod others;
 mod pages;
+mod proxy;
 
 use edge_queue::testing::queue::{request, Answered, TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::Plan;

@@ -273,3 +273,27 @@ async fn without_configured_origins_no_other_page_may_call() {
     assert_eq!(answer.header("access-control-allow-origin"), "");
     assert_eq!(answer.header("access-control-allow-credentials"), "");
 }
+
+#[tokio::test]
+async fn a_session_uploads_so_many_files_and_a_key_as_many_as_it_likes() {
+    let queue = open();
+    let token = session(&queue).await;
+    let (_, key) = super::make_key(&queue, "shop", &json!({})).await;
+    for i in 0..50 {
+        let text = json!({ "note": i });
+        for shown in [&token, &key] {
+            let answer = call(&queue, "POST", "/api/inputs", shown, &text).await;
+            assert_eq!(answer.status, 200, "{:#}", answer.json());
+        }
+    }
+    let one_more = json!("one more");
+    let answer = call(&queue, "POST", "/api/inputs", &token, &one_more).await;
+    refused(&answer, 403, "forbidden");
+    let v2 = call(&queue, "POST", "/api/v2/assets", &token, &one_more).await;
+    assert!(v2.status.is_client_error());
+    let answer = call(&queue, "POST", "/api/inputs", &key, &one_more).await;
+    assert_eq!(answer.status, 200);
+    let other = session(&queue).await;
+    let answer = call(&queue, "POST", "/api/inputs", &other, &one_more).await;
+    assert_eq!(answer.status, 200, "another page has its own");
+}

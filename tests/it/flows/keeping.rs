@@ -228,3 +228,20 @@ async fn days_that_make_no_sense_are_refused_by_name() {
         assert!(problems[0].problem.contains("1 to 365"), "{problems:?}");
     }
 }
+
+/// Nobody would find them afterwards but the sweep, again and again, for a job that is gone.
+#[tokio::test]
+async fn what_a_job_was_to_tell_goes_with_it() {
+    use edge_queue::testing::receiver::Reply;
+    let settings = [("JOB_DAYS", "1")];
+    let queue = TestQueue::build(&settings, Plan::default(), 1);
+    queue.receiver.answer_always(Reply::Down);
+    let body = json!({"prompt": "x", "webhook_url": "https://hooks.example/in"});
+    queue.create(&body).await;
+    queue.pass(DAY_MS + 60_000).await;
+    assert_eq!(purge(&queue.app).await.unwrap().jobs, 1);
+    let left = queue.db.query("SELECT 1 AS one FROM deliveries").unwrap();
+    assert_eq!(left.len(), 0);
+    queue.pass(5 * DAY_MS).await;
+    assert_eq!(queue.watchers.next_alarm(), None);
+}

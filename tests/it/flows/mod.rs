@@ -6,6 +6,7 @@ mod bytes;
 mod deadlines;
 mod keeping;
 mod looking;
+mod mailed;
 mod second_thoughts;
 mod the_main_job;
 mod told;

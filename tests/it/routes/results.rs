@@ -90,3 +90,79 @@ async fn without_a_good_signature_only_the_owner_reads() {
         "the link has ended"
     );
 }
+
+/// What stands in a cache between must be what the next one would get: nothing that a caller sends
+/// decides about a body or a header, and nothing that a link opened may be kept for others.
+#[tokio::test]
+async fn no_shared_cache_keeps_a_result_and_nothing_of_the_request_is_in_its_answer() {
+    let (queue, url, bytes) = finished().await;
+    let plain = ask(&queue, "GET", &url, &[]).await;
+    assert!(plain.header("cache-control").starts_with("private"));
+    let evil = [
+        ("host", "evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "http"),
+        ("x-original-url", "/api/result/evil"),
+        ("x-http-method-override", "DELETE"),
+        ("accept", "text/html"),
+        ("content-type", "text/html"),
+    ];
+    let told = ask(&queue, "GET", &url, &evil).await;
+    assert_eq!((told.status.as_u16(), &told.bytes[..]), (200, &bytes[..]));
+    let without_id = |answer: &Answered| {
+        let mut headers = answer.headers.clone();
+        headers.remove("x-request-id");
+        headers
+    };
+    assert_eq!(without_id(&told), without_id(&plain));
+    for path in [
+        "/api/result/no/such/key.png".to_owned(),
+        url.replace("sig=", "sig=A"),
+        format!("{url}&x=%3Cscript%3E"),
+    ] {
+        let answer = ask(&queue, "GET", &path, &evil).await;
+        let shown = String::from_utf8_lossy(&answer.bytes);
+        assert!(
+            !shown.contains("evil") && !shown.contains("script"),
+            "{shown}"
+        );
+        let kept = answer.header("cache-control");
+        assert!(
+            ["no-store", "private, max-age=3600, immutable"].contains(&kept),
+            "{path}: {kept}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_or_a_drawing_with_code_in_it_is_only_text_to_be_saved() {
+    let queue = TestQueue::simulated();
+    for code in [
+        "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        "<?xml version='1.0'?><svg onload='alert(1)'/>",
+        "<!doctype html><script>alert(1)</script>",
+    ] {
+        let headers = [("content-type", "image/svg+xml")];
+        let sent = request("POST", "/api/inputs", &headers, code.into());
+        let stored = queue.send(sent).await.json();
+        assert_eq!(
+            stored["content_type"], "text/plain; charset=utf-8",
+            "{stored}"
+        );
+        let hash = stored["hash"].as_str().unwrap().to_owned();
+        let path = "/api/v2/assets/from-hash";
+        let named = json!({"hash": format!("blake3:{hash}"), "file_path": "a.svg"});
+        let asset = queue.post(path, &named).await.json();
+        let id = asset["id"].as_str().unwrap_or_else(|| panic!("{asset}"));
+        let shown = ask(&queue, "GET", &format!("/api/v2/assets/{id}/content"), &[]).await;
+        assert_eq!(shown.status, 200);
+        assert!(shown.header("content-type").starts_with("text/plain"));
+        assert!(shown
+            .header("content-disposition")
+            .starts_with("attachment"));
+        assert!(shown
+            .header("content-security-policy")
+            .starts_with("sandbox"));
+        assert_eq!(shown.header("x-content-type-options"), "nosniff");
+    }
+}

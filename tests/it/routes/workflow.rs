@@ -187,6 +187,20 @@ fn graph() -> Value {
 }
 
 #[tokio::test]
+async fn a_node_that_lives_in_the_browser_is_refused_with_what_to_do() {
+    let queue = stocked().await;
+    let mut workflow = workflow();
+    workflow["1"]["class_type"] = "GetNode".into();
+    let (_, shown) = refused(&queue, &json!({ "workflow": workflow })).await;
+    let message = shown["details"][0]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("GetNode exists only in the browser")
+            && message.contains("Export (API)"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn an_editor_graph_is_converted_as_ops_convert_does() {
     let queue = stocked().await;
     let answer = create(&queue, &graph()).await.json();

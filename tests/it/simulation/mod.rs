@@ -6,6 +6,7 @@
 mod figures;
 mod invariants;
 mod story;
+mod told;
 mod world;
 
 use std::ops::Range;

@@ -34,6 +34,8 @@ pub struct World {
     pub(super) claims: Vec<(JobId, u32)>,
     figures: Figures,
     story: Vec<String>,
+    /// Callers want to be told of everything.
+    pub is_told: bool,
 }
 
 impl World {
@@ -50,6 +52,7 @@ impl World {
             claims: Vec::new(),
             figures: Figures::of(seed),
             story: Vec::new(),
+            is_told: false,
         }
     }
 
@@ -149,6 +152,14 @@ impl World {
     /// Mostly a small workflow of the caller's own: a template takes longer to compile, and is the
     /// same job from then on.
     fn work(&mut self) -> Value {
+        let mut work = self.any_work();
+        if self.is_told {
+            work["webhook_url"] = "https://hooks.example/in".into();
+        }
+        work
+    }
+
+    fn any_work(&mut self) -> Value {
         let n = self.asked.len();
         if self.random.u32(0..10) == 0 {
             return json!({"prompt": format!("picture {n}")});

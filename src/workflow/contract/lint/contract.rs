@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Contract, Kind, Label, Part, Protocol};
+use super::super::super::check::accepts;
+use super::super::{Condition, Contract, Kind, Label, Part, Protocol};
 use super::{Report, ITEMS_MAX};
 
 /// A day: RunPod deletes a job that lives longer by default.
@@ -63,6 +64,7 @@ fn references(contract: &Contract, report: &mut Report) {
     for (i, name) in contract.echo.iter().enumerate() {
         known(name, format!("/echo/{i}"));
     }
+    conditions(contract, report);
     for (i, group) in contract.require_any.iter().enumerate() {
         let message = "a group needs at least one input";
         report.expect(
@@ -85,6 +87,22 @@ fn references(contract: &Contract, report: &mut Report) {
         "too_many",
         &message,
     );
+}
+
+/// A rule that waits for a value which its input never has.
+fn conditions(contract: &Contract, report: &mut Report) {
+    for (i, rule) in contract.rules.iter().enumerate() {
+        let (word, value) = match &rule.when {
+            Condition::Given(_) => continue,
+            Condition::Equals(equals) => ("equals", &equals.equals),
+            Condition::Not(not) => ("not", &not.not),
+        };
+        let input = contract.input(rule.when.input());
+        if let Some(Err(message)) = input.map(|input| accepts(&input.kind, value)) {
+            let path = format!("/rules/{i}/when/{word}");
+            report.flaw(path, "bad_reference", format!("never so: {message}"));
+        }
+    }
 }
 
 fn derived(contract: &Contract, report: &mut Report) {

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::Contract;
 
+pub use switches::each_way;
 pub use template::MODEL_FILE_ENDS;
 
 /// The most inputs, choices of one input, rules, or places of one value: far above what a form

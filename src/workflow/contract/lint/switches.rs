@@ -1,40 +1,84 @@
 //! Every way the rules can switch a template: no link leads to a removed node, an output remains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::super::super::compile::switch;
-use super::super::{Condition, Contract, Input, Kind};
+use super::super::{Choice, Condition, Contract, Input, Kind};
 use super::Report;
 
 /// The most combinations we try. Each copies the prompt, and the operator waits.
 const COMBINATIONS_MAX: usize = 4_096;
 
+/// Faults that are told: each in one combination, for others have it as well.
+const TOLD_MAX: usize = 20;
+
 pub fn lint(contract: &Contract, template: &Value, report: &mut Report) {
+    unfilled(contract, template, report);
+    let mut told = BTreeSet::new();
+    let is_counted = each_way(contract, template, |inputs, prompt| {
+        for (code, broken) in broken(contract, prompt) {
+            if told.len() < TOLD_MAX && told.insert(broken.clone()) {
+                let inputs = Value::Object(inputs.clone());
+                let message = format!("{broken}, when the inputs are {inputs}");
+                report.flaw("/rules", code, message);
+            }
+        }
+    });
+    let message = format!("the rules have more than {COMBINATIONS_MAX} combinations");
+    report.expect(is_counted, "/rules", "too_many", &message);
+}
+
+/// Shows every prompt that the rules can make of the template, with the inputs that make it; false
+/// when there are too many to try.
+pub fn each_way(
+    contract: &Contract,
+    template: &Value,
+    mut show: impl FnMut(&Map<String, Value>, &Value),
+) -> bool {
     let mut combinations = vec![Map::new()];
     for (input, conditions) in by_input(contract).into_values() {
         let states = states(input, &conditions);
         if combinations.len() * states.len() > COMBINATIONS_MAX {
-            let message = format!("the rules have more than {COMBINATIONS_MAX} combinations");
-            report.flaw("/rules", "too_many", message);
-            return;
+            return false;
         }
         combinations = extended(&combinations, &input.name, &states);
     }
     for inputs in combinations {
         let mut prompt = template.clone();
         switch(contract, &inputs, &mut prompt);
-        let Some((code, broken)) = broken(contract, &prompt) else {
+        show(&inputs, &prompt);
+    }
+    true
+}
+
+/// A choice without a derived value leaves what stands in the template, unless its place goes.
+fn unfilled(contract: &Contract, template: &Value, report: &mut Report) {
+    let looked_up = contract.derived.iter().enumerate();
+    for (i, derived) in looked_up.filter(|(_, derived)| derived.linear.is_none()) {
+        let Some(Kind::Choice(options)) = contract.input(&derived.from).map(|it| &it.kind) else {
             continue;
         };
-        let inputs = Value::Object(inputs);
-        report.flaw(
-            "/rules",
-            code,
-            format!("{broken}, when the inputs are {inputs}"),
-        );
-        return;
+        let has_value = |choice: &&Choice| choice.values.contains_key(&derived.name);
+        for choice in options.choices.iter().filter(|choice| !has_value(choice)) {
+            let mut inputs = Map::new();
+            inputs.insert(derived.from.clone(), choice.value.clone().into());
+            let mut prompt = template.clone();
+            switch(contract, &inputs, &mut prompt);
+            let set = |place: &String| {
+                let mut rules = contract.rules.iter();
+                rules.any(|rule| rule.set.contains_key(place))
+            };
+            let stays = |place: &&String| prompt.pointer(place).is_some() && !set(place);
+            if let Some(place) = derived.to.iter().find(stays) {
+                let message = format!(
+                    "the choice {} has no values.{}, so {place} would keep what the template has",
+                    choice.value, derived.name
+                );
+                report.flaw(format!("/derived/{i}/from"), "bad_reference", message);
+            }
+        }
     }
 }
 
@@ -97,16 +141,19 @@ fn extended(
     extended.collect()
 }
 
-/// What is wrong with a switched prompt, if anything.
-fn broken(contract: &Contract, prompt: &Value) -> Option<(&'static str, String)> {
-    let nodes = prompt.as_object()?;
+/// Everything that is wrong with a switched prompt.
+fn broken(contract: &Contract, prompt: &Value) -> Vec<(&'static str, String)> {
+    let Some(nodes) = prompt.as_object() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
     for (id, node) in nodes {
         let inputs = node["inputs"].as_object().into_iter().flatten();
         for (name, value) in inputs {
             let source = value.as_array().and_then(|link| link.first()?.as_str());
             if source.is_some_and(|source| !nodes.contains_key(source)) {
                 let message = format!("{name} of node {id} is linked to a removed node");
-                return Some(("bad_template", message));
+                found.push(("bad_template", message));
             }
         }
     }
@@ -116,5 +163,8 @@ fn broken(contract: &Contract, prompt: &Value) -> Option<(&'static str, String)>
         .iter()
         .filter_map(|o| o.node.as_ref())
         .any(remains);
-    (!any).then(|| ("empty", "no output is left".to_owned()))
+    if !any {
+        found.push(("empty", "no output is left".to_owned()));
+    }
+    found
 }

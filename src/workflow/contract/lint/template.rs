@@ -5,11 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::super::super::prompt::is_editor_graph;
-use super::super::{Contract, Protocol};
+use super::super::{Contract, MediaKind, Protocol};
 use super::{switches, Report};
 
 /// How the names of model files end; ComfyUI lists no others.
 pub const MODEL_FILE_ENDS: [&str; 5] = [".safetensors", ".sft", ".gguf", ".ckpt", ".pth"];
+
+/// What ComfyUI's own savers save. A page shows an output by its kind.
+const SAVED: [(&str, MediaKind); 8] = [
+    ("SaveImage", MediaKind::Image),
+    ("SaveAnimatedPNG", MediaKind::Image),
+    ("SaveAnimatedWEBP", MediaKind::Image),
+    ("SaveVideo", MediaKind::Video),
+    ("SaveWEBM", MediaKind::Video),
+    ("SaveAudio", MediaKind::Audio),
+    ("SaveAudioMP3", MediaKind::Audio),
+    ("SaveAudioOpus", MediaKind::Audio),
+];
 
 pub fn lint(contract: &Contract, template: &Value, report: &mut Report) {
     places(contract, template, report);
@@ -45,11 +57,13 @@ fn places(contract: &Contract, template: &Value, report: &mut Report) {
         for (k, place) in to.iter().enumerate() {
             let path = format!("{path}/{k}");
             let found = template.pointer(place);
-            let fits = found.is_some_and(|value| !value.is_array() && !value.is_object());
+            let plain = found.is_some_and(|value| !value.is_array() && !value.is_object());
+            let shape = shape_of_places(contract.protocol);
             let message = format!(
-                "the template has no plain value at {place}; a place is /<node id>/inputs/<name> \
+                "the template has no plain value at {place}; a place is {shape} \
                  where no link stands"
             );
+            let fits = plain && is_place(contract.protocol, place);
             report.expect(fits, &path, "bad_place", &message);
             if let Some(owner) = owners.insert(place, name) {
                 report.flaw(
@@ -67,6 +81,30 @@ fn places(contract: &Contract, template: &Value, report: &mut Report) {
             let message = format!("the template has nothing at {place}");
             report.flaw(format!("/rules/{i}"), "bad_place", message);
         }
+        let shape = shape_of_places(contract.protocol);
+        let set = rule.set.keys();
+        for place in set.filter(|place| !is_place(contract.protocol, place)) {
+            let message = format!("{place} cannot be set; a place is {shape}");
+            report.flaw(format!("/rules/{i}"), "bad_place", message);
+        }
+    }
+}
+
+const fn shape_of_places(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Comfyui => "/<node id>/inputs/<name>, but no filename_prefix, which is ours,",
+        Protocol::Task => "/payload/<field>",
+    }
+}
+
+/// Whether a value may be put there: never the class of a node or the name of a task, which the
+/// caller would then choose, nor a prefix, which is replaced.
+fn is_place(protocol: Protocol, place: &str) -> bool {
+    let steps: Vec<&str> = place.split('/').collect();
+    match (protocol, &steps[..]) {
+        (Protocol::Comfyui, ["", _, "inputs", name]) => *name != "filename_prefix",
+        (Protocol::Task, ["", "payload", _, ..]) => true,
+        _ => false,
     }
 }
 
@@ -143,6 +181,12 @@ fn outputs(contract: &Contract, template: &Value, report: &mut Report) {
             "bad_reference",
             message,
         );
+        let class = node.and_then(|node| node["class_type"].as_str());
+        let saved = SAVED.iter().find(|(known, _)| Some(*known) == class);
+        if let Some((class, kind)) = saved.filter(|(_, kind)| *kind != output.kind) {
+            let message = format!("{class} saves files of kind {}", kind.as_str());
+            report.flaw(format!("/outputs/{i}/kind"), "mismatch", message);
+        }
     }
     for (id, node) in template.as_object().into_iter().flatten() {
         let saves = node["inputs"].get("filename_prefix").is_some();

@@ -189,3 +189,17 @@ fn growing_inputs_keep_their_numbers_gaps_and_all() {
         &json!({"1": picture_sent(), "2": {"images.image0": ["1", 0], "images.image3": ["1", 1]}}),
     );
 }
+
+#[test]
+fn a_slot_is_sent_as_the_whole_number_that_it_begins_with() {
+    for (slot, sent) in [
+        (json!(-1), json!(-1)),
+        (json!(1.7), json!(1)),
+        (json!("1"), json!(1)),
+    ] {
+        let mut graph = graph(&[picture(1), save(2, 1)], &[json!([1, 1, 0, 2])]);
+        graph["links"][0][2] = slot;
+        let expected = json!({"images": ["1", sent], "filename_prefix": "out"});
+        check(&graph, &json!({"1": picture_sent(), "2": expected}));
+    }
+}

@@ -87,3 +87,54 @@ fn a_primitive_replaces_names_only_when_told_to() {
         );
     }
 }
+
+/// A primitive with these saved values, linked to `width` of nodes 2, 3 and so on; link 1 first.
+fn primitive_on(values: &Value, links: &[u32]) -> Value {
+    let primitive = node(1, "PrimitiveNode", &json!([]), values);
+    with(
+        primitive,
+        "outputs",
+        json!([{"type": "INT", "links": links}]),
+    )
+}
+
+#[test]
+fn without_a_value_the_first_target_gives_its_own_to_all() {
+    let target = |id: u32, width: u32| {
+        let link = id - 1;
+        node(
+            id,
+            "Picture",
+            &json!([["width", link]]),
+            &json!([width, 1, true]),
+        )
+    };
+    let links = [json!([1, 1, 0, 2]), json!([2, 1, 0, 3])];
+    for (order, width) in [([1, 2], 16), ([2, 1], 32)] {
+        let nodes = [
+            primitive_on(&json!([]), &order),
+            target(2, 16),
+            target(3, 32),
+        ];
+        let sent = json!({"width": width, "scale": 1, "tiled": true});
+        check(&graph(&nodes, &links), &json!({"2": sent, "3": sent}));
+    }
+}
+
+#[test]
+fn one_number_for_two_widgets_passes_what_both_allow() {
+    let picture = node(2, "Picture", &json!([["width", 1]]), &json!([16, 1, true]));
+    let sampler = node(
+        3,
+        "Sampler",
+        &json!([["steps", 2]]),
+        &json!([1, "fixed", 20, "euler"]),
+    );
+    let links = [json!([1, 1, 0, 2]), json!([2, 1, 0, 3])];
+    let nodes = [primitive_on(&json!([999]), &[1, 2]), picture, sampler];
+    check(
+        &graph(&nodes, &links),
+        &json!({"2": {"width": 64, "scale": 1, "tiled": true},
+            "3": {"seed": 1, "steps": 64, "name": "euler"}}),
+    );
+}

@@ -175,3 +175,46 @@ fn definitions_that_double_on_every_level_are_refused() {
     let graph = within(&[node(1, "L0", &json!([]), &json!([]))], &[], &levels);
     check(&graph, &json!("graph_too_large"));
 }
+
+/// A definition whose only node, bypassed, leads straight through.
+fn passage(mode: u32) -> Value {
+    let inner_node = with(
+        node(10, "Invert", &json!([["image", 1]]), &json!([])),
+        "mode",
+        mode,
+    );
+    json!({"id": "P", "name": "Passage",
+        "inputs": [{"name": "image", "type": "IMAGE", "linkIds": [1]}],
+        "outputs": [{"name": "IMAGE", "type": "IMAGE", "linkIds": [2]}],
+        "nodes": [inner_node], "links": [inner(1, -10, 0, 10), inner(2, 10, 0, -20)]})
+}
+
+#[test]
+fn a_way_through_the_same_bypassed_node_of_two_instances_is_one_that_the_editor_cannot_send() {
+    let instance = |id: u32, link: u32| node(id, "P", &json!([["image", link]]), &json!([]));
+    let nodes = [picture(1), instance(2, 1), instance(3, 2), save(4, 3)];
+    let links = [
+        json!([1, 1, 0, 2]),
+        json!([2, 2, 0, 3]),
+        json!([3, 3, 0, 4]),
+    ];
+    let chain = |mode| within(&nodes, &links, &[passage(mode)]);
+    check(&chain(4), &json!("passed_twice"));
+    check(
+        &chain(0),
+        &json!({"1": picture_sent(), "2:10": {"image": ["1", 0]},
+            "3:10": {"image": ["2:10", 0]}, "4": saved("3:10", 0)}),
+    );
+}
+
+#[test]
+fn of_two_definitions_of_one_name_the_id_tells_which_contains_itself() {
+    let mut recursive = passage(0);
+    recursive["nodes"][0]["type"] = json!("P");
+    let graph = within(&[picture(1)], &[], &[recursive]);
+    let message = prompt_of(&graph).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "subgraph \"Passage\" (P) contains itself; take the inner one out"
+    );
+}

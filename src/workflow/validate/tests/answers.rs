@@ -1,7 +1,8 @@
 //! What stands around the nodes: the body, classes, outputs, replacements.
 
 use super::{check, schema, told, PICTURE};
-use crate::workflow::validate::post;
+use crate::workflow::prompt::Prompt;
+use crate::workflow::validate::{post, validate};
 
 const SAVE: &str = r#""s": {"class_type": "Save", "inputs": {"image": ["p", 0]}}"#;
 
@@ -190,10 +191,49 @@ fn a_class_that_was_given_up_is_replaced() {
         &replaced(r#"{"image1": 1}"#, ", \"_meta\": {}"),
         "unreadable_prompt",
     );
+    // Without inputs nothing is replaced, and the old class is not there.
+    let bare = r#"{"class_type": "ImageBatch", "_meta": {"title": "t"}}"#;
+    for reach in [r#""image": ["b", 0]"#, r#""image": ["p", 0]"#] {
+        let save = format!(r#"{{"class_type": "Save", "inputs": {{{reach}}}}}"#);
+        check_body(
+            &format!("{{\"prompt\": {{{PICTURE}, \"s\": {save}, \"b\": {bare}}}}}"),
+            "missing_node_type",
+        );
+    }
     // Its successor is not installed here.
     let node = r#"{"class_type": "T2IAdapterLoader", "inputs": {}}"#;
     check_body(
         &format!("{{\"prompt\": {{\"b\": {node}}}}}"),
         "missing_node_type",
     );
+}
+
+/// Two nodes with a megabyte wherever a short value belongs.
+fn six_megabytes() -> String {
+    let long = "x".repeat(1 << 20);
+    let node = |i: usize| {
+        let inputs = format!(r#"{{"width": "{long}", "scale": ["{long}"], "mode": "{long}"}}"#);
+        format!(r#""{i}": {{"class_type": "Picture", "inputs": {inputs}}}"#)
+    };
+    let nodes: Vec<String> = (0..2).map(node).collect();
+    let save = |i: usize| {
+        let inputs = format!(r#"{{"image": ["{i}", 0]}}"#);
+        format!(r#""s{i}": {{"class_type": "Save", "inputs": {inputs}}}"#)
+    };
+    format!("{{{}, {}, {}}}", nodes.join(", "), save(0), save(1))
+}
+
+#[test]
+fn an_answer_of_ours_repeats_long_values_in_part_and_the_exact_one_whole() {
+    let prompt = six_megabytes();
+    let size = |outcome: &crate::workflow::validate::Outcome| {
+        let told = serde_json::to_string(outcome).unwrap();
+        told.len()
+    };
+    let read = Prompt::read(prompt.as_bytes()).unwrap();
+    let ours = validate(&read, &schema());
+    assert_eq!(ours.violations("/workflow").len(), 6);
+    assert!(size(&ours) < 20_000, "{}", size(&ours));
+    let exact = post(format!("{{\"prompt\": {prompt}}}").as_bytes(), &schema());
+    assert!(size(&exact) > 9 << 20);
 }

@@ -126,6 +126,11 @@ async fn what_cannot_run_is_refused_in_the_contracts_words() {
         (&node["field"], &node["reason"]),
         (&json!("image"), &json!("missing_asset"))
     );
+    // Its base URL was set with a path, and the client added its own.
+    let doubled = queue.get("/api/v2/api/v2/jobs/x").await;
+    assert_eq!(error(&doubled), (404, "not_found".into()));
+    let told = doubled.json()["error"]["message"].to_string();
+    assert!(told.contains("base URL"), "{told}");
     let nothing = queue.get("/api/v2/nothing").await;
     assert_eq!(error(&nothing), (404, "not_found".into()));
     assert_eq!(
