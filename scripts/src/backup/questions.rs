@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use edge_queue::id::CallerId;
 use edge_queue::job::JobStatus;
 use edge_queue::store::jobs::{self, Audited, Filter};
-use edge_queue::store::{assets, endpoints, inventories, keys};
+use edge_queue::store::{assets, deliveries, endpoints, inventories, keys};
 use edge_queue::testing::sqlite::SqliteDb;
 use indicatif::ProgressBar;
 
@@ -59,6 +59,7 @@ async fn look(db: &SqliteDb, job: &Audited, answers: &mut Answers) -> anyhow::Re
     if job.status == JobStatus::Succeeded && full.outputs.is_empty() {
         say("it succeeded, and has no outputs");
     }
+    deliveries::of_job(db, job.id).await?;
     if !accepted.prompt_in_blob {
         match jobs::prompt(db, job.id).await? {
             None => say("its prompt is not there"),

@@ -8,9 +8,10 @@ use serde_json::{json, Value};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// A job that succeeded.
+/// A job that succeeded, and whose caller was told.
 async fn finished(queue: &TestQueue) -> (JobId, Value) {
-    let id = queue.create(&json!({"prompt": "x"})).await;
+    let body = json!({"prompt": "x", "webhook_url": "https://hooks.example/"});
+    let id = queue.create(&body).await;
     queue.pass(10_000).await;
     let job = queue.job(id).await;
     assert_eq!(job["status"], "succeeded", "{job}");
@@ -18,7 +19,14 @@ async fn finished(queue: &TestQueue) -> (JobId, Value) {
 }
 
 fn counts(queue: &TestQueue) -> Vec<u64> {
-    let tables = ["jobs", "prompts", "attempts", "outputs", "tombstones"];
+    let tables = [
+        "jobs",
+        "prompts",
+        "attempts",
+        "outputs",
+        "deliveries",
+        "tombstones",
+    ];
     let count = |table: &&str| {
         let rows = queue
             .db
@@ -32,6 +40,7 @@ fn counts(queue: &TestQueue) -> Vec<u64> {
 async fn a_job_is_kept_for_its_time_and_then_answers_gone_and_one_day_nothing() {
     let queue = TestQueue::live(Plan::default());
     let (id, job) = finished(&queue).await;
+    assert!(counts(&queue)[4] > 0, "it is written down what was told");
     queue.pass(29 * DAY_MS).await;
     assert_eq!(purge(&queue.app).await.unwrap(), Purged::default());
     let status = format!("/api/queue/status/{id}");
@@ -42,7 +51,7 @@ async fn a_job_is_kept_for_its_time_and_then_answers_gone_and_one_day_nothing() 
     assert_eq!(early.status, 410, "before the purge has come to it");
     let purged = purge(&queue.app).await.unwrap();
     assert_eq!((purged.jobs, purged.uploads), (1, 0));
-    assert_eq!(counts(&queue), [0, 0, 0, 0, 1]);
+    assert_eq!(counts(&queue), [0, 0, 0, 0, 0, 1]);
     assert_eq!(queue.blobs.keys(), [""; 0], "its files are gone, too");
 
     let gone = queue.get(&status).await;
@@ -63,7 +72,7 @@ async fn a_job_is_kept_for_its_time_and_then_answers_gone_and_one_day_nothing() 
     queue.pass(91 * DAY_MS).await;
     assert_eq!(purge(&queue.app).await.unwrap().tombstones, 1);
     assert_eq!(queue.get(&status).await.status, 404);
-    assert_eq!(counts(&queue), [0; 5]);
+    assert_eq!(counts(&queue), [0; 6]);
 }
 
 #[tokio::test]
