@@ -31,7 +31,7 @@ use crate::app::{App, Ports};
 use crate::config::{Config, Problem};
 use crate::http;
 use crate::log;
-use crate::queue::{endpoints, sweep};
+use crate::queue::{endpoints, metrics, sweep};
 
 thread_local! {
     static APP: OnceCell<std::result::Result<Arc<App>, Vec<Problem>>> = const { OnceCell::new() };
@@ -120,6 +120,9 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     };
     if let Err(error) = sweep::sweep(&app).await {
         app.log(log::error("sweep.failed").with("error", error.to_string()));
+    }
+    if let Err(error) = metrics::count(&app).await {
+        app.log(log::error("hours.uncounted").with("error", error.to_string()));
     }
     if let Err(error) = endpoints::check_workers(&app).await {
         app.log(log::error("workers.unchecked").with("error", error.to_string()));

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+use super::cost::{self, Cost};
 use super::v2;
 use crate::app::App;
 use crate::id::{JobId, ProviderId};
@@ -14,7 +15,6 @@ use crate::queue::create::RAW;
 use crate::queue::listen::Render;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
-use crate::workflow::template;
 
 /// How long a job and its results are kept.
 pub const KEPT_MS: u64 = 30 * 24 * 3_600_000;
@@ -97,6 +97,8 @@ struct AttemptView<'a> {
     ended_at: Option<String>,
     delay_ms: Option<u64>,
     execution_ms: Option<u64>,
+    /// What told of its end.
+    heard_by: Option<&'a str>,
     error: Option<ErrorView<'a>>,
 }
 
@@ -107,12 +109,6 @@ pub struct Metrics {
     queue_ms: Option<u64>,
     execution_ms: Option<u64>,
     total_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Cost {
-    estimate_usd: Option<f64>,
-    actual_usd: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -205,7 +201,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         error: record.error.as_ref().map(error_view),
         attempts: attempts(full),
         metrics: metrics(record),
-        cost: cost(record),
+        cost: cost::of(app, full),
         urls: urls(state.id, first.map(|(_, url)| url)),
         outputs,
     }
@@ -334,6 +330,7 @@ fn attempts(full: &Full) -> Vec<AttemptView<'_>> {
         ended_at: None,
         delay_ms: None,
         execution_ms: None,
+        heard_by: None,
         error: None,
     });
     full.attempts
@@ -353,6 +350,7 @@ fn ended_attempt(row: &AttemptRow) -> AttemptView<'_> {
         ended_at: Some(row.ended_at.iso8601()),
         delay_ms: row.delay_ms,
         execution_ms: row.execution_ms,
+        heard_by: Some(&row.heard_by),
         error: row.error_json.as_ref().map(error_view),
     }
 }
@@ -363,17 +361,6 @@ pub fn metrics(record: &Record) -> Metrics {
         queue_ms: record.job.started_at.map(|at| at.since_ms(opened_at)),
         execution_ms: record.execution_ms,
         total_ms: record.completed_at.map(|at| at.since_ms(opened_at)),
-    }
-}
-
-fn cost(record: &Record) -> Cost {
-    #[allow(clippy::cast_precision_loss)] // Millionths of a dollar stay far below 2^53.
-    let dollars = |micro: u64| micro as f64 / 1e6;
-    let template = template::find(&record.accepted.template);
-    let estimate = template.and_then(|t| t.contract.limits.usual_cost_microusd);
-    Cost {
-        estimate_usd: estimate.map(dollars),
-        actual_usd: None,
     }
 }
 

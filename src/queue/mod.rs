@@ -18,6 +18,7 @@ pub mod intake;
 pub mod inventory;
 pub mod keys;
 pub mod listen;
+pub mod metrics;
 pub mod read;
 pub mod reconcile;
 pub mod recover;

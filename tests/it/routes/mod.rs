@@ -10,6 +10,7 @@ mod events;
 mod inventory;
 mod list;
 mod live;
+mod metrics;
 mod results;
 mod retry;
 mod templates;
