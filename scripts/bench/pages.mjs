@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 
 import { freePort } from "../lib/process.mjs";
 import { ROOT, build, migrate, serve } from "../lib/server.mjs";
-import { say, table } from "./report.mjs";
+import { begin, say, table } from "./report.mjs";
 
 /** A page's file, and what is there when it can be used. */
 const PAGES = {
@@ -104,4 +104,7 @@ async function weight(answer, page) {
   return gzipSync(content, { level: 9 }).length;
 }
 
-if (process.argv[1] === import.meta.filename) await showPages();
+if (process.argv[1] === import.meta.filename) {
+  begin();
+  await showPages();
+}
