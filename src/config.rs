@@ -92,6 +92,8 @@ pub struct Config {
     /// A ComfyUI that the operator may ask. `None`: there is no such way.
     pub proxy: Option<ProxySettings>,
     pub retention: Retention,
+    /// What a second of the endpoint's GPU costs. `None`: costs are not known.
+    pub gpu_usd_per_second: Option<f64>,
 }
 
 /// A setting that is missing or wrong.
@@ -115,6 +117,9 @@ const PLACEHOLDER: &str = "replace-me";
 const ENDPOINT_JOBS_DEFAULT: u32 = 50;
 /// The gate reads them all from the database when it starts.
 const ENDPOINT_JOBS_MOST: u32 = 1_000;
+
+/// Ten times the dearest worker (docs.runpod.io, Serverless, Pricing): more is a price per hour.
+const USD_PER_SECOND_MOST: f64 = 0.1;
 
 impl Config {
     /// Reads every setting through `var`, which answers `None` for what is not set.
@@ -158,6 +163,7 @@ impl Reader<'_> {
             mail: self.mail(),
             proxy: self.proxy(environment),
             retention: self.retention(),
+            gpu_usd_per_second: self.gpu_usd_per_second(),
             gpu,
         }
     }
@@ -260,6 +266,17 @@ impl Reader<'_> {
         }
         url
     }
+    fn gpu_usd_per_second(&mut self) -> Option<f64> {
+        let text = self.get("GPU_USD_PER_SECOND")?;
+        let price = text.trim().parse().ok();
+        let fits = price.filter(|price| (0.0..=USD_PER_SECOND_MOST).contains(price));
+        if fits.is_none() {
+            let problem = format!("must be a price like 0.00031, at most {USD_PER_SECOND_MOST}");
+            self.problem("GPU_USD_PER_SECOND", problem);
+        }
+        fits
+    }
+
     fn jobs_at_endpoint_max(&mut self) -> u32 {
         let Some(text) = self.get("ENDPOINT_JOBS_MAX") else {
             return ENDPOINT_JOBS_DEFAULT;

@@ -39,6 +39,19 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** Draws an element's content anew; what was unfolded stays so, and so does the focus. */
+export function redraw(element, draw) {
+  const folds = () => [...element.querySelectorAll("details")];
+  const stops = () => [
+    ...element.querySelectorAll("a, button, input, select, summary, [tabindex]"),
+  ];
+  const opened = folds().map(({ open }) => open);
+  const focused = stops().indexOf(document.activeElement);
+  draw();
+  folds().forEach((fold, i) => (fold.open = opened[i] ?? fold.open));
+  if (focused >= 0) stops()[focused]?.focus({ preventScroll: true });
+}
+
 /** Icons are drawn with strokes in the colour of the text. */
 const ICONS = {
   upload: "M12 16V4m0 0L7 9m5-5 5 5M4 16v3a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-3",

@@ -11,6 +11,8 @@ const PAUSE_MS = 1_500;
 const WAIT_S = 10;
 /** A comment comes every 15 s: a stream that is silent for longer leads nowhere. */
 const SILENT_MS = 40_000;
+/** Events do not tell how many wait in front: a job that waits is asked about this often. */
+const POSITION_MS = 4_000;
 
 /**
  * `on.job(job)` at every change, `on.progress(progress)` and `on.preview(blob)` while it runs,
@@ -20,14 +22,29 @@ export function follow(id, on) {
   const stop = new AbortController();
   const { signal } = stop;
   addEventListener("offline", () => on.offline?.(true), { signal });
-  run(id, on, signal)
+  const seen = { last: null, ended: false, waits: false };
+  const asking = setInterval(() => position(id, on, seen, signal), POSITION_MS);
+  signal.addEventListener("abort", () => clearInterval(asking));
+  run(id, on, seen, signal)
     .catch((error) => signal.aborted || on.lost?.(error))
     .finally(() => stop.abort());
   return () => stop.abort();
 }
 
-async function run(id, on, signal) {
-  const seen = { last: null, ended: false };
+/** What changes while a job waits and no event tells. */
+async function position(id, on, seen, signal) {
+  if (!seen.waits || document.hidden) return;
+  const { job } = await call(`/api/queue/status/${id}`, { signal }).catch(() => ({}));
+  if (job && seen.waits) told(job, on, seen);
+}
+
+function told(job, on, seen) {
+  seen.ended = ENDED.includes(job.status);
+  seen.waits = job.status === "queued";
+  on.job(job);
+}
+
+async function run(id, on, seen, signal) {
   let broken = 0;
   while (!signal.aborted && !seen.ended) {
     try {
@@ -57,6 +74,7 @@ async function stream(id, on, seen, signal) {
   );
   if (response.status === 204) return (seen.ended = true);
   if (!response.ok || !response.body) {
+    line.end();
     await ask(id, on, seen, signal);
     return false;
   }
@@ -95,9 +113,7 @@ class Line {
 
 function tell({ name, data }, on, seen) {
   if (name === "status") {
-    const job = JSON.parse(data);
-    seen.ended = ENDED.includes(job.status);
-    on.job(job);
+    told(JSON.parse(data), on, seen);
   } else if (name === "progress") {
     on.progress?.(JSON.parse(data));
   } else if (name === "preview") {
@@ -130,8 +146,7 @@ export async function* events(body, onSound) {
 
 async function ask(id, on, seen, signal) {
   const { job } = await call(`/api/queue/status/${id}?wait=${WAIT_S}`, { signal });
-  seen.ended = ENDED.includes(job.status);
-  on.job(job);
+  told(job, on, seen);
   return false;
 }
 

@@ -49,10 +49,7 @@ class Form {
     this.alert = h("div", { role: "alert" });
     this.button = h("button", { class: "main", type: "submit" }, submit);
     this.submit = submit;
-    const price = [
-      limits.credits && credits(limits.credits),
-      t("usually", { time: duration(limits.usual_duration_ms) }),
-    ];
+    const usually = t("usually", { time: duration(limits.usual_duration_ms) });
     this.element = h(
       "form",
       { class: "form", novalidate: true, "aria-label": said(this.template.title) },
@@ -69,12 +66,7 @@ class Form {
         h("details", {}, h("summary", {}, t("fine_tuning")), h("div", { class: "fine" }, fine)),
       this.told,
       this.alert,
-      h(
-        "div",
-        { class: "submit" },
-        this.button,
-        h("p", { class: "quiet small" }, price.filter(Boolean).join(" · ")),
-      ),
+      h("div", { class: "submit" }, this.button, h("p", { class: "quiet small" }, usually)),
     );
     this.#tell();
   }
@@ -161,8 +153,6 @@ class Form {
     );
   }
 }
-
-export const credits = (n) => (n === 1 ? t("credit") : t("credits", { n }));
 
 /** A control with its label, its help, and what is wrong with it. */
 function frame(input, { element, isGroup = false }) {

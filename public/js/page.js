@@ -48,6 +48,9 @@ function bar(element) {
     h("nav", { "aria-label": t("menu") }, links),
     h("div", { class: "bar-end" }, badge, languageButton(), themeButton()),
   );
+  element
+    .querySelector("nav [aria-current]")
+    ?.scrollIntoView({ block: "nearest", inline: "center" });
   mode().then((found) => showMode(badge, found));
 }
 

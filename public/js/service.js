@@ -184,7 +184,9 @@ async function resume() {
     gallery.update(job);
     watch(job.id);
     choose(job.id);
-    place.stage.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    // On a telephone the stage stands below the form.
+    const block = innerWidth < 960 ? "start" : "nearest";
+    place.stage.scrollIntoView({ block, behavior: "smooth" });
   } catch (error) {
     // Without an answer, or with a "not now", it may have been accepted: the key finds it again.
     if (error.code !== "offline" && error.status !== 503) keep(PENDING, null);

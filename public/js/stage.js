@@ -78,6 +78,7 @@ export class Stage {
       h("i"),
     );
     this.line = h("p", { class: "stage-line" });
+    this.reason = h("p", { class: "quiet small", lang: "en" });
     this.picture = h("div", { class: "stage-picture" });
     const cancel = h(
       "button",
@@ -93,6 +94,7 @@ export class Stage {
       this.picture,
       h("div", { class: "stage-head" }, h("h2", {}, t(job.status)), this.line),
       this.bar,
+      this.reason,
       view.isOffline && box(t("offline"), null, [], "warn"),
       view.error,
       h("div", { class: "actions" }, cancel),
@@ -103,6 +105,7 @@ export class Stage {
     const told = progress ?? job.progress;
     const share = job.status === "running" ? (told?.value ?? 0) : 0;
     const isUnsure = job.status !== "running" || share === 0;
+    this.reason.textContent = job.status === "queued" ? (job.wait_reason ?? "") : "";
     this.bar.classList.toggle("is-unsure", isUnsure);
     this.bar.firstChild.style.setProperty("--share", share);
     if (isUnsure) this.bar.removeAttribute("aria-valuenow");

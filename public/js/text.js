@@ -41,7 +41,9 @@ export const number = (value, options) => new Intl.NumberFormat(locale(), option
 export function duration(ms) {
   if (ms < 90_000)
     return t("seconds", { n: number(ms / 1000, { maximumFractionDigits: ms < 10_000 ? 1 : 0 }) });
-  return t("minutes", { n: number(ms / 60_000, { maximumFractionDigits: 0 }) });
+  if (ms > 7_200_000)
+    return t("hours", { n: number(ms / 3_600_000, { maximumFractionDigits: 1 }) });
+  return t("minutes", { n: number(ms / 60_000, { maximumFractionDigits: ms < 600_000 ? 1 : 0 }) });
 }
 
 export function moment(ms) {
@@ -60,6 +62,7 @@ export const types = (list) => list.map((type) => type.split("/")[1].toUpperCase
 const TEXTS = {
   seconds: ["{n} s", "{n} วินาที"],
   minutes: ["{n} min", "{n} นาที"],
+  hours: ["{n} h", "{n} ชั่วโมง"],
   simulated: ["Simulated GPU", "GPU จำลอง"],
   simulated_help: [
     "No GPU is used and nothing is paid: results are patterns made of your request.",
@@ -101,8 +104,6 @@ const TEXTS = {
   submit: ["Make it", "สร้างภาพ"],
   submit_video: ["Make the video", "สร้างวิดีโอ"],
   usually: ["usually takes {time}", "โดยปกติใช้เวลา {time}"],
-  credits: ["{n} credits", "{n} เครดิต"],
-  credit: ["1 credit", "1 เครดิต"],
   uploading: ["Uploading… {share}", "กำลังอัปโหลด… {share}"],
   sending: ["Sending…", "กำลังส่ง…"],
   loading: ["Loading…", "กำลังโหลด…"],

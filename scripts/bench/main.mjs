@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { measure } from "./cost.mjs";
 import { JUDGE_MS_MAX, judge } from "./judge.mjs";
+import { showPages } from "./pages.mjs";
 import { begin, say, table } from "./report.mjs";
 import { countJobs } from "./rows.mjs";
 import { startSink } from "./sink.mjs";
@@ -34,6 +35,7 @@ async function main() {
     const found = await measure({ seeded: join(folder, "seeded"), statements, sink, ...counted });
     showCost(found);
     showJudging(await judge({ state: join(folder, "judging"), judging }));
+    await showPages();
   } finally {
     sink.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -34,7 +34,7 @@ use crate::config::{Config, Problem};
 use crate::http;
 use crate::log;
 use crate::ports::Mailer;
-use crate::queue::{endpoints, purge, sweep};
+use crate::queue::{endpoints, metrics, purge, sweep};
 
 thread_local! {
     static APP: OnceCell<std::result::Result<Arc<App>, Vec<Problem>>> = const { OnceCell::new() };
@@ -139,6 +139,9 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     }
     if let Err(error) = purge::purge(&app).await {
         app.log(log::error("purge.failed").with("error", error.to_string()));
+    }
+    if let Err(error) = metrics::count(&app).await {
+        app.log(log::error("hours.uncounted").with("error", error.to_string()));
     }
     if let Err(error) = endpoints::check_workers(&app).await {
         app.log(log::error("workers.unchecked").with("error", error.to_string()));

@@ -133,7 +133,7 @@ pub async fn objects(
     _: Operator,
     body: Bytes,
 ) -> Result<Answer, ApiError> {
-    let asked = serde_json::from_slice::<Objects>(&body).ok();
+    let asked = parse::json_bytes::<Objects>(&body).ok();
     let asked = asked.filter(|asked| asked.keys.len() <= KEYS_MAX);
     let asked = asked.ok_or_else(|| {
         let message = format!("{{keys}} is wanted, a list of at most {KEYS_MAX} texts");

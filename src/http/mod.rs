@@ -4,9 +4,11 @@
 //! store, the provider or the platform.
 
 mod admin;
+mod admin_jobs;
 mod answer;
 mod auth;
 mod cors;
+mod cost;
 mod create_body;
 mod deliveries;
 mod error;
@@ -18,6 +20,7 @@ mod inputs;
 mod inventory;
 mod keys;
 mod limits;
+mod metrics;
 mod path;
 mod progress;
 mod proxy;
@@ -65,6 +68,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/progress/{token}", post(progress::tell))
         .route("/api/health", get(health::health))
         .route("/api/gpu/health", get(gpu::health))
+        .route("/api/metrics", get(metrics::prometheus))
+        .route("/api/admin/metrics", get(metrics::summary))
+        .route("/api/admin/jobs", get(admin_jobs::list))
+        .route("/api/admin/jobs/{id}", get(admin_jobs::status))
+        .route("/api/admin/jobs/{id}/cancel", post(admin_jobs::cancel))
+        .route("/api/admin/jobs/{id}/retry", post(admin_jobs::retry))
         .route("/api/admin/jobs/{id}/evidence", get(admin::evidence))
         .route("/api/admin/jobs/{id}/recover", get(admin::recoverable))
         .route("/api/admin/jobs/{id}/recover", post(admin::recover))

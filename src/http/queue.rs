@@ -184,15 +184,7 @@ pub async fn list(
 ) -> Result<Answer, ApiError> {
     let (filter, limit) = filter(&query)?;
     let page = read::list(&app, &call, &filter, limit).await?;
-    let jobs: Vec<Full> = page
-        .jobs
-        .into_iter()
-        .map(|record| Full {
-            record,
-            outputs: Vec::new(),
-            attempts: Vec::new(),
-        })
-        .collect();
+    let jobs: Vec<Full> = page.jobs.into_iter().map(Full::bare).collect();
     Answer::ok(&JobPage {
         data: jobs.iter().map(|full| view::job(&app, full)).collect(),
         has_more: page.next.is_some(),
@@ -224,7 +216,7 @@ pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
     tags.any(|tag| tag == "*" || tag == etag)
 }
 
-fn filter(query: &BTreeMap<String, String>) -> Result<(Filter, u32), ApiError> {
+pub fn filter(query: &BTreeMap<String, String>) -> Result<(Filter, u32), ApiError> {
     let wrong = |name: &str, message: &str| {
         ApiError::at(
             Code::InvalidRequest,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+use super::cost::{self, Cost};
 use super::v2;
 use crate::app::App;
 use crate::id::{JobId, ProviderId};
@@ -15,7 +16,6 @@ use crate::queue::links::{expires_at, signed};
 use crate::queue::listen::Render;
 use crate::store::jobs::{AttemptRow, Full, OutputRow, Record};
 use crate::time::UnixMillis;
-use crate::workflow::template;
 
 #[derive(Serialize)]
 pub struct JobView<'a> {
@@ -89,6 +89,7 @@ struct AttemptView<'a> {
     status: &'a str,
     submitted_at: String,
     ended_at: Option<String>,
+    /// What told of its end.
     heard_by: Option<&'a str>,
     delay_ms: Option<u64>,
     execution_ms: Option<u64>,
@@ -102,12 +103,6 @@ pub struct Metrics {
     queue_ms: Option<u64>,
     execution_ms: Option<u64>,
     total_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Cost {
-    estimate_usd: Option<f64>,
-    actual_usd: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -196,7 +191,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         error: record.error.as_ref().map(error_view),
         attempts: attempts(full),
         metrics: metrics(record),
-        cost: cost(record),
+        cost: cost::of(app, full),
         urls: urls(state.id, first.map(|(_, url)| url)),
         outputs,
     }
@@ -347,17 +342,6 @@ pub fn metrics(record: &Record) -> Metrics {
         queue_ms: record.job.started_at.map(|at| at.since_ms(opened_at)),
         execution_ms: record.execution_ms,
         total_ms: record.completed_at.map(|at| at.since_ms(opened_at)),
-    }
-}
-
-fn cost(record: &Record) -> Cost {
-    #[allow(clippy::cast_precision_loss)] // Millionths of a dollar stay far below 2^53.
-    let dollars = |micro: u64| micro as f64 / 1e6;
-    let template = template::find(&record.accepted.template);
-    let estimate = template.and_then(|t| t.contract.limits.usual_cost_microusd);
-    Cost {
-        estimate_usd: estimate.map(dollars),
-        actual_usd: None,
     }
 }
 

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod links;
 pub mod listen;
 mod mail;
+pub mod metrics;
 pub mod objects;
 pub mod purge;
 pub mod read;

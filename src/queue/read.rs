@@ -117,6 +117,25 @@ pub async fn list(app: &App, call: &Call, filter: &Filter, limit: u32) -> Result
     Ok(jobs::list(&*app.db, &call.caller, filter, limit).await?)
 }
 
+/// Whose job it is.
+pub async fn owner(app: &App, id: JobId) -> Result<Option<CallerId>, QueueError> {
+    let found = jobs::find(&*app.db, id).await?;
+    Ok(found.map(|record| record.accepted.caller))
+}
+
+/// Everybody's jobs, or one caller's, for an operator.
+pub async fn list_all(
+    app: &App,
+    caller: Option<&CallerId>,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Page, QueueError> {
+    Ok(match caller {
+        Some(caller) => jobs::list(&*app.db, caller, filter, limit).await?,
+        None => jobs::list_all(&*app.db, filter, limit).await?,
+    })
+}
+
 /// Stored bytes that a link can open, told by their key: an output, whose key names its job and
 /// carries a nonce of its settle, or an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]

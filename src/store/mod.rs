@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod deliveries;
 pub mod endpoints;
+pub mod hours;
 pub mod inventories;
 pub mod jobs;
 pub mod keys;
@@ -56,6 +57,14 @@ pub const STATEMENTS: &[&str] = &[
     endpoints::FIND,
     endpoints::PAUSE,
     endpoints::NOTE_WORKERS,
+    hours::FORGET,
+    hours::COUNT,
+    hours::NOTE_COUNTED,
+    hours::STALE,
+    hours::FOLD,
+    hours::DROP_FOLDED,
+    hours::SINCE,
+    hours::TOTALS,
     inventories::ADD,
     inventories::ADOPT,
     inventories::FORGET,
@@ -77,6 +86,8 @@ pub const STATEMENTS: &[&str] = &[
     jobs::PROMPT_OF,
     jobs::LIST,
     jobs::LIST_EXAMINED,
+    jobs::LIST_ALL,
+    jobs::LIST_ALL_EXAMINED,
     jobs::BEGIN_ATTEMPT,
     jobs::PROMPT,
     jobs::NOTE_PROVIDER_ID,

@@ -17,6 +17,7 @@ const PAGES = [
   "/services/pet-merch",
   "/services/video",
   "/reference",
+  "/console",
 ];
 const SERVICE_PAGE_BYTES_MAX = 150_000;
 

@@ -4,13 +4,13 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
 import { PHONE, accessibility, sharedBrowser } from "./browser.mjs";
-import { eventually, sharedProduct } from "./harness.mjs";
+import { OPERATOR_KEY, eventually, sharedProduct } from "./harness.mjs";
 import { png } from "./pictures.mjs";
 
 const PAGE = "/services/qwen-image-edit";
 const PHOTO = { name: "photo.png", mimeType: "image/png", buffer: png(90, 120) };
 
-const product = sharedProduct();
+const product = sharedProduct({ vars: { ADMIN_KEY: OPERATOR_KEY } });
 const browser = sharedBrowser(product);
 
 /** The jobs that the server knows of this person. */
@@ -329,4 +329,21 @@ test("where_events_do_not_come_through_the_page_asks", async (t) => {
   await fillIn(page);
   await make(page).click();
   await heading(page, "Ready").waitFor();
+});
+
+test("who_waits_is_told_how_many_are_in_front", async (t) => {
+  const operate = (verb) =>
+    product.call("POST", `/api/admin/${verb}`, undefined, {
+      authorization: `Bearer ${OPERATOR_KEY}`,
+    });
+  await operate("pause");
+  t.after(() => operate("resume"));
+  await product.create({ prompt: "the one in front" });
+  const page = await browser.visit(t, PAGE);
+  await fillIn(page);
+  await make(page).click();
+  await heading(page, "Waiting for a GPU").waitFor();
+  await page.getByText("1 in front of you").waitFor();
+  await operate("resume");
+  await heading(page, "Ready").waitFor({ timeout: 90_000 });
 });

@@ -9,30 +9,49 @@ use super::row::{columns, Row};
 use super::Record;
 use crate::id::{CallerId, JobId};
 use crate::job::JobStatus;
-use crate::ports::{Db, Statement};
+use crate::ports::{Db, Param, Statement};
 use crate::store::{batch, rows, StoreError};
 
 /// Rows examined for one page: a filter that matches little answers short pages, with a cursor.
 const EXAMINED_MAX: u32 = 1_000;
 
 /// Filters apply to a window of the newest rows before the cursor, so no page reads the whole
-/// table.
-pub const LIST: &str = concat!(
-    "-- jobs::list\nSELECT ",
-    columns!(),
-    " FROM (SELECT ",
-    columns!(),
-    " FROM jobs WHERE caller = ?1 AND id < ?2 AND id >= ?3
+/// table. `$which` says whose rows are in it.
+macro_rules! listed {
+    ($which:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM (SELECT ",
+            columns!(),
+            " FROM jobs WHERE ",
+            $which,
+            " AND id < ?2 AND id >= ?3
    ORDER BY id DESC LIMIT ?4)
 WHERE (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR template = ?6)
   AND NOT EXISTS (SELECT 1 FROM json_each(?7) AS asked
     WHERE labels_json ->> ('$.\"' || asked.key || '\"') IS NOT asked.value)
 ORDER BY id DESC LIMIT ?8"
-);
+        )
+    };
+}
 
-pub const LIST_EXAMINED: &str = "-- jobs::list (examined)
-SELECT min(id) AS last, count(id) AS examined
-FROM (SELECT id FROM jobs WHERE caller = ?1 AND id < ?2 AND id >= ?3 ORDER BY id DESC LIMIT ?4)";
+macro_rules! examined {
+    ($which:literal) => {
+        concat!(
+            "SELECT min(id) AS last, count(id) AS examined
+FROM (SELECT id FROM jobs WHERE ",
+            $which,
+            " AND id < ?2 AND id >= ?3 ORDER BY id DESC LIMIT ?4)"
+        )
+    };
+}
+
+pub const LIST: &str = concat!("-- jobs::list\n", listed!("caller = ?1"));
+pub const LIST_EXAMINED: &str = concat!("-- jobs::list (examined)\n", examined!("caller = ?1"));
+pub const LIST_ALL: &str = concat!("-- jobs::list_all\n", listed!("?1 IS NULL"));
+pub const LIST_ALL_EXAMINED: &str =
+    concat!("-- jobs::list_all (examined)\n", examined!("?1 IS NULL"));
 
 /// What a caller asks for. Ids are compared as text, so a cursor is simply the last id seen.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +76,23 @@ pub async fn list(
     filter: &Filter,
     limit: u32,
 ) -> Result<Page, StoreError> {
+    let statements = [LIST, LIST_EXAMINED];
+    page(db, statements, caller.as_str().into(), filter, limit).await
+}
+
+/// Of every caller.
+pub async fn list_all(db: &dyn Db, filter: &Filter, limit: u32) -> Result<Page, StoreError> {
+    let statements = [LIST_ALL, LIST_ALL_EXAMINED];
+    page(db, statements, Param::Null, filter, limit).await
+}
+
+async fn page(
+    db: &dyn Db,
+    [list, examined]: [&'static str; 2],
+    caller: Param,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Page, StoreError> {
     #[derive(Deserialize)]
     struct Examined {
         last: Option<String>,
@@ -69,12 +105,7 @@ pub async fn list(
     let after = filter
         .created_after
         .map_or_else(String::new, |id| id.to_string());
-    let window = vec![
-        caller.as_str().into(),
-        before.into(),
-        after.into(),
-        EXAMINED_MAX.into(),
-    ];
+    let window = vec![caller, before.into(), after.into(), EXAMINED_MAX.into()];
     let mut params = window.clone();
     params.extend([
         filter.status.map(JobStatus::as_str).into(),
@@ -83,20 +114,18 @@ pub async fn list(
         limit.into(),
     ]);
     let statements = vec![
-        Statement { sql: LIST, params },
+        Statement { sql: list, params },
         Statement {
-            sql: LIST_EXAMINED,
+            sql: examined,
             params: window,
         },
     ];
     let outcomes = batch(db, statements).await?;
-    let jobs: Vec<Record> = rows::<Row>(LIST, &outcomes[0])?
+    let jobs: Vec<Record> = rows::<Row>(list, &outcomes[0])?
         .into_iter()
         .map(Into::into)
         .collect();
-    let examined = rows::<Examined>(LIST_EXAMINED, &outcomes[1])?
-        .into_iter()
-        .next();
+    let examined = rows::<Examined>(examined, &outcomes[1])?.into_iter().next();
     let full = u32::try_from(jobs.len()).is_ok_and(|count| count >= limit);
     let next = if full {
         jobs.last().map(|record| record.job.id.to_string())

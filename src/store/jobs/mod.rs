@@ -29,7 +29,7 @@ pub use finish::{
     Finished, Heard, CLOSE_ATTEMPT, FAIL_ATTEMPT, FINISH, FINISH_ATTEMPT, FINISH_LATE,
     FINISH_OUTPUTS, WINNER,
 };
-pub use list::{list, Filter, Page, LIST, LIST_EXAMINED};
+pub use list::{list, list_all, Filter, Page, LIST, LIST_ALL, LIST_ALL_EXAMINED, LIST_EXAMINED};
 pub use read::{
     at_endpoint, beginning, find, full, prompt, AT_ENDPOINT, BEGINNING, FIND, FULL, PROMPT_OF,
 };

@@ -133,6 +133,17 @@ pub struct Full {
     pub attempts: Vec<AttemptRow>,
 }
 
+impl Full {
+    /// A job as lists show it.
+    pub const fn bare(record: Record) -> Self {
+        Self {
+            record,
+            outputs: Vec::new(),
+            attempts: Vec::new(),
+        }
+    }
+}
+
 /// The row as the database answers it.
 #[derive(Deserialize)]
 pub(super) struct Row {

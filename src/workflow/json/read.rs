@@ -2,15 +2,17 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::parse;
+
 /// Reads a file as the browser does: without its byte order mark, halves of a pair of UTF-16 that
 /// stand alone as U+FFFD, and numbers beyond a double's range as null, which is what is sent of
 /// them.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let read = serde_json::from_slice(text);
+    let read = parse::json_bytes(text);
     match read {
         Err(_) => match mended(text) {
-            Some(mended) => serde_json::from_slice(&mended),
+            Some(mended) => parse::json_bytes(&mended),
             None => read,
         },
         read => read,

@@ -11,6 +11,7 @@ mod events;
 mod inventory;
 mod list;
 mod live;
+mod metrics;
 mod results;
 mod retry;
 mod templates;

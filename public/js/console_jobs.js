@@ -1,0 +1,376 @@
+// Every job, newest first; and one job: what happened to it, and what can be done.
+
+import { open } from "./api.js";
+import { fill, h, icon, redraw } from "./dom.js";
+import { box, errorBox } from "./error.js";
+import { ENDED } from "./follow.js";
+import { ask } from "./operator.js";
+import { duration, moment, t } from "./text.js";
+
+const STATUSES = ["queued", "running", "canceling", ...ENDED];
+const PAGE = 50;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export class Jobs {
+  filter = { status: "", template: "", who: "" };
+  page = null;
+  cursor = null;
+  error = null;
+  templates = [];
+  one = null;
+
+  draw(panel) {
+    this.panel = panel;
+    this.rows = h("div", { class: "jobs", "aria-live": "off" });
+    const id = jobInAddress();
+    if (id) {
+      this.showOne(id);
+      return;
+    }
+    this.one = null;
+    fill(panel, this.#filters(), this.rows);
+    this.#fillRows();
+    if (!this.page) this.refresh().catch(() => {});
+  }
+
+  /** What is shown, anew. */
+  async refresh() {
+    const id = jobInAddress();
+    if (id) {
+      await this.#lookAt(id);
+      return;
+    }
+    const { status, template, who } = this.filter;
+    const query = new URLSearchParams({ limit: PAGE });
+    if (status) query.set("status", status);
+    if (template) query.set("template", template);
+    if (who) query.set("caller", who);
+    if (this.cursor) query.set("cursor", this.cursor);
+    try {
+      this.page = await ask(`/api/admin/jobs?${query}`);
+      this.error = null;
+    } catch (error) {
+      this.error = error;
+      if (error.status === 401) throw error;
+    }
+    if (this.templates.length === 0) {
+      const { templates } = await open("/api/templates").catch(() => ({ templates: [] }));
+      this.templates = templates.map(({ name }) => name);
+      this.#fillTemplates();
+    }
+    this.#fillRows();
+  }
+
+  #filters() {
+    const choice = (name) => {
+      const select = h("select", {
+        "aria-label": t(name),
+        onchange: () => this.#narrow({ [name]: select.value }),
+      });
+      return select;
+    };
+    this.statuses = choice("status");
+    this.kinds = choice("template");
+    fill(
+      this.statuses,
+      options(STATUSES, this.filter.status, "any_status", (name) => t(`st_${name}`)),
+    );
+    this.#fillTemplates();
+    const search = h("input", {
+      type: "search",
+      placeholder: t("search_jobs"),
+      "aria-label": t("search_jobs"),
+    });
+    search.value = this.filter.who;
+    const find = (event) => {
+      event.preventDefault();
+      const text = search.value.trim();
+      if (UUID.test(text)) location.hash = `#job=${text.toLowerCase()}`;
+      else this.#narrow({ who: text });
+    };
+    const parts = [search, this.statuses, this.kinds];
+    return h("form", { class: "filters", role: "search", onsubmit: find }, parts);
+  }
+
+  #fillTemplates() {
+    const all = [...this.templates, "raw"];
+    if (this.kinds)
+      fill(
+        this.kinds,
+        options(all, this.filter.template, "any_template", (name) => name),
+      );
+  }
+
+  #narrow(change) {
+    Object.assign(this.filter, change);
+    this.cursor = null;
+    this.refresh();
+  }
+
+  #fillRows() {
+    if (!this.rows) return;
+    redraw(this.rows, () => {
+      if (this.error) fill(this.rows, errorBox(this.error));
+      else if (!this.page) fill(this.rows, h("p", { class: "quiet" }, t("loading")));
+      else
+        fill(
+          this.rows,
+          this.page.data.length > 0 ? this.#table() : h("p", { class: "quiet" }, t("no_jobs")),
+          this.#pages(),
+        );
+    });
+  }
+
+  #table() {
+    const heads = ["status", "template", "caller", "created", "took", "job"].map((name) =>
+      h("th", { scope: "col" }, t(name)),
+    );
+    const row = ({ caller, job }) =>
+      h(
+        "tr",
+        {},
+        h("td", {}, status(job)),
+        h("td", {}, job.template),
+        h("td", { class: "cut" }, caller),
+        h("td", {}, moment(job.created_at_ms)),
+        h("td", {}, job.metrics.total_ms === null ? "" : duration(job.metrics.total_ms)),
+        h(
+          "td",
+          {},
+          h(
+            "a",
+            { href: `#job=${job.id}`, class: "mono", title: job.id },
+            `${job.id.slice(0, 8)}…${job.id.slice(-6)}`,
+          ),
+        ),
+      );
+    return h(
+      "div",
+      { class: "card scroll", tabindex: 0, role: "region", "aria-label": t("jobs") },
+      h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, this.page.data.map(row))),
+    );
+  }
+
+  #pages() {
+    const go = (cursor) => () => {
+      this.cursor = cursor;
+      this.refresh();
+    };
+    const { next_cursor: next } = this.page;
+    return h(
+      "div",
+      { class: "actions" },
+      this.cursor && h("button", { type: "button", onclick: go(null) }, t("newest")),
+      next && h("button", { type: "button", onclick: go(next) }, t("older")),
+    );
+  }
+
+  showOne(id) {
+    this.one = h("div", { class: "one" }, h("p", { class: "quiet" }, t("loading")));
+    const back = () => {
+      history.pushState(null, "", location.pathname);
+      this.page = null;
+      this.draw(this.panel);
+    };
+    fill(
+      this.panel,
+      h("button", { type: "button", class: "plain one-back", onclick: back }, t("back")),
+      this.one,
+    );
+    this.said = null;
+    this.#lookAt(id);
+  }
+
+  async #lookAt(id) {
+    try {
+      const [{ job }, { evidence }] = await Promise.all([
+        ask(`/api/admin/jobs/${id}`),
+        ask(`/api/admin/jobs/${id}/evidence`),
+      ]);
+      const text = JSON.stringify([job, evidence.length]);
+      if (
+        this.one &&
+        this.shown !== text + document.documentElement.lang + this.one.childElementCount
+      )
+        fill(this.one, this.#detail(job, evidence));
+      this.shown = text + document.documentElement.lang + this.one?.childElementCount;
+    } catch (error) {
+      if (this.one) fill(this.one, errorBox(error));
+    }
+  }
+
+  #detail(job, evidence) {
+    const act = (verb, path) => async () => {
+      try {
+        const answer = await ask(path, "POST");
+        if (verb === "recover")
+          this.said = box(
+            answer.woken ? t("recovered") : t("not_recovered", { because: answer.job.because }),
+            null,
+            [],
+            answer.woken ? "good" : "warn",
+          );
+      } catch (error) {
+        this.said = errorBox(error);
+      }
+      this.shown = null;
+      this.#lookAt(job.id);
+    };
+    const button = (verb, path, look) =>
+      h("button", { type: "button", class: look, onclick: act(verb, path) }, t(verb));
+    const isOver = ENDED.includes(job.status);
+    const { estimate_usd: estimate, actual_usd: actual } = job.cost;
+    const usd = (value) => `$${value.toFixed(4)}`;
+    const cost = [
+      actual !== null && usd(actual),
+      estimate !== null && t("estimate", { n: usd(estimate) }),
+    ]
+      .filter(Boolean)
+      .join(" · ");
+    return [
+      h("div", { class: "one-head" }, h("h2", { class: "mono" }, job.id), status(job)),
+      h(
+        "p",
+        { class: "quiet" },
+        [job.template, t("round", { n: job.round }), cost].filter(Boolean).join(" · "),
+      ),
+      this.said,
+      job.error && box(`${job.error.code} · ${job.error.cause}`, job.error.message),
+      job.wait_reason && box(job.wait_reason, null, [], "warn"),
+      h(
+        "div",
+        { class: "actions" },
+        isOver &&
+          job.status !== "succeeded" &&
+          button("retry", `/api/admin/jobs/${job.id}/retry`, "main"),
+        !isOver && button("cancel", `/api/admin/jobs/${job.id}/cancel`),
+        button("recover", `/api/admin/jobs/${job.id}/recover`),
+      ),
+      h("h3", {}, t("timeline")),
+      h("ol", { class: "timeline" }, timeline(job, evidence)),
+      job.outputs.length > 0 && [
+        h("h3", {}, t("outputs")),
+        h("ul", { class: "outputs" }, job.outputs.map(output)),
+      ],
+      h("h3", {}, t("inputs")),
+      h(
+        "pre",
+        { class: "json", tabindex: 0, "aria-label": t("inputs") },
+        JSON.stringify(job.inputs ?? {}, null, 2),
+      ),
+      evidence.length > 0 && [
+        h("h3", {}, t("evidence")),
+        evidence.map((one) =>
+          h(
+            "details",
+            { class: "card evidence" },
+            h(
+              "summary",
+              { class: "mono" },
+              `${one.method ?? ""} ${one.url ?? ""}`.trim() || t("evidence"),
+            ),
+            h("pre", { class: "json", tabindex: 0 }, JSON.stringify(one, null, 2)),
+          ),
+        ),
+      ],
+    ];
+  }
+}
+
+function options(values, chosen, any, show) {
+  const one = (value) => h("option", { value, selected: value === chosen }, show(value));
+  return [h("option", { value: "" }, t(any)), values.map(one)];
+}
+
+function jobInAddress() {
+  return location.hash.match(/^#job=([0-9a-f-]{36})$/)?.[1] ?? null;
+}
+
+const status = (job) => h("span", { class: `status is-${job.status}` }, t(`st_${job.status}`));
+
+/** What is known to have happened, in its order. */
+function timeline(job, evidence) {
+  const at = (iso) => (iso ? Date.parse(iso) : null);
+  const told = job.attempts.flatMap((attempt) => [
+    {
+      at: at(attempt.submitted_at),
+      text: t("ev_begun", { n: attempt.n }),
+      more: attempt.provider_id ?? "",
+    },
+    attempt.ended_at && {
+      at: at(attempt.ended_at),
+      text: t("ev_ended", { n: attempt.n, status: t(`st_${attempt.status}`) }),
+      more: ending(attempt),
+      isBad: Boolean(attempt.error),
+    },
+  ]);
+  const calls = evidence.map((one) => ({
+    at: one.at,
+    text: `${one.method ?? ""} ${one.url ?? ""}`,
+    more: one.response_status ?? one.error,
+    isBad: true,
+  }));
+  const events = [
+    { at: job.created_at_ms, text: t("ev_created"), more: job.checked },
+    ...told,
+    ...calls,
+    job.started_at_ms && { at: job.started_at_ms, text: t("ev_started"), more: "" },
+    job.completed_at_ms && {
+      at: job.completed_at_ms,
+      text: t("ev_completed", { status: t(`st_${job.status}`) }),
+      more: "",
+      isBad: job.status === "failed",
+    },
+  ].filter((event) => event && event.at);
+  events.sort((a, b) => a.at - b.at);
+  return events.map((event) => {
+    const since = `+${duration(event.at - job.created_at_ms)}`;
+    return h(
+      "li",
+      { class: event.isBad ? "is-bad" : "" },
+      h(
+        "time",
+        {
+          class: "quiet mono",
+          datetime: new Date(event.at).toISOString(),
+          title: new Date(event.at).toISOString(),
+        },
+        since,
+      ),
+      h(
+        "div",
+        {},
+        h("strong", {}, event.text),
+        event.more && h("span", { class: "small quiet" }, String(event.more)),
+      ),
+    );
+  });
+}
+
+function ending(attempt) {
+  const times =
+    attempt.execution_ms !== null &&
+    t("ev_waited", {
+      queue: duration(attempt.delay_ms ?? 0),
+      time: duration(attempt.execution_ms),
+    });
+  const heard = attempt.heard_by && t(`heard_${attempt.heard_by}`);
+  return [times, heard, attempt.error?.message].filter(Boolean).join(" · ");
+}
+
+function output({ url, name, kind, label, size_bytes: size }) {
+  const shown =
+    kind === "image"
+      ? h("img", { src: url, alt: label ?? name, loading: "lazy" })
+      : icon("download");
+  return h(
+    "li",
+    {},
+    h(
+      "a",
+      { href: url, download: name },
+      shown,
+      h("span", { class: "small" }, `${name} · ${Math.round(size / 1000)} kB`),
+    ),
+  );
+}
