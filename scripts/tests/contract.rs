@@ -189,7 +189,7 @@ fn what_the_rules_make_of_a_template_is_judged_too() {
     said(&folder, 0, &NEW);
     let path = folder.join("rainy-street/contract.json");
     let mut contract: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    let when = json!({"input": "negative_prompt", "given": false});
+    let when = json!({"input": "ratio", "equals": "9:16"});
     contract["rules"] = json!([{"when": when, "set": {"/9/inputs/model": ["6", 7]}}]);
     fs::write(&path, contract.to_string()).unwrap();
     let told = said(&folder, 1, &["contract", "check", "rainy-street"]);
