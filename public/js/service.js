@@ -79,6 +79,7 @@ async function load(name) {
   states[name] = { values: kept(`draft.${name}`) ?? {}, files: {} };
   const files = template.inputs.filter(({ type }) => type === "image");
   await Promise.all(files.map((input) => restore(name, input.name)));
+  if (main.dataset.pictures) await Promise.all(files.map((input) => bring(name, input)));
 }
 
 /** The picture that was chosen before a reload. */
@@ -86,6 +87,18 @@ async function restore(name, input) {
   const facts = kept(`draft.${name}.${input}`);
   const blob = facts && (await pictureNamed(`draft/${name}/${input}`));
   if (blob) states[name].files[input] = { ...facts, blob, url: URL.createObjectURL(blob) };
+}
+
+/** A picture that the page brings along for an input of its name, until another is chosen. */
+async function bring(name, input) {
+  const { files } = states[name];
+  if (input.required || files[input.name]) return;
+  const answer = await fetch(`${main.dataset.pictures}/${input.name}.png`);
+  if (!answer.ok) return;
+  const blob = await answer.blob();
+  const { type, size } = blob;
+  const url = URL.createObjectURL(blob);
+  files[input.name] = { blob, name: `${input.name}.png`, type, size, url };
 }
 
 function draw() {

@@ -35,7 +35,7 @@ async function picture(name, commands) {
 }
 
 test("one_job_with_curl_leaves_its_picture", async () => {
-  await picture("fox.png", await block("One job, from its creation to its picture"));
+  await picture("fox.png", await block("one job, from its creation to its picture"));
 });
 
 test("a_comfy_program_runs_here_as_the_readme_says", async () => {

@@ -84,7 +84,7 @@ export async function chaos({ jobs, seed, kills, outageMs, settleMs, say = () =>
     const created = await creating;
     say(`${created.length} jobs created after ${Math.round((Date.now() - began) / 1000)} s`);
     await settled(product, created, settleMs, say);
-    return { ...(await judged(product, mock, created)), kills: run.killed, seed, seconds: Math.round((Date.now() - began) / 1000) };
+    return { ...(await judged(product, mock, created, say)), kills: run.killed, seed, seconds: Math.round((Date.now() - began) / 1000) };
   } catch (error) {
     product.explain({ passed: false });
     throw error;
@@ -159,7 +159,7 @@ async function settled(product, created, settleMs, say) {
   }
 }
 
-async function judged(product, mock, created) {
+async function judged(product, mock, created, say) {
   const figures = { jobs: created.length, succeeded: 0, failed: 0, unknown: 0, lost: 0, stuck: 0, paid_twice: 0, doubled: 0, false_successes: 0, other_bytes: 0 };
   const orders = await mock.allOrders();
   for (const { id, isDoubled } of created) {
@@ -172,7 +172,11 @@ async function judged(product, mock, created) {
     const { job } = answer.body;
     const own = orders.get(id) ?? [];
     figures.paid_twice += own.filter((order) => order.delivers.length > 0).length > 1 ? 1 : 0;
-    if (!TERMINAL.includes(job.status)) figures[isUnknown(job) ? "unknown" : "stuck"] += 1;
+    if (!TERMINAL.includes(job.status)) {
+      figures[isUnknown(job) ? "unknown" : "stuck"] += 1;
+      const { status, wait_reason, wait_until, attempts } = job;
+      say(`not ended: ${JSON.stringify({ id, status, wait_reason, wait_until, attempts })}`);
+    }
     if (job.status === "failed") figures.failed += 1;
     if (job.status === "succeeded") {
       figures.succeeded += 1;
