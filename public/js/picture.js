@@ -24,6 +24,8 @@ class FileField {
       class: "hidden-input",
       accept: input.content_types?.join(","),
       "aria-describedby": `${this.id}-wrong`,
+      // A small field that is filled shows its picture and no words.
+      "aria-label": input.required ? null : said(input.label),
       onchange: () => this.take(this.chooser.files[0]),
     });
     this.wrong = h("p", { class: "wrong", id: `${this.id}-wrong`, hidden: true, role: "alert" });
