@@ -1,6 +1,6 @@
 // Processor time in Wasm of what a create does with a template of 201 nodes and of judging it, by the build
-// with debug routes: the same code, compiled the same way. One request runs many rounds, because a clock
-// inside workerd stands still.
+// with debug routes: the same code, compiled the same way, which wasm-opt has not gone over. One request runs
+// many rounds, because a clock inside workerd stands still.
 
 import { deepStrictEqual } from "node:assert";
 
