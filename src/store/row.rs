@@ -3,17 +3,17 @@
 //! serde can derive a reader for each kind of row; together they were a twentieth of the Worker.
 //! Here one reader finds the columns, and a type says in which fields they go.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::parse;
+use crate::parse::{self, Members};
 
 /// The columns of one row, each still as text.
 pub(super) struct Row<'a> {
-    columns: Vec<(&'a str, &'a RawValue)>,
+    columns: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Where the next column probably is: types are read in the order of their statements.
     next: usize,
 }
@@ -81,7 +81,7 @@ impl<'a> Row<'a> {
     fn column(&mut self, name: &str) -> Result<&'a str, serde_json::Error> {
         let (behind, ahead) = self.columns.split_at(self.next);
         let mut places = (self.next..).zip(ahead).chain((0..).zip(behind));
-        let Some((at, (_, value))) = places.find(|(_, (known, _))| *known == name) else {
+        let Some((at, (_, value))) = places.find(|(_, (known, _))| known == name) else {
             return Err(Error::custom(format!("there is no column {name}")));
         };
         self.next = at + 1;
@@ -99,33 +99,19 @@ macro_rules! only_column {
     ($($type:ty)*) => {$(
         impl FromRow for $type {
             fn from_row(row: &mut Row<'_>) -> Result<Self, serde_json::Error> {
-                let name = row.columns.first().map_or("", |(name, _)| name);
-                row.get(name)
+                let (name, _) = row.columns.first().ok_or_else(|| Error::custom("an empty row"))?;
+                let name = name.clone();
+                row.get(&name)
             }
         }
     )*};
 }
 only_column!(crate::id::JobId String u32 u64);
 
-impl<'de> Deserialize<'de> for Row<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Row<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a row")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-                let mut columns = Vec::new();
-                while let Some(column) = map.next_entry()? {
-                    columns.push(column);
-                }
-                Ok(Row { columns, next: 0 })
-            }
-        }
-        deserializer.deserialize_map(Object)
+        let columns = Members::deserialize(deserializer)?.0;
+        Ok(Row { columns, next: 0 })
     }
 }
 
