@@ -66,7 +66,7 @@ chaos() {
 
 # Apart from the others because it needs a second build, with a route that panics.
 panic() {
-  step "build with debug routes" scripts/build.sh debug-routes
+  step "build with debug routes" scripts/build.sh debug-routes quick
   step "a panic unwinds" node --test --test-timeout=600000 "tests/e2e/panic/*.test.mjs"
 }
 

@@ -8,7 +8,7 @@ use crate::id::JobId;
 use crate::log::Line;
 use crate::outgoing::Outgoing;
 use crate::ports::{
-    Blobs, Clock, Db, Entropy, Gate, Http, Log, Mailer, RateLimiter, Tasks, Watchers,
+    Blobs, Clock, Db, Ed25519, Entropy, Gate, Http, Log, Mailer, RateLimiter, Tasks, Watchers,
 };
 use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
@@ -41,6 +41,7 @@ pub struct Ports {
     pub limiter: Arc<dyn RateLimiter>,
     /// `None`: nothing sends e-mail here.
     pub mailer: Option<Arc<dyn Mailer>>,
+    pub ed25519: Arc<dyn Ed25519>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -59,6 +60,7 @@ pub struct App {
     pub gate: Arc<dyn Gate>,
     pub limiter: Arc<dyn RateLimiter>,
     pub mailer: Option<Arc<dyn Mailer>>,
+    pub ed25519: Arc<dyn Ed25519>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub tasks: Arc<dyn Tasks>,
@@ -110,6 +112,7 @@ impl App {
             gate: ports.gate,
             limiter: ports.limiter,
             mailer: ports.mailer,
+            ed25519: ports.ed25519,
             known_keys: Memory::new(KEY_KEEP_MS, KEYS_KEPT_MAX),
             known_spent: Memory::new(SPENT_KEEP_MS, KEYS_KEPT_MAX),
             known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),

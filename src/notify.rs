@@ -1,8 +1,5 @@
 //! How callers are told: the names of events, when a try follows, and the signature, as Standard
 //! Webhooks has them (standardwebhooks.com, specification). Pure.
-//!
-//! Deliberately absent: `v1a`, the Ed25519 signature. Its code would add a twentieth to the Worker,
-//! and every receiver that knows it knows `v1`.
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
@@ -85,26 +82,32 @@ pub fn shown(secret: &[u8]) -> String {
     format!("whsec_{}", STANDARD.encode(secret))
 }
 
-/// The value of `webhook-signature`: one signature with each secret, of which a receiver needs to
-/// know one.
-pub fn signatures<S: AsRef<[u8]>>(
-    secrets: &[S],
-    event_id: &str,
-    at: UnixMillis,
-    body: &str,
-) -> String {
-    let signed = format!("{event_id}.{}.{body}", at.get() / 1000);
+/// A public key as receivers are given it.
+pub fn shown_public(key: &[u8]) -> String {
+    format!("whpk_{}", STANDARD.encode(key))
+}
+
+/// What is signed of one try.
+pub fn signed_text(event_id: &str, at: UnixMillis, body: &str) -> String {
+    format!("{event_id}.{}.{body}", at.get() / 1000)
+}
+
+/// Signatures for who shares a secret, one with each. `webhook-signature` has all there are, with a
+/// blank between them, and a receiver needs to know one.
+pub fn signatures<S: AsRef<[u8]>>(secrets: &[S], signed: &str) -> Vec<String> {
     let one = |secret: &S| {
         // HMAC takes keys of any length.
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_ref()).ok()?;
         mac.update(signed.as_bytes());
-        Some(format!(
-            "v1,{}",
-            STANDARD.encode(mac.finalize().into_bytes())
-        ))
+        let code = STANDARD.encode(mac.finalize().into_bytes());
+        Some(format!("v1,{code}"))
     };
-    let all: Vec<String> = secrets.iter().filter_map(one).collect();
-    all.join(" ")
+    secrets.iter().filter_map(one).collect()
+}
+
+/// An Ed25519 signature, which anybody can verify.
+pub fn public_signature(signature: &[u8]) -> String {
+    format!("v1a,{}", STANDARD.encode(signature))
 }
 
 #[cfg(test)]
@@ -116,13 +119,10 @@ mod tests {
     fn a_signature_is_that_of_the_official_libraries() {
         let secret = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let at = UnixMillis::new(1_614_265_330_000);
-        let signed = signatures(
-            &[secret],
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            at,
-            "{\"test\": 2432232314}",
-        );
-        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let body = "{\"test\": 2432232314}";
+        let text = signed_text("msg_p5jXN8AQM9LWM0D4loKWxJek", at, body);
+        let signed = signatures(&[secret], &text);
+        assert_eq!(signed, ["v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="]);
     }
 
     #[test]

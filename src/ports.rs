@@ -280,6 +280,8 @@ pub trait Watch: Send + Sync {
     async fn secret(&self) -> Result<Option<Secret>, WatcherError>;
     /// Lets those who listen hear how far an attempt is.
     fn tell(&self, told: Told);
+    /// The keys of the files that were done before their job.
+    fn take_early(&self) -> Vec<String>;
     /// Asks for the next alarm at `at`, or earlier if one is already due earlier.
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError>;
 }
@@ -326,6 +328,14 @@ pub struct Mail {
 #[derive(Debug, Error)]
 #[error("the e-mail was not sent: {0}")]
 pub struct MailError(pub String);
+
+/// Signatures that anybody can verify: the platform's own Ed25519, so that its code is no part of
+/// the Worker. `None`: it would not.
+#[async_trait]
+pub trait Ed25519: Send + Sync {
+    async fn sign(&self, seed: &[u8; 32], text: &str) -> Option<Vec<u8>>;
+    async fn public_key(&self, seed: &[u8; 32]) -> Option<Vec<u8>>;
+}
 
 #[async_trait]
 pub trait Mailer: Send + Sync {

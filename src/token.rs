@@ -159,6 +159,12 @@ impl Signer {
         self.secrets.iter().map(key)
     }
 
+    /// What the deployment's Ed25519 keys are made of, newest first.
+    pub fn ed25519_seeds(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
+        let seed = |secret: &Secret| blake3::derive_key("edge-queue 2026 ed25519", &secret.key);
+        self.secrets.iter().map(seed)
+    }
+
     /// Webhook secret `number` of `key`, as each of our secrets makes it, newest first. Nothing of
     /// it is stored, and a webhook secret tells nothing of another, nor of ours.
     pub fn webhook_secrets(&self, key: &str, number: u32) -> Vec<[u8; WEBHOOK_SECRET_BYTES]> {

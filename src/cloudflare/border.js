@@ -74,6 +74,22 @@ export async function unseal(key, sealed) {
   return new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, cipher, bytes.subarray(NONCE_BYTES)));
 }
 
+/** An Ed25519 key of its 32 bytes, in the only form that WebCrypto takes: PKCS #8. */
+function ed25519(seed) {
+  const head = Uint8Array.fromHex("302e020100300506032b657004220420");
+  const key = new Uint8Array([...head, ...seed]);
+  return crypto.subtle.importKey("pkcs8", key, "Ed25519", true, ["sign"]);
+}
+
+export async function sign(seed, text) {
+  return crypto.subtle.sign("Ed25519", await ed25519(seed.slice()), new TextEncoder().encode(text));
+}
+
+export async function publicKey(seed) {
+  const { x } = await crypto.subtle.exportKey("jwk", await ed25519(seed.slice()));
+  return Uint8Array.fromBase64(x, { alphabet: "base64url" });
+}
+
 /** As AES-GCM wants them. */
 const NONCE_BYTES = 12;
 

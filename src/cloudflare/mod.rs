@@ -6,6 +6,7 @@
 mod d1;
 #[cfg(feature = "debug-routes")]
 mod debug;
+mod ed25519;
 mod fetch;
 mod gate;
 mod limiter;
@@ -80,6 +81,7 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
         gate: Arc::new(gate::DurableGates(SendWrapper(gates))),
         limiter: Arc::new(limiter),
         mailer: mailer(env),
+        ed25519: Arc::new(ed25519::RuntimeEd25519),
         clock: Arc::new(platform::RuntimeClock),
         entropy: Arc::new(platform::RuntimeEntropy),
         tasks: Arc::new(platform::RuntimeTasks),

@@ -241,6 +241,10 @@ impl Watch for DurableWatch {
         self.hub.tell(&self.app, told);
     }
 
+    fn take_early(&self) -> Vec<String> {
+        self.hub.take_early()
+    }
+
     async fn arm(&self, at: UnixMillis) -> std::result::Result<(), WatcherError> {
         SendFuture::new(self.arm_storage(at))
             .await

@@ -135,6 +135,12 @@ pub async fn secret(State(app): State<Arc<App>>, Caller(call): Caller) -> Result
     shown(webhook_secret::show(&app, &call).await?)
 }
 
+/// `GET /api/webhooks/keys`: what verifies the signatures `v1a`, for anybody.
+pub async fn public_keys(State(app): State<Arc<App>>) -> Result<Answer, ApiError> {
+    let keys = webhook_secret::public_keys(&app).await;
+    Answer::ok(&json!({ "keys": keys }))
+}
+
 /// `POST /api/webhooks/secret`: another one; the one of before signs, too, for a week.
 pub async fn rotate_secret(
     State(app): State<Arc<App>>,

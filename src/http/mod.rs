@@ -65,6 +65,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/session", post(session::mint))
         .route("/api/webhooks/secret", get(deliveries::secret))
         .route("/api/webhooks/secret", post(deliveries::rotate_secret))
+        .route("/api/webhooks/keys", get(deliveries::public_keys))
         .route("/api/webhooks/{provider}/{token}", post(webhooks::callback))
         .route("/api/progress/{token}", post(progress::tell))
         .route("/api/health", get(health::health))

@@ -7,21 +7,24 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::error::{ApiError, Code};
 use super::limits;
 use super::path::Path;
+use super::view;
 use crate::app::App;
 use crate::job::{Preview, Progress};
 use crate::media;
 use crate::parse;
-use crate::queue::tell;
+use crate::queue::tell::{self, News};
 
-/// A preview is a small picture: ComfyUI's own are at most 512 pixels wide. In base64, with room
-/// for the rest.
-const BODY_BYTES_MAX: usize = 512 << 10;
+/// A preview is a small picture: ComfyUI's own are at most 512 pixels wide.
+const PREVIEW_LENGTH_MAX: usize = 512 << 10;
+/// With room for a finished file of seven megabytes in base64. Larger ones come with the result.
+const BODY_BYTES_MAX: usize = 10 << 20;
 /// Longer than any of ComfyUI's ids, classes and messages.
 const TEXT_LENGTH_MAX: usize = 256;
 
@@ -38,6 +41,14 @@ struct Told {
     steps: Option<u32>,
     message: Option<String>,
     preview: Option<Preview>,
+    output: Option<File>,
+}
+
+/// A file that is done.
+#[derive(Deserialize)]
+struct File {
+    name: Option<String>,
+    data_base64: String,
 }
 
 #[derive(Serialize)]
@@ -46,7 +57,7 @@ struct Taken {
     go_on: bool,
 }
 
-/// `POST /api/progress/{token}`: nodes, steps and a preview of one attempt.
+/// `POST /api/progress/{token}`: nodes, steps, a preview and finished files of one attempt.
 pub async fn tell(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
@@ -59,12 +70,16 @@ pub async fn tell(
         let message = format!("no progress can be read from the body: {error}");
         ApiError::new(Code::InvalidRequest, message)
     })?;
-    let preview = told.preview.take().map(picture).transpose()?;
-    let progress = told.progress()?;
-    match tell::tell(&app, claim, progress, preview).await? {
+    let news = News {
+        preview: told.preview.take().map(picture).transpose()?,
+        file: told.output.take().map(file).transpose()?,
+        progress: told.progress()?,
+    };
+    match tell::tell(&app, claim, news, view::early).await? {
         tell::Answer::Unknown => Err(nobody()),
         tell::Answer::GoOn => Answer::ok(&Taken { go_on: true }),
         tell::Answer::Stop => Answer::ok(&Taken { go_on: false }),
+        tell::Answer::Unfit(why) => Err(wrong("/output/data_base64", &why)),
     }
 }
 
@@ -117,6 +132,9 @@ fn picture(preview: Preview) -> Result<Preview, ApiError> {
             "a JPEG, PNG or WebP picture in base64",
         )
     })?;
+    if preview.data_base64.len() > PREVIEW_LENGTH_MAX {
+        return Err(wrong("/preview/data_base64", "at most 512 KiB"));
+    }
     if preview.node_id.len() > TEXT_LENGTH_MAX {
         return Err(wrong("/preview/node_id", "at most 256 bytes"));
     }
@@ -124,6 +142,19 @@ fn picture(preview: Preview) -> Result<Preview, ApiError> {
         content_type: media.content_type.to_owned(),
         ..preview
     })
+}
+
+fn file(file: File) -> Result<(Option<String>, Bytes), ApiError> {
+    let bytes = STANDARD.decode(&file.data_base64);
+    let bytes = bytes.map_err(|_| wrong("/output/data_base64", "a file in base64"))?;
+    if file
+        .name
+        .as_ref()
+        .is_some_and(|name| name.len() > TEXT_LENGTH_MAX)
+    {
+        return Err(wrong("/output/name", "at most 256 bytes"));
+    }
+    Ok((file.name, bytes.into()))
 }
 
 fn wrong(path: &str, message: &str) -> ApiError {

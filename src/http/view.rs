@@ -69,6 +69,9 @@ struct OutputView<'a> {
     label: Option<&'a str>,
     width: Option<u32>,
     height: Option<u32>,
+    /// Only where the job goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    early: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -276,7 +279,16 @@ fn output_view<'a>(app: &App, output: &'a OutputRow, expires_at: UnixMillis) -> 
         label: output.label.as_deref(),
         width: output.width,
         height: output.height,
+        early: None,
     }
+}
+
+/// A file that is done before its job; its link ends with the job.
+pub fn early(app: &App, record: &Record, output: &OutputRow) -> String {
+    text(&OutputView {
+        early: Some(true),
+        ..output_view(app, output, expires_at(app, record))
+    })
 }
 
 /// What is done is done wholly, whatever was told on the way.

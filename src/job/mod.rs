@@ -18,7 +18,7 @@ mod step;
 pub use cause::Cause;
 pub use failure::{Failure, FailureCode};
 pub use judge::{judge, judge_failure, Moment, Verdict};
-pub use progress::{Preview, Progress, Told};
+pub use progress::{Early, Preview, Progress, Told};
 pub use report::{Output, OutputData, Report, Times};
 pub use step::{
     next_step, Purpose, Step, DEADLINE_PATIENCE_MS, EXECUTION_GRACE_MS, NOT_FOUND_PATIENCE_MS,

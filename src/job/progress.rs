@@ -43,6 +43,14 @@ pub struct Preview {
     pub data_base64: String,
 }
 
+/// A file that is done before its job is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Early {
+    pub key: String,
+    /// As those who listen are shown it.
+    pub shown: String,
+}
+
 /// What the worker of one attempt tells at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
@@ -51,4 +59,5 @@ pub struct Told {
     pub has_begun: bool,
     pub progress: Option<Progress>,
     pub preview: Option<Preview>,
+    pub early: Option<Early>,
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::deliver::deliver;
 use super::settle::{self, News, Settled};
-use super::{evidence, gate, QueueError};
+use super::{best_effort, evidence, gate, QueueError};
 use crate::app::App;
 use crate::backoff::{first_look_delay_ms, look_delay_ms, Jitter};
 use crate::gate::{Fate, ASK_AGAIN_MS};
@@ -75,6 +75,7 @@ pub async fn advance(app: &Arc<App>, watch: &dyn Watch, id: JobId) -> Result<Nex
     // Also if no attempt ever began: a job that ended while it waited must not keep its place.
     if matches!(taken, Ok(Next::Forget)) {
         gate::tell(app, &record, Fate::Left).await;
+        best_effort::discard(app, watch.take_early()).await;
     }
     // Also if the step failed: what happened before it is to be told.
     let is_left = deliver(app, watch, &record).await;
@@ -230,6 +231,7 @@ impl Turn<'_> {
                 has_begun: false,
                 progress: Some(Progress::of_share(share)),
                 preview: None,
+                early: None,
             });
         }
     }

@@ -162,7 +162,11 @@ async fn attempt(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delive
     // What was public when it was accepted is asked again: the rules may have become stricter.
     let may_loop_back = app.config.environment == Environment::Local;
     let answer = match address::check(url, may_loop_back) {
-        Ok(_) => app.http.open(request(app, full, secrets, delivery)).await,
+        Ok(_) => {
+            app.http
+                .open(request(app, full, secrets, delivery).await)
+                .await
+        }
         Err(_) => Err(HttpError::NotSent("forbidden".into())),
     };
     let (status, why, wait_ms) = match answer {
@@ -244,7 +248,7 @@ async fn note(app: &App, delivery: &Delivery, report: &Report) -> Result<(), Que
     Ok(deliveries::report(&*app.db, event, report).await?)
 }
 
-fn request(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delivery) -> HttpRequest {
+async fn request(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delivery) -> HttpRequest {
     let event = &delivery.event;
     let id = notify::event_id(event.job, event.round, event.status);
     let body = payload::body(app, full, delivery);
@@ -264,12 +268,21 @@ fn request(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delivery) ->
             header("webhook-timestamp", (now.get() / 1000).to_string()),
             header(
                 "webhook-signature",
-                notify::signatures(secrets, &id, now, &body),
+                signatures(app, secrets, &notify::signed_text(&id, now, &body)).await,
             ),
         ],
         body: Bytes::from(body),
         timeout_ms: TIMEOUT_MS,
     }
+}
+
+async fn signatures(app: &App, secrets: &[[u8; 32]], signed: &str) -> String {
+    let mut all = notify::signatures(secrets, signed);
+    for seed in app.signer.ed25519_seeds() {
+        let signature = app.ed25519.sign(&seed, signed).await;
+        all.extend(signature.as_deref().map(notify::public_signature));
+    }
+    all.join(" ")
 }
 
 /// The status is all that counts: an answer that breaks off later has been given.

@@ -100,6 +100,11 @@ impl Hub {
         self.stage.progress()
     }
 
+    /// Takes away the files that were shown before the end: the job has its own now.
+    pub fn take_early(&self) -> Vec<String> {
+        self.stage.take_early()
+    }
+
     /// Tells everybody who listens, if anybody does. Reads the row: what is told is the truth.
     pub async fn publish(&self, app: &App, id: JobId) {
         self.read_and_tell(app, id, None).await;
@@ -135,7 +140,7 @@ impl Hub {
         // Registered first, as above.
         self.read_and_tell(app, id, Some(Claim { key, seen })).await;
         let first = stream::iter([Bytes::from_static(b"retry: 2000\n\n")]);
-        let latest = Latest::new(Arc::clone(&self.stage), seen);
+        let latest = Latest::new(Arc::clone(&self.stage), listen.surface, seen);
         Some(first.chain(live::stream(latest, frames, rings, sleep)))
     }
 

@@ -1,15 +1,18 @@
 //! Tell: what a GPU's worker says of its attempt while it works. Never truth: it changes nothing of
 //! the job but that work has begun, and is shown to whoever listens.
 
+use bytes::Bytes;
+
+use super::settle::files;
 use super::QueueError;
 use crate::app::App;
-use crate::job::{JobStatus, Preview, Progress, Told};
+use crate::job::{Early, JobStatus, Preview, Progress, Told};
 use crate::log;
-use crate::store::jobs;
+use crate::store::jobs::{self, OutputRow, Record};
 use crate::token::CallbackClaim;
 
 /// What the worker is told in return.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Not a token of ours, or of a job we no longer know.
     Unknown,
@@ -17,6 +20,17 @@ pub enum Answer {
     GoOn,
     /// The job has ended, was canceled, or is another attempt's by now: nobody waits for this.
     Stop,
+    /// Its file is nothing that a job may have; why.
+    Unfit(String),
+}
+
+/// What a worker tells at one moment.
+#[derive(Debug, Default)]
+pub struct News {
+    pub progress: Option<Progress>,
+    pub preview: Option<Preview>,
+    /// A file that is done, by the name its node gave it.
+    pub file: Option<(Option<String>, Bytes)>,
 }
 
 /// What a worker's token speaks for, if it is one of ours. Touches nothing but the token.
@@ -28,8 +42,8 @@ pub fn claim(app: &App, token: &str) -> Option<CallbackClaim> {
 pub async fn tell(
     app: &App,
     claim: CallbackClaim,
-    progress: Option<Progress>,
-    preview: Option<Preview>,
+    news: News,
+    show: fn(&App, &Record, &OutputRow) -> String,
 ) -> Result<Answer, QueueError> {
     let Some(record) = jobs::find(&*app.db, claim.job).await? else {
         return Ok(Answer::Unknown);
@@ -52,11 +66,22 @@ pub async fn tell(
         | JobStatus::Canceled
         | JobStatus::Expired => return Ok(Answer::Stop),
     };
+    let early = match news.file {
+        Some(file) => match files::store_early(app, &record, claim.attempt, file).await? {
+            Ok(row) => Some(Early {
+                shown: show(app, &record, &row),
+                key: row.key,
+            }),
+            Err(failure) => return Ok(Answer::Unfit(failure.message)),
+        },
+        None => None,
+    };
     let told = Told {
         attempt: claim.attempt,
         has_begun,
-        progress,
-        preview,
+        progress: news.progress,
+        preview: news.preview,
+        early,
     };
     // The next one comes in a moment.
     if let Err(error) = app.watchers.tell(job.id, &told).await {

@@ -38,6 +38,16 @@ pub async fn show(app: &App, call: &Call) -> Result<Result<Shown, NoSecret>, Que
     Ok(Ok(shown(app, key, standing.unwrap_or(FIRST_SECRET))))
 }
 
+/// The deployment's public keys, newest first: one for each valid secret of it.
+pub async fn public_keys(app: &App) -> Vec<String> {
+    let mut keys = Vec::new();
+    for seed in app.signer.ed25519_seeds() {
+        let key = app.ed25519.public_key(&seed).await;
+        keys.extend(key.as_deref().map(notify::shown_public));
+    }
+    keys
+}
+
 /// Gives the key another secret. The one of before signs, too, for a week; the one before that
 /// ends.
 pub async fn rotate(app: &App, call: &Call) -> Result<Result<Shown, NoSecret>, QueueError> {

@@ -8,11 +8,13 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use ed25519_dalek::{Signer as _, SigningKey};
 use futures::future::BoxFuture;
 
 use crate::ports::{
     Blob, BlobBody, BlobError, BlobLabel, BlobMeta, BlobPage, BlobWriter, Blobs, ByteRange, Clock,
-    Entropy, Level, Listed, Log, Mail, MailError, Mailer, Rate, RateLimiter, Tasks, PART_BYTES,
+    Ed25519, Entropy, Level, Listed, Log, Mail, MailError, Mailer, Rate, RateLimiter, Tasks,
+    PART_BYTES,
 };
 use crate::time::UnixMillis;
 
@@ -336,6 +338,22 @@ impl Mailer for MemoryMailer {
         }
         lock(&self.0).push(mail);
         Ok(())
+    }
+}
+
+/// Ed25519 of a library.
+pub struct Dalek;
+
+#[async_trait]
+impl Ed25519 for Dalek {
+    async fn sign(&self, seed: &[u8; 32], text: &str) -> Option<Vec<u8>> {
+        let signature = SigningKey::from_bytes(seed).sign(text.as_bytes());
+        Some(signature.to_bytes().to_vec())
+    }
+
+    async fn public_key(&self, seed: &[u8; 32]) -> Option<Vec<u8>> {
+        let key = SigningKey::from_bytes(seed).verifying_key();
+        Some(key.to_bytes().to_vec())
     }
 }
 

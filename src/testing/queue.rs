@@ -20,7 +20,7 @@ pub use super::answered::{request, Answered};
 use super::clock::ManualClock;
 use super::gates::MemoryGates;
 use super::memory::{
-    lock, CountingEntropy, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryMailer, MemoryTasks,
+    lock, CountingEntropy, Dalek, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryMailer, MemoryTasks,
 };
 use super::receiver::{self, Receiver};
 use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
@@ -112,6 +112,7 @@ impl TestQueue {
             gate: gates.clone(),
             limiter: limiter.clone(),
             mailer: Some(mailer.clone()),
+            ed25519: Arc::new(Dalek),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::new(seed)),
             tasks: tasks.clone(),

@@ -303,6 +303,11 @@ impl Watch for MemoryWatch {
         }
     }
 
+    fn take_early(&self) -> Vec<String> {
+        let hub = self.watchers.hub(self.id);
+        hub.map_or_else(|_| Vec::new(), |(_, hub)| hub.take_early())
+    }
+
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError> {
         self.watchers.arm(self.id, at);
         pause().await;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
+import { createPublicKey, verify } from "node:crypto";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -97,6 +98,9 @@ test("the_official_libraries_verify_what_is_told_and_refuse_what_was_changed_or_
   assert.equal(file.status, 200, "the link opens the result");
   assert.equal((await file.arrayBuffer()).byteLength, data.outputs[0].size_bytes);
 
+  assert.ok(await isPubliclySigned(told), "anybody can verify it");
+  assert.ok(!(await isPubliclySigned({ ...told, body: `${told.body} ` })));
+
   const old = { ...told.headers, "webhook-timestamp": String(told.headers["webhook-timestamp"] - 301) };
   const forged = [
     { ...told, body: told.body.replace("succeeded", "canceled") },
@@ -111,6 +115,16 @@ test("the_official_libraries_verify_what_is_told_and_refuse_what_was_changed_or_
   const other = new Webhook("whsec_c2VjcmV0IG9mIHNvbWVib2R5IGVsc2U=");
   assert.throws(() => other.verify(told.body, told.headers));
 });
+
+/** Whether a public key of the deployment made one of the signatures. */
+async function isPubliclySigned({ headers, body }) {
+  const { keys } = (await product.call("GET", "/api/webhooks/keys")).body;
+  const x = Buffer.from(keys[0].replace("whpk_", ""), "base64").toString("base64url");
+  const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  const text = Buffer.from(`${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`);
+  const signatures = headers["webhook-signature"].split(" ").filter((one) => one.startsWith("v1a,"));
+  return signatures.some((one) => verify(null, text, key, Buffer.from(one.slice(4), "base64")));
+}
 
 /** What we would have signed `seconds` from now: good, and too old. */
 function signedThen(key, told, seconds) {

@@ -12,14 +12,19 @@ use bytes::Bytes;
 use futures::channel::mpsc::Receiver;
 use futures::future::{select, Either};
 use futures::{stream as streams, Stream, StreamExt};
+use serde::Serialize;
 
 use super::frames::{frame, Seen};
 use super::HEARTBEAT;
-use crate::job::{Job, Preview, Progress, Told};
+use crate::job::{Early, Job, Preview, Progress, Told};
+use crate::ports::Surface;
 use crate::time::UnixMillis;
 
 /// Between two snapshots on one stream: two a second, as the Comfy API promises.
 pub const SNAPSHOT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Files of one attempt that are shown before its end.
+const EARLY_MAX: usize = 32;
 
 /// What is known of the live attempt.
 #[derive(Default)]
@@ -35,6 +40,10 @@ struct Scene {
     moment: u64,
     progress: Option<(u64, Progress)>,
     preview: Option<(u64, Preview)>,
+    /// In the order of their moments.
+    early: Vec<(u64, Early)>,
+    /// Of attempts that are over.
+    left: Vec<String>,
 }
 
 impl Stage {
@@ -45,8 +54,7 @@ impl Stage {
         scene.begin(live);
         scene.is_over = job.live.is_none() || job.status.is_terminal();
         if scene.is_over {
-            scene.progress = None;
-            scene.preview = None;
+            scene.clear();
         }
     }
 
@@ -59,7 +67,8 @@ impl Stage {
         scene.begin(told.attempt);
         let moment = u64::try_from(now.get()).unwrap_or(0).max(scene.moment + 1);
         let progress = told.progress.and_then(|new| scene.later(new));
-        let is_new = progress.is_some() || told.preview.is_some();
+        let early = told.early.filter(|early| scene.lacks(early));
+        let is_new = progress.is_some() || told.preview.is_some() || early.is_some();
         if let Some(progress) = progress {
             scene.progress = Some((moment, progress));
             scene.moment = moment;
@@ -69,7 +78,18 @@ impl Stage {
             scene.preview = Some((moment + 1, preview));
             scene.moment = moment + 1;
         }
+        if let Some(early) = early {
+            scene.moment = moment.max(scene.moment + 1);
+            let at = scene.moment;
+            scene.early.push((at, early));
+        }
         is_new
+    }
+
+    pub fn take_early(&self) -> Vec<String> {
+        let mut scene = self.lock();
+        scene.clear();
+        std::mem::take(&mut scene.left)
     }
 
     pub fn progress(&self) -> Option<Progress> {
@@ -90,9 +110,20 @@ impl Scene {
         if attempt > self.attempt {
             self.attempt = attempt;
             self.is_over = false;
-            self.progress = None;
-            self.preview = None;
+            self.clear();
         }
+    }
+
+    fn clear(&mut self) {
+        self.progress = None;
+        self.preview = None;
+        let early = self.early.drain(..).map(|(_, early)| early.key);
+        self.left.extend(early);
+    }
+
+    fn lacks(&self, early: &Early) -> bool {
+        let is_known = |(_, known): &(u64, Early)| known.key == early.key;
+        self.early.len() < EARLY_MAX && !self.early.iter().any(is_known)
     }
 
     /// What to show after `new`; `None`: it is late. A bare share keeps the nodes told before.
@@ -116,44 +147,49 @@ impl Scene {
 /// One listener's view of the stage.
 pub struct Latest {
     stage: Arc<Stage>,
+    surface: Surface,
     seen: Seen,
 }
 
 impl Latest {
-    pub const fn new(stage: Arc<Stage>, seen: Seen) -> Self {
-        Self { stage, seen }
+    pub const fn new(stage: Arc<Stage>, surface: Surface, seen: Seen) -> Self {
+        Self {
+            stage,
+            surface,
+            seen,
+        }
     }
 
-    /// What this listener has not been shown yet.
+    /// What this listener has not been shown yet, in the order of the moments, so that each id says
+    /// that what came before it was seen.
     fn snapshot(&mut self) -> Option<Bytes> {
         let scene = self.stage.lock();
-        let after = self.seen.moment;
+        let mut news: Vec<(u64, &str, String)> = Vec::new();
+        if let Some((at, progress)) = &scene.progress {
+            news.push((*at, "progress", text(progress)));
+        }
+        if let Some((at, preview)) = &scene.preview {
+            news.push((*at, "preview", text(preview)));
+        }
+        // A client of the Comfy API would take such a file for one more.
+        if self.surface == Surface::Queue {
+            let early = scene.early.iter();
+            news.extend(early.map(|(at, early)| (*at, "output", early.shown.clone())));
+        }
+        news.retain(|(at, ..)| *at > self.seen.moment);
+        news.sort_by_key(|(at, ..)| *at);
         let mut frames = String::new();
-        let mut show = |moment, event, data: serde_json::Result<String>| {
-            let Ok(data) = data else { return };
-            let id = Seen {
-                moment,
-                ..self.seen
-            };
-            frames.push_str(&frame(id, event, &data));
-        };
-        let progress = scene.progress.as_ref().filter(|(at, _)| *at > after);
-        let preview = scene.preview.as_ref().filter(|(at, _)| *at > after);
-        // In the order of their moments, so that each id says that what came before was seen.
-        let late = preview.zip(progress).is_some_and(|(p, q)| p.0 < q.0);
-        if let Some((at, preview)) = preview.filter(|_| late) {
-            show(*at, "preview", serde_json::to_string(preview));
+        for (moment, event, data) in news {
+            self.seen.moment = moment;
+            frames.push_str(&frame(self.seen, event, &data));
         }
-        if let Some((at, progress)) = progress {
-            show(*at, "progress", serde_json::to_string(progress));
-        }
-        if let Some((at, preview)) = preview.filter(|_| !late) {
-            show(*at, "preview", serde_json::to_string(preview));
-        }
-        let newest = [progress.map(|p| p.0), preview.map(|p| p.0)];
-        self.seen.moment = newest.into_iter().flatten().max().unwrap_or(after);
         (!frames.is_empty()).then(|| frames.into())
     }
+}
+
+/// Our own snapshots always serialize: they hold no maps.
+fn text<T: Serialize>(snapshot: &T) -> String {
+    serde_json::to_string(snapshot).unwrap_or_else(|_| "{}".into())
 }
 
 struct Watching<S, F> {

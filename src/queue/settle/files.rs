@@ -23,6 +23,8 @@ const OUTPUT_BYTES_MAX: u64 = 2 << 30;
 const ALL_BYTES_MAX: u64 = 4 << 30;
 /// What a file may be called: object stores keep names in headers of a few kilobytes.
 const NAME_LENGTH_MAX: usize = 200;
+/// Of the part of a key that names its settle (see `queue::read::ResultKey`).
+const NONCE_LENGTH: usize = 16;
 /// Fetching one file from where the worker put it: two gibibytes at 60 Mbit a second.
 const FETCH_MS_MAX: u64 = 5 * 60_000;
 /// Fetching all files: an alarm has 15 min, in which they must also be written down.
@@ -56,6 +58,27 @@ pub async fn store_all(
         }
     }
     Ok(Ok(stored))
+}
+
+/// Stores a file of attempt `n` that is done before its job, under a key that the same bytes have
+/// again.
+pub async fn store_early(
+    app: &App,
+    record: &Record,
+    n: u32,
+    (name, bytes): (Option<String>, Bytes),
+) -> Result<Result<OutputRow, Failure>, QueueError> {
+    let hash = blake3::hash(&bytes).to_hex();
+    let spot = Spot {
+        record,
+        n,
+        nonce: &hash[..NONCE_LENGTH],
+        i: 0,
+        until: app.now(),
+        left_bytes: bytes.len() as u64,
+    };
+    let data = OutputData::Inline(bytes);
+    store(app, &spot, Output { name, data }).await
 }
 
 /// Deletes the files of a settle that lost.

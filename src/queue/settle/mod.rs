@@ -5,7 +5,7 @@
 //! others delete what they wrote.
 
 mod decode;
-mod files;
+pub(super) mod files;
 mod links;
 
 use super::{gate, mail, QueueError, DUE_MARGIN_MS};

@@ -1,6 +1,8 @@
 //! How far a job is: what workers tell, who hears of it, and what survives a cut connection.
 
 use axum::body::{Body, BodyDataStream};
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
 use edge_queue::id::JobId;
 use edge_queue::queue::listen::LISTENERS_MAX;
 use edge_queue::testing::queue::{request, Answered, TestQueue};
@@ -12,6 +14,17 @@ use tower_service::Service;
 
 /// The first bytes of a JPEG, which is all that anybody looks at.
 const PICTURE: &str = "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAA==";
+
+/// One that can be opened, as text.
+fn whole_picture() -> String {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, 8, 8);
+    encoder.set_color(png::ColorType::Grayscale);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[7; 64]).unwrap();
+    drop(writer);
+    STANDARD.encode(file)
+}
 
 /// An event: id, name, data.
 type Event = (String, String, Value);
@@ -31,9 +44,12 @@ async fn tell(queue: &TestQueue, job: JobId, attempt: u32, body: &Value) -> Answ
 }
 
 async fn listen(queue: &TestQueue, id: JobId, last: Option<&str>) -> Option<BodyDataStream> {
-    let path = format!("/api/v2/jobs/{id}/events");
+    open(queue, &format!("/api/v2/jobs/{id}/events"), last).await
+}
+
+async fn open(queue: &TestQueue, path: &str, last: Option<&str>) -> Option<BodyDataStream> {
     let last: Vec<_> = last.map(|l| ("last-event-id", l)).into_iter().collect();
-    let asked = request("GET", &path, &last, Body::empty());
+    let asked = request("GET", path, &last, Body::empty());
     let response = queue.router.clone().call(asked).await.unwrap();
     let is_stream = response.status() == 200;
     is_stream.then(|| response.into_body().into_data_stream())
@@ -88,6 +104,57 @@ async fn who_listens_to_a_job_that_waits_hears_how_many_wait_before_it() {
         events[0].2,
         json!({"status": "queued", "queue_position": 1})
     );
+}
+
+#[tokio::test]
+async fn a_file_that_is_done_early_is_shown_with_its_link_and_goes_with_the_end() {
+    let (queue, id) = working().await;
+    let path = format!("/api/queue/events/{id}");
+    let mut stream = open(&queue, &path, None).await.unwrap();
+    let mut comfy = listen(&queue, id, None).await.unwrap();
+    arrived(&mut stream);
+    arrived(&mut comfy);
+    let told =
+        json!({"value": 0.5, "output": {"name": "eq0_00001_.png", "data_base64": whole_picture()}});
+    for _ in 0..2 {
+        assert_eq!(tell(&queue, id, 1, &told).await.status, 200);
+    }
+    let (events, _) = arrived(&mut stream);
+    assert_eq!(names(&events), ["status", "progress", "output"]);
+    let output = &events[2].2;
+    assert_eq!(
+        (&output["early"], &output["kind"]),
+        (&json!(true), &json!("image"))
+    );
+    assert!(output["node_id"].is_string(), "told by its name: {output}");
+    let url = output["url"].as_str().unwrap();
+    assert_eq!(queue.get(url).await.status, 200);
+    let mut late = open(&queue, &path, Some(&events[1].0)).await.unwrap();
+    assert_eq!(
+        names(&arrived(&mut late).0),
+        ["output"],
+        "the one that was missed"
+    );
+    assert_eq!(names(&arrived(&mut comfy).0), ["status", "progress"]);
+
+    queue
+        .post(&format!("/api/queue/cancel/{id}"), &json!({}))
+        .await;
+    queue.pass(60_000).await;
+    assert_eq!(queue.job(id).await["status"], "canceled");
+    assert_eq!(queue.get(url).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_file_that_is_none_is_refused_and_shown_to_nobody() {
+    let (queue, id) = working().await;
+    let page = "PGh0bWw+bm90IHRoZXJlPC9odG1sPg==";
+    let wrong = json!({"output": {"name": "eq0_00001_.png", "data_base64": page}});
+    for body in [wrong, json!({"output": {"data_base64": "?"}})] {
+        let answer = tell(&queue, id, 1, &body).await;
+        assert_eq!(answer.status, 400, "{}", answer.json());
+        assert_eq!(answer.json()["details"][0]["path"], "/output/data_base64");
+    }
 }
 
 #[tokio::test]
