@@ -139,23 +139,24 @@ impl Gatekeeper {
             let tries = self.breaker.trying == Some(ticket.job);
             return Admission::Granted { tries };
         }
-        let asked_at = now;
+        self.expect(ticket.clone(), now);
+        if let Some((until, reason)) = self.obstacle(ticket.job, now) {
+            return Admission::Wait { until, reason };
+        }
+        self.enter(ticket, now)
+    }
+
+    /// Somebody waits, and will ask again by itself.
+    pub fn expect(&mut self, ticket: Ticket, now: UnixMillis) {
+        let (asked_at, entered_at) = (now, now);
         let caller = self.callers.entry(ticket.caller.clone());
-        let entered_at = now;
         let new = Caller {
             asked_at,
             entered_at,
         };
         caller.or_insert(new).asked_at = now;
-        let asked = Waiting {
-            ticket: ticket.clone(),
-            asked_at,
-        };
-        self.waiting.insert(ticket.job, asked);
-        if let Some((until, reason)) = self.obstacle(ticket.job, now) {
-            return Admission::Wait { until, reason };
-        }
-        self.enter(ticket, now)
+        self.waiting
+            .insert(ticket.job, Waiting { ticket, asked_at });
     }
 
     fn enter(&mut self, ticket: &Ticket, now: UnixMillis) -> Admission {
