@@ -3,8 +3,8 @@
 //! What always holds: no more than `jobs_max` jobs are at the endpoint, no more than `submits_max`
 //! are handed over in [`WINDOW_MS`], and while the endpoint refuses, one job at a time tries it.
 //! Slots go by priority, and among equals to the caller who holds the fewest: a thousand jobs of
-//! one caller stand behind the first job of another. A caller who wants more than the whole endpoint
-//! is a flood: it comes after everybody else, whatever its priority, and if there is anybody else it
+//! one caller stand behind the first job of another. Who wants more than the whole endpoint is a
+//! flood: it comes after everybody else, whatever its priority, and if there is anybody else it
 //! takes no more than half of the slots, so that one is free when somebody else comes.
 //!
 //! Everything here can be lost: jobs at the endpoint are read back from the database, and those

@@ -129,8 +129,8 @@ async fn fetch(
     respond::answer(&request, response).await
 }
 
-/// As wrangler.toml has it: this run of cron looks for forgotten jobs and nothing else. What counts and
-/// clears away writes rows, and has time.
+/// As wrangler.toml has it: this run of cron looks for forgotten jobs and nothing else. What counts
+/// and clears away writes rows, and has time.
 const EVERY_MINUTE: &str = "* * * * *";
 
 #[event(scheduled)]

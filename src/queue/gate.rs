@@ -105,8 +105,8 @@ impl Keeper {
         }
     }
 
-    /// Answers, and wakes whoever may go now. A keeper that begins anew wakes those who were told to
-    /// wait by the one before it: it died with their places.
+    /// Answers, and wakes whoever may go now. A keeper that begins anew wakes those who were told
+    /// to wait by the one before it: it died with their places.
     pub async fn answer(&self, app: &App, ask: Ask) -> Result<Answer, QueueError> {
         let is_new = self.lock().is_none();
         if ask == Ask::Refresh || self.is_stale(app.now()) {

@@ -243,7 +243,8 @@ impl TestQueue {
         self.watchers.publish(id).await;
     }
 
-    /// The same, but its handler dies after `polls` steps: what was done by then is done, and nothing else.
+    /// The same, but its handler dies after `polls` steps: what was done by then is done, and
+    /// nothing else.
     pub fn ring_and_die(&self, id: JobId, polls: usize) {
         self.watchers.take_alarm(id);
         let watch = self.watchers.watch(id);

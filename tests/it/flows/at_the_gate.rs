@@ -59,8 +59,8 @@ async fn a_gate_that_lost_its_memory_reads_it_back() {
     assert_eq!(submits(&queue), 1);
 }
 
-/// The chaos run: a Worker was killed, and the gate's memory with it. Those who had been told to wait
-/// were woken by nobody and asked again after a minute, though the endpoint was free.
+/// The chaos run: a Worker was killed, and the gate's memory with it. Those who had been told to
+/// wait were woken by nobody and asked again after a minute, though the endpoint was free.
 #[tokio::test]
 async fn a_gate_that_begins_anew_wakes_those_who_waited_at_the_one_before() {
     let queue = with_slots("1", json!({"job": {"run_ms": 3_000}}));

@@ -39,8 +39,8 @@ impl World {
         self.check_rows();
     }
 
-    /// RunPod never took one attempt twice; never took one while another of the job was live, unless
-    /// it had lost that one itself; and took no more of a round than the classes allow.
+    /// RunPod never took one attempt twice; never took one while another of the job was live,
+    /// unless it had lost that one itself; and took no more of a round than the classes allow.
     fn check_submissions(&mut self) {
         let runpod = self.queue.runpod.lock().unwrap();
         let known = self.claims.len();
