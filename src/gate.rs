@@ -3,7 +3,9 @@
 //! What always holds: no more than `jobs_max` jobs are at the endpoint, no more than `submits_max`
 //! are handed over in [`WINDOW_MS`], and while the endpoint refuses, one job at a time tries it.
 //! Slots go by priority, and among equals to the caller who holds the fewest: a thousand jobs of
-//! one caller stand behind the first job of another.
+//! one caller stand behind the first job of another. Who wants more than the whole endpoint is a
+//! flood: it comes after everybody else, whatever its priority, and if there is anybody else it
+//! takes no more than half of the slots, so that one is free when somebody else comes.
 //!
 //! Everything here can be lost: jobs at the endpoint are read back from the database, and those
 //! that wait ask again.
@@ -26,6 +28,12 @@ const GONE_MS: u64 = 3 * ASK_AGAIN_MS;
 /// Limits of RunPod's operations count in windows of ten seconds (docs.runpod.io, Serverless, Send
 /// requests).
 pub const WINDOW_MS: u64 = 10_000;
+/// One slot in so many is kept free of floods while there are other callers: two or three slots for
+/// each worker are enough for it to keep all workers busy, and for the others to find one free.
+const KEPT_SHARE: usize = 2;
+/// Whoever has not asked for so long is no caller any more. And a flood none of whose jobs went in
+/// for so long goes before everybody, once: everybody goes on.
+const LATELY_MS: u64 = 10 * 60_000;
 /// Begun attempts are in the database after so long, or never.
 const WRITTEN_MS: u64 = 60_000;
 
@@ -50,12 +58,32 @@ struct Inside {
     entered_at: Option<UnixMillis>,
 }
 
+/// Somebody who has asked lately.
+struct Caller {
+    asked_at: UnixMillis,
+    /// When a job of theirs went in, or they first asked.
+    entered_at: UnixMillis,
+}
+
+/// Where a job stands in line: the order of the fields is the order of the line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// Its caller wants more than the whole endpoint.
+    is_last: bool,
+    priority: Reverse<i32>,
+    /// How many slots its caller holds when its turn comes, with its own.
+    turn: usize,
+    since: UnixMillis,
+    job: JobId,
+}
+
 /// One endpoint's gate.
 pub struct Gatekeeper {
     limits: Limits,
     is_paused: bool,
     inside: HashMap<JobId, Inside>,
     waiting: BTreeMap<JobId, Waiting>,
+    callers: HashMap<CallerId, Caller>,
     submits: VecDeque<UnixMillis>,
     breaker: Breaker,
 }
@@ -67,6 +95,7 @@ impl Gatekeeper {
             is_paused: false,
             inside: HashMap::new(),
             waiting: BTreeMap::new(),
+            callers: HashMap::new(),
             submits: VecDeque::new(),
             breaker: Breaker::default(),
         }
@@ -97,7 +126,7 @@ impl Gatekeeper {
         match ask {
             Ask::Admit(ticket) => (Answer::Admission(self.admit(&ticket, now)), Vec::new()),
             Ask::Tell { job, fate } => (Answer::Done, self.tell(job, fate, now)),
-            Ask::Position(job) => (Answer::Position(self.position(job)), Vec::new()),
+            Ask::Position(job) => (Answer::Position(self.position(job, now)), Vec::new()),
             Ask::Standing => (Answer::Standing(self.standing(now)), Vec::new()),
             Ask::Refresh => (Answer::Done, self.may_ask(now)),
         }
@@ -110,16 +139,24 @@ impl Gatekeeper {
             let tries = self.breaker.trying == Some(ticket.job);
             return Admission::Granted { tries };
         }
-        let asked_at = now;
-        let asked = Waiting {
-            ticket: ticket.clone(),
-            asked_at,
-        };
-        self.waiting.insert(ticket.job, asked);
+        self.expect(ticket.clone(), now);
         if let Some((until, reason)) = self.obstacle(ticket.job, now) {
             return Admission::Wait { until, reason };
         }
         self.enter(ticket, now)
+    }
+
+    /// Somebody waits, and will ask again by itself.
+    pub fn expect(&mut self, ticket: Ticket, now: UnixMillis) {
+        let (asked_at, entered_at) = (now, now);
+        let caller = self.callers.entry(ticket.caller.clone());
+        let new = Caller {
+            asked_at,
+            entered_at,
+        };
+        caller.or_insert(new).asked_at = now;
+        self.waiting
+            .insert(ticket.job, Waiting { ticket, asked_at });
     }
 
     fn enter(&mut self, ticket: &Ticket, now: UnixMillis) -> Admission {
@@ -127,6 +164,9 @@ impl Gatekeeper {
         self.submits.push_back(now);
         let (caller, gone_at) = (ticket.caller.clone(), ticket.gone_at);
         let entered_at = Some(now);
+        if let Some(caller) = self.callers.get_mut(&caller) {
+            caller.entered_at = now;
+        }
         self.inside.insert(
             ticket.job,
             Inside {
@@ -148,18 +188,14 @@ impl Gatekeeper {
             return Some((later, Reason::Paused));
         }
         if let Some(until) = self.breaker.closed_until {
-            let is_first = self.line().first() == Some(&job);
+            let is_first = self.line(now).first().is_some_and(|first| first.job == job);
             match self.breaker.trying {
                 None if now >= until && is_first => {}
                 None if is_first => return Some((until, Reason::Refusing)),
                 _ => return Some((later, Reason::Refusing)),
             }
         }
-        let free = self.free();
-        let is_in_line = free > 0
-            && (self.waiting.len() <= free
-                || self.line().iter().take(free).any(|in_line| *in_line == job));
-        if !is_in_line {
+        if !self.next(now).contains(&job) {
             return Some((later, Reason::Full));
         }
         if self.submits.len() >= self.limits.submits_max {
@@ -196,14 +232,35 @@ impl Gatekeeper {
         if self.is_paused || is_closed {
             return Vec::new();
         }
-        let mut line = self.line();
-        line.truncate(self.free());
-        line
+        self.next(now)
+    }
+
+    /// Those who may go in now, in their order.
+    fn next(&self, now: UnixMillis) -> Vec<JobId> {
+        let mut free = self.free();
+        let mut next = Vec::new();
+        if free == 0 {
+            return next;
+        }
+        let is_alone = self.callers.len() <= 1;
+        let kept = if is_alone {
+            0
+        } else {
+            self.limits.jobs_max / KEPT_SHARE
+        };
+        for place in self.line(now) {
+            if free == 0 || (place.is_last && free <= kept) {
+                break;
+            }
+            next.push(place.job);
+            free -= 1;
+        }
+        next
     }
 
     /// How many wait before this job; `None`: it does not wait here.
-    pub fn position(&self, job: JobId) -> Option<usize> {
-        self.line().iter().position(|waiting| *waiting == job)
+    pub fn position(&self, job: JobId, now: UnixMillis) -> Option<usize> {
+        self.line(now).iter().position(|place| place.job == job)
     }
 
     pub fn standing(&mut self, now: UnixMillis) -> Standing {
@@ -216,27 +273,36 @@ impl Gatekeeper {
     }
 
     /// Everybody who waits, in the order in which they go in.
-    fn line(&self) -> Vec<JobId> {
+    fn line(&self, now: UnixMillis) -> Vec<Place> {
         let mut held: HashMap<&CallerId, usize> = HashMap::new();
         for inside in self.inside.values() {
             *held.entry(&inside.caller).or_default() += 1;
         }
-        let mut line: Vec<&Ticket> = self
-            .waiting
-            .values()
-            .map(|waiting| &waiting.ticket)
-            .collect();
+        let mut wanted = held.clone();
+        for waiting in self.waiting.values() {
+            *wanted.entry(&waiting.ticket.caller).or_default() += 1;
+        }
+        let waiting = self.waiting.values();
+        let mut line: Vec<&Ticket> = waiting.map(|waiting| &waiting.ticket).collect();
         line.sort_by_key(|ticket| (Reverse(ticket.priority), ticket.since, ticket.job));
-        let mut turns: Vec<_> = line
-            .into_iter()
-            .map(|ticket| {
-                let turn = held.entry(&ticket.caller).or_default();
-                *turn += 1;
-                (Reverse(ticket.priority), *turn, ticket.since, ticket.job)
-            })
-            .collect();
-        turns.sort_unstable();
-        turns.into_iter().map(|(.., job)| job).collect()
+        let places = line.into_iter().map(|ticket| {
+            let turn = held.entry(&ticket.caller).or_default();
+            *turn += 1;
+            let is_flood = wanted.get(&ticket.caller) > Some(&self.limits.jobs_max);
+            let known = self.callers.get(&ticket.caller);
+            let is_starving =
+                known.is_some_and(|known| now.since_ms(known.entered_at) >= LATELY_MS);
+            Place {
+                is_last: is_flood && !(is_starving && *turn == 1),
+                priority: Reverse(ticket.priority),
+                turn: *turn,
+                since: ticket.since,
+                job: ticket.job,
+            }
+        });
+        let mut places: Vec<Place> = places.collect();
+        places.sort_unstable();
+        places
     }
 
     fn free(&self) -> usize {
@@ -247,6 +313,8 @@ impl Gatekeeper {
         self.inside.retain(|_, inside| now < inside.gone_at);
         self.waiting
             .retain(|_, waiting| now.since_ms(waiting.asked_at) < GONE_MS);
+        let is_late = |caller: &Caller| now.since_ms(caller.asked_at) >= LATELY_MS;
+        self.callers.retain(|_, caller| !is_late(caller));
         while self
             .submits
             .front()

@@ -44,7 +44,7 @@ fn a_full_endpoint_lets_the_next_in_line_ask_when_somebody_leaves() {
     assert!(is_granted(&mut gate, 2, "a", 0));
     assert_eq!(reason(&mut gate, 3, 0), Some(Reason::Full));
     assert_eq!(reason(&mut gate, 4, 0), Some(Reason::Full));
-    assert_eq!(gate.position(id(4)), Some(1));
+    assert_eq!(gate.position(id(4), at(1)), Some(1));
     assert_eq!(gate.tell(id(1), Fate::Left, at(5)), [id(3)]);
     // The one behind does not overtake.
     assert_eq!(reason(&mut gate, 4, 6), Some(Reason::Full));
@@ -67,7 +67,7 @@ fn the_first_job_of_one_caller_goes_before_the_thousandth_of_another() {
         is_granted(&mut gate, n, "heavy", 0);
     }
     is_granted(&mut gate, 101, "light", 1);
-    assert_eq!(gate.position(id(101)), Some(0));
+    assert_eq!(gate.position(id(101), at(1)), Some(0));
     assert_eq!(gate.tell(id(1), Fate::Left, at(2)), [id(101)]);
 }
 
@@ -82,7 +82,7 @@ fn a_higher_priority_goes_first_whoever_asks() {
         ..ticket(9, "a")
     };
     gate.admit(&urgent, at(1));
-    assert_eq!(gate.position(id(9)), Some(0));
+    assert_eq!(gate.position(id(9), at(1)), Some(0));
 }
 
 #[test]
@@ -195,5 +195,67 @@ fn slots_and_places_of_those_who_are_gone_are_given_away() {
     assert_eq!(reason(&mut gate, 3, 0), Some(Reason::Full));
     let later = at(0).plus_ms(GONE_MS).get();
     assert!(is_granted(&mut gate, 4, "a", later));
-    assert_eq!(gate.position(id(3)), None);
+    assert_eq!(gate.position(id(3), at(1)), None);
+}
+
+/// How many of the jobs from `first` to `last` of one caller go in.
+fn enter(gate: &mut Gatekeeper, caller: &str, first: u8, last: u8, now: i64) -> usize {
+    let asked = (first..=last).filter(|n| is_granted(gate, *n, caller, now));
+    asked.count()
+}
+
+const WIDE: Limits = Limits {
+    jobs_max: 10,
+    submits_max: 1_000,
+};
+
+#[test]
+fn who_is_alone_has_every_slot_and_a_flood_beside_others_has_half() {
+    let mut gate = Gatekeeper::new(WIDE);
+    assert_eq!(enter(&mut gate, "flood", 1, 60, 0), 10);
+    let mut gate = Gatekeeper::new(WIDE);
+    assert_eq!(enter(&mut gate, "light", 100, 100, 0), 1);
+    // The first ten are no flood yet.
+    gate.refresh(Vec::new(), true, at(1));
+    assert_eq!(enter(&mut gate, "flood", 1, 60, 1), 0);
+    gate.refresh(Vec::new(), false, at(2));
+    assert_eq!(
+        enter(&mut gate, "flood", 1, 60, 2),
+        4,
+        "and one is the other's"
+    );
+    assert_eq!(enter(&mut gate, "light", 101, 105, 3), 5);
+}
+
+#[test]
+fn a_flood_goes_after_the_others_whatever_its_priority() {
+    let mut gate = Gatekeeper::new(WIDE);
+    assert_eq!(enter(&mut gate, "other", 100, 109, 0), 10);
+    for n in 1..=20 {
+        let urgent = Ticket {
+            priority: 10,
+            ..ticket(n, "flood")
+        };
+        gate.admit(&urgent, at(1));
+    }
+    is_granted(&mut gate, 110, "light", 2);
+    assert_eq!(gate.position(id(110), at(3)), Some(0));
+    assert_eq!(gate.tell(id(100), Fate::Left, at(4)), [id(110)]);
+}
+
+#[test]
+fn a_flood_that_nobody_lets_in_goes_first_once_in_ten_minutes() {
+    let mut gate = Gatekeeper::new(WIDE);
+    assert_eq!(enter(&mut gate, "other", 100, 109, 0), 10);
+    let late = i64::try_from(LATELY_MS).unwrap();
+    let ask = |gate: &mut Gatekeeper, now: i64| {
+        enter(gate, "flood", 1, 20, now) + enter(gate, "light", 110, 110, now)
+    };
+    for now in [0, late / 3, 2 * late / 3, late - 1] {
+        assert_eq!(ask(&mut gate, now), 0);
+    }
+    assert_eq!(gate.position(id(1), at(late - 1)), Some(1));
+    assert_eq!(gate.tell(id(100), Fate::Left, at(late)), [id(1)]);
+    assert!(is_granted(&mut gate, 1, "flood", late));
+    assert_eq!(gate.tell(id(101), Fate::Left, at(late)), [id(110)]);
 }

@@ -105,8 +105,10 @@ impl Keeper {
         }
     }
 
-    /// Answers, and wakes whoever may go now.
+    /// Answers, and wakes whoever may go now. A keeper that begins anew wakes those who were told
+    /// to wait by the one before it: it died with their places.
     pub async fn answer(&self, app: &App, ask: Ask) -> Result<Answer, QueueError> {
+        let is_new = self.lock().is_none();
         if ask == Ask::Refresh || self.is_stale(app.now()) {
             self.refresh(app).await?;
         }
@@ -114,7 +116,13 @@ impl Keeper {
             let mut known = self.lock();
             // Somebody else may only have put a newer one in its place.
             let known = known.get_or_insert_with(|| Known::new(app));
-            known.gatekeeper.answer(ask, app.now())
+            let (answer, mut wanted) = known.gatekeeper.answer(ask, app.now());
+            if is_new {
+                wanted.extend(known.gatekeeper.may_ask(app.now()));
+                wanted.sort_unstable();
+                wanted.dedup();
+            }
+            (answer, wanted)
         };
         for job in wanted {
             best_effort::wake(app, job).await;
@@ -126,6 +134,12 @@ impl Keeper {
         let most = app.config.jobs_at_endpoint_max;
         let records = jobs::at_endpoint(&*app.db, &self.endpoint, most).await?;
         let row = endpoints::find(&*app.db, &self.endpoint).await?;
+        let is_new = self.lock().is_none();
+        let waiting = if is_new {
+            jobs::at_gate(&*app.db, &self.endpoint, most).await?
+        } else {
+            Vec::new()
+        };
         let begun = |record: &Record| record.attempt_begun_at.unwrap_or(record.job.opened_at);
         let inside = records.iter().map(|record| ticket(record, begun(record)));
         let is_paused = row.is_some_and(|row| row.paused_at.is_some());
@@ -133,6 +147,9 @@ impl Keeper {
         let mut known = self.lock();
         let known = known.get_or_insert_with(|| Known::new(app));
         known.gatekeeper.refresh(inside.collect(), is_paused, now);
+        for record in &waiting {
+            known.gatekeeper.expect(ticket(record, now), now);
+        }
         known.refreshed_at = now;
         Ok(())
     }

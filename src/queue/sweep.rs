@@ -6,7 +6,7 @@ use crate::log;
 use crate::store::{deliveries, jobs};
 use crate::time::UnixMillis;
 
-/// Jobs woken in one run; a run every five minutes clears a backlog of thousands within the hour.
+/// Jobs woken in one run; a run every minute clears a backlog of ten thousand within the hour.
 const SWEEP_MAX: u32 = 200;
 /// A job that was woken is found again after this, if it still has not ended.
 const SWEEP_AGAIN_MS: u64 = 10 * 60_000;

@@ -82,6 +82,7 @@ pub const STATEMENTS: &[&str] = &[
     jobs::FIND_BY_KEY,
     jobs::FULL,
     jobs::AT_ENDPOINT,
+    jobs::AT_GATE,
     jobs::BEGINNING,
     jobs::PROMPT_OF,
     jobs::LIST,

@@ -23,7 +23,7 @@ use super::memory::{
     lock, CountingEntropy, Dalek, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryMailer, MemoryTasks,
 };
 use super::receiver::{self, Receiver};
-use super::runpod::{Endpoint, FakeHttp, FakeRunpod, Plan};
+use super::runpod::{Delivery, Endpoint, FakeHttp, FakeRunpod, Plan};
 use super::sqlite::SqliteDb;
 use super::turnstile;
 use super::watchers::MemoryWatchers;
@@ -234,30 +234,18 @@ impl TestQueue {
 
     /// Runs one watcher's alarm now, due or not.
     pub async fn ring(&self, id: JobId) {
-        self.watchers.take_alarm(id);
+        let wakes = self.watchers.take_alarm(id);
         let watch = self.watchers.watch(id);
         match on_alarm(&self.app, &watch, id).await {
-            Ok(Next::Forget) => self.watchers.forget(id),
+            Ok(Next::Forget) => self.watchers.forget_unless_woken(id, wakes),
             Ok(Next::Stay) => self.watchers.end_step(id),
             Err(_) => self.watchers.lose_step(id),
         }
         self.watchers.publish(id).await;
     }
 
-    /// An alarm that is `polls` steps on its way when `meanwhile` happens, and then goes on: what
-    /// it has read by then is old.
-    pub async fn ring_around(&self, id: JobId, polls: usize, meanwhile: impl Future<Output = ()>) {
-        let ring = self.ring(id);
-        futures::pin_mut!(ring);
-        let mut context = Context::from_waker(Waker::noop());
-        if (0..polls).any(|_| ring.as_mut().poll(&mut context).is_ready()) {
-            return meanwhile.await;
-        }
-        meanwhile.await;
-        ring.await;
-    }
-
-    /// The same, and dies after `polls` steps: what was done by then is done, and nothing else.
+    /// The same, but its handler dies after `polls` steps: what was done by then is done, and
+    /// nothing else.
     pub fn ring_and_die(&self, id: JobId, polls: usize) {
         self.watchers.take_alarm(id);
         let watch = self.watchers.watch(id);
@@ -285,16 +273,21 @@ impl TestQueue {
     pub async fn deliver_webhooks(&self) {
         let due = lock(&self.runpod).due_webhooks(self.now());
         for delivery in due {
-            let path = delivery.url.strip_prefix(PUBLIC_URL).unwrap_or("/");
-            let headers: Vec<(&str, &str)> = delivery
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            let request = request("POST", path, &headers, delivery.body.clone().into());
-            let status = self.send(request).await.status.as_u16();
-            lock(&self.runpod).delivered(delivery.id, Some(status));
+            self.deliver(&delivery).await;
         }
+    }
+
+    /// One callback of the provider, from its request until its answer.
+    pub async fn deliver(&self, delivery: &Delivery) {
+        let path = delivery.url.strip_prefix(PUBLIC_URL).unwrap_or("/");
+        let headers: Vec<(&str, &str)> = delivery
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let request = request("POST", path, &headers, delivery.body.clone().into());
+        let status = self.send(request).await.status.as_u16();
+        lock(&self.runpod).delivered(delivery.id, Some(status));
     }
 
     fn collect_tasks(&self) {
@@ -303,24 +296,20 @@ impl TestQueue {
     }
 
     async fn run_tasks(&self) {
-        self.collect_tasks();
-        let now = self.now();
-        let mut due = Vec::new();
-        {
-            let mut waiting = lock(&self.waiting);
-            let mut rest = Vec::new();
-            for (at, task) in waiting.drain(..) {
-                if at <= now {
-                    due.push(task);
-                } else {
-                    rest.push((at, task));
-                }
-            }
-            *waiting = rest;
-        }
-        for task in due {
+        for task in self.take_due_tasks() {
             task.await;
         }
+    }
+
+    /// Work beside an answer or a step that begins now, for whoever drives it.
+    pub fn take_due_tasks(&self) -> Vec<BoxFuture<'static, ()>> {
+        self.collect_tasks();
+        let now = self.now();
+        let mut waiting = lock(&self.waiting);
+        let (due, rest) = waiting.drain(..).partition(|(at, _)| *at <= now);
+        *waiting = rest;
+        let due: Vec<_> = due;
+        due.into_iter().map(|(_, task)| task).collect()
     }
 }
 

@@ -4,8 +4,8 @@
 //! refuses. Unlike D1 it can be told to fail.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use rusqlite::limits::Limit;
@@ -42,7 +42,11 @@ pub struct SqliteDb {
     rows_written: Mutex<u64>,
     /// Selects the entries of every index.
     entries_sql: Mutex<String>,
+    columns: Mutex<Columns>,
 }
+
+/// The columns of each statement's rows, as JSON names them, by where its text lies.
+type Columns = BTreeMap<usize, Arc<[String]>>;
 
 impl SqliteDb {
     /// An empty database with `schema` applied.
@@ -62,6 +66,7 @@ impl SqliteDb {
             batches: Mutex::default(),
             rows_written: Mutex::default(),
             entries_sql: Mutex::new(entries_sql),
+            columns: Mutex::default(),
         })
     }
 
@@ -89,12 +94,17 @@ impl SqliteDb {
         std::mem::take(&mut lock(&self.rows_written))
     }
 
+    /// Rows changed since the beginning: as long as it stays the same, so does everything in here.
+    pub fn changes(&self) -> u64 {
+        lock(&self.connection).total_changes()
+    }
+
     /// For the tests' own questions: rows as JSON objects. Parameters are null.
     pub fn query(&self, sql: &str) -> rusqlite::Result<Vec<Value>> {
         let connection = lock(&self.connection);
-        let asked = connection.prepare(sql)?.parameter_count();
+        let asked = connection.prepare_cached(sql)?.parameter_count();
         let nulls = vec![Param::Null; asked];
-        let (rows, _) = statement_rows(&connection, sql, &nulls)?;
+        let (rows, _) = statement_rows(&connection, sql, &nulls, &mut Columns::new())?;
         Ok(serde_json::from_str(&rows).unwrap_or_default())
     }
 }
@@ -118,7 +128,8 @@ impl SqliteDb {
             Some(DbFault::LostAfter) | None => {}
         }
         let mut connection = lock(&self.connection);
-        let outcomes = transaction(&mut connection, &lock(&self.entries_sql), statements);
+        let (entries_sql, mut columns) = (lock(&self.entries_sql), lock(&self.columns));
+        let outcomes = transaction(&mut connection, &entries_sql, &mut columns, statements);
         let outcomes = outcomes.map_err(|error| DbError::Refused(error.to_string()))?;
         *lock(&self.rows_written) += outcomes.iter().map(|o| o.rows_written).sum::<u64>();
         match fault {
@@ -131,20 +142,21 @@ impl SqliteDb {
 fn transaction(
     connection: &mut Connection,
     entries_sql: &str,
+    columns: &mut Columns,
     statements: &[Statement],
 ) -> rusqlite::Result<Vec<Outcome>> {
     let transaction = connection.transaction()?;
     let mut outcomes = Vec::new();
     for statement in statements {
-        let reads = transaction.prepare_cached(statement.sql)?.readonly();
         let entries = || {
-            if reads {
+            if entries_sql.is_empty() || transaction.prepare_cached(statement.sql)?.readonly() {
                 return Ok(BTreeSet::new());
             }
             entries(&transaction, entries_sql)
         };
         let before = entries()?;
-        let (rows, changes) = statement_rows(&transaction, statement.sql, &statement.params)?;
+        let Statement { sql, params } = statement;
+        let (rows, changes) = statement_rows(&transaction, sql, params, columns)?;
         // An entry that is taken away costs nothing.
         let new_entries = entries()?.difference(&before).count() as u64;
         outcomes.push(Outcome {
@@ -181,9 +193,6 @@ fn entries_sql(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 fn entries(connection: &Connection, entries_sql: &str) -> rusqlite::Result<BTreeSet<String>> {
-    if entries_sql.is_empty() {
-        return Ok(BTreeSet::new());
-    }
     let mut statement = connection.prepare_cached(entries_sql)?;
     let entries = statement.query_map([], |row| row.get(0))?;
     entries.collect()
@@ -194,10 +203,14 @@ fn statement_rows(
     connection: &Connection,
     sql: &str,
     params: &[Param],
+    columns: &mut Columns,
 ) -> rusqlite::Result<(String, u64)> {
     let mut statement = connection.prepare_cached(sql)?;
-    let quoted = |name: &&str| format!("{}:", Value::from(*name));
-    let names: Vec<String> = statement.column_names().iter().map(quoted).collect();
+    let names = columns.entry(sql.as_ptr() as usize).or_insert_with(|| {
+        let quoted = |name: &&str| format!("{}:", Value::from(*name));
+        statement.column_names().iter().map(quoted).collect()
+    });
+    let names = Arc::clone(names);
     let bound = params_from_iter(params.iter().map(bound));
     let before = connection.total_changes();
     let mut rows = String::from("[");
@@ -231,8 +244,9 @@ fn json(value: ValueRef<'_>) -> Cow<'static, str> {
         ValueRef::Integer(number) => number.to_string().into(),
         ValueRef::Real(number) => whole(number).to_string().into(),
         ValueRef::Text(text) | ValueRef::Blob(text) => {
-            let text = String::from_utf8_lossy(text);
-            serde_json::to_string(&text).unwrap_or_default().into()
+            // As a value: its way into text is compiled with serde, which is optimised in tests.
+            let text = Value::String(String::from_utf8_lossy(text).into_owned());
+            text.to_string().into()
         }
     }
 }

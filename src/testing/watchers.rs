@@ -26,6 +26,8 @@ struct State {
     secret: Option<Secret>,
     /// Handlers that died one after the other.
     deaths: u32,
+    /// Calls that woke it: a step during which one came does not forget the job.
+    wakes: u64,
 }
 
 /// The platform drops an alarm whose handler has failed so often (Cloudflare, Durable Objects,
@@ -117,9 +119,13 @@ impl MemoryWatchers {
         set.min()
     }
 
-    /// Takes the alarm off, as the platform does before it runs the handler.
-    pub fn take_alarm(&self, id: JobId) {
-        lock(&self.states).entry(id).or_default().alarm = None;
+    /// Takes the alarm off, as the platform does before it runs the handler. Answers how many wakes
+    /// came until now.
+    pub fn take_alarm(&self, id: JobId) -> u64 {
+        let mut states = lock(&self.states);
+        let state = states.entry(id).or_default();
+        state.alarm = None;
+        state.wakes
     }
 
     /// What the platform does with an alarm whose handler died: it rings again, two seconds later,
@@ -142,6 +148,14 @@ impl MemoryWatchers {
 
     pub fn forget(&self, id: JobId) {
         lock(&self.states).remove(&id);
+    }
+
+    /// A step is over that had nothing left to do, and had heard so many wakes when it began.
+    pub fn forget_unless_woken(&self, id: JobId, wakes: u64) {
+        let is_woken = |state: &State| state.wakes != wakes;
+        if !lock(&self.states).get(&id).is_some_and(is_woken) {
+            self.forget(id);
+        }
     }
 
     /// How many keep a secret.
@@ -184,6 +198,7 @@ impl MemoryWatchers {
 impl Watchers for MemoryWatchers {
     async fn wake(&self, job: JobId) -> Result<(), WatcherError> {
         self.hear("wake")?;
+        lock(&self.states).entry(job).or_default().wakes += 1;
         self.arm(job, self.clock.now().plus_ms(1));
         pause().await;
         self.publish(job).await;

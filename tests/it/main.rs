@@ -8,6 +8,7 @@ mod contract;
 mod contract_docs;
 mod core_inventory;
 mod docs;
+mod fairness;
 mod flows;
 mod golden;
 mod lint;

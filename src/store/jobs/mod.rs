@@ -31,7 +31,8 @@ pub use finish::{
 };
 pub use list::{list, list_all, Filter, Page, LIST, LIST_ALL, LIST_ALL_EXAMINED, LIST_EXAMINED};
 pub use read::{
-    at_endpoint, beginning, find, full, prompt, AT_ENDPOINT, BEGINNING, FIND, FULL, PROMPT_OF,
+    at_endpoint, at_gate, beginning, find, full, prompt, AT_ENDPOINT, AT_GATE, BEGINNING, FIND,
+    FULL, PROMPT_OF,
 };
 pub use record::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
 pub use turn::{cancel, retry, sweep, Round, CANCEL, RETRY, SWEEP};

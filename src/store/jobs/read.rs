@@ -36,6 +36,16 @@ pub const AT_ENDPOINT: &str = concat!(
     " FROM jobs WHERE due_at > 0 AND endpoint = ?1 AND attempt > 0 AND attempt_ended_at IS NULL
 LIMIT ?2"
 );
+
+/// Who waits to be let through, as far as their rows say: those at the endpoint's gate.
+pub const AT_GATE: &str = concat!(
+    "-- jobs::at_gate\nSELECT ",
+    columns!(),
+    " FROM jobs WHERE due_at > 0 AND endpoint = ?1 AND status = 'queued' AND retry_at IS NULL
+  AND wait_reason IS NOT NULL AND (attempt = 0 OR attempt_ended_at IS NOT NULL)
+ORDER BY priority DESC, opened_at LIMIT ?2"
+);
+
 pub const BEGINNING: &str = "-- jobs::beginning
 SELECT id FROM jobs WHERE caller = ?1 AND id >= ?2 AND id < ?2 || 'g'";
 
@@ -60,6 +70,12 @@ pub async fn at_endpoint(
 ) -> Result<Vec<Record>, StoreError> {
     let params = vec![endpoint.into(), limit.into()];
     ask(db, AT_ENDPOINT, params).await?.rows()
+}
+
+/// Jobs that wait at the endpoint's gate, at most `limit`: the first of them.
+pub async fn at_gate(db: &dyn Db, endpoint: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+    let params = vec![endpoint.into(), limit.into()];
+    ask(db, AT_GATE, params).await?.rows()
 }
 
 /// The caller's jobs whose ids begin so: those of one millisecond.

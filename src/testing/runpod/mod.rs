@@ -111,7 +111,8 @@ pub struct JobView {
 #[derive(Clone, Copy, Debug)]
 pub struct Submission<'f> {
     pub webhook: Option<&'f str>,
-    /// It waits or works, and the endpoint knows it.
+    pub at: UnixMillis,
+    /// It waits or works, the endpoint knows it, and no callback has told of its end before it.
     pub is_live: bool,
 }
 
@@ -323,7 +324,11 @@ fn webhook_at(job: &FakeJob) -> Option<UnixMillis> {
 fn submission(job: &FakeJob, now: UnixMillis) -> Submission<'_> {
     Submission {
         webhook: job.webhook.as_deref(),
-        is_live: matches!(job.state(now), State::Queued | State::Running(_)),
+        at: job.submitted_at,
+        is_live: matches!(
+            job.state(now.plus_ms(job.plan.webhook.early_ms)),
+            State::Queued | State::Running(_)
+        ),
     }
 }
 

@@ -3,30 +3,41 @@
 /// Pixels on a side: enough to see two results differ, small enough to put in any test.
 const SIDE: u32 = 64;
 
-/// A PNG of two colours that run into each other.
+/// Shades between the two colours: four bits a pixel.
+const SHADES: u32 = 16;
+
+/// A PNG of two colours that run into each other, diagonally. Not compressed: the simulation makes
+/// thousands.
 pub(super) fn png(seed: &[u8; 32]) -> Vec<u8> {
-    let mut pixels = Vec::new();
-    for y in 0..SIDE {
-        for x in 0..SIDE {
-            for channel in 0..3 {
-                let (from, to) = (u32::from(seed[channel]), u32::from(seed[channel + 3]));
-                let mixed = (from * (2 * SIDE - x - y) + to * (x + y)) / (2 * SIDE);
-                pixels.push(u8::try_from(mixed).unwrap_or(u8::MAX));
-            }
+    let mut palette = Vec::new();
+    for shade in 0..SHADES {
+        for channel in 0..3 {
+            let (from, to) = (u32::from(seed[channel]), u32::from(seed[channel + 3]));
+            let mixed = (from * (SHADES - shade) + to * shade) / SHADES;
+            palette.push(u8::try_from(mixed).unwrap_or(u8::MAX));
         }
     }
+    // Each row is the one above it, moved on by a pixel.
+    let shade = |diagonal: u32| u8::try_from(diagonal * SHADES / (2 * SIDE)).unwrap_or(0);
+    let diagonals: Vec<u8> = (0..2 * SIDE).map(shade).collect();
+    let rows = diagonals.windows(SIDE as usize).take(SIDE as usize);
+    let pairs = rows.flat_map(|row| row.chunks_exact(2));
+    let pixels: Vec<u8> = pairs.map(|pair| pair[0] << 4 | pair[1]).collect();
     let mut file = Vec::new();
     // Writing to memory cannot fail, and an empty file would fail every test that looks.
-    match encode(&mut file, &pixels) {
+    match encode(&mut file, palette, &pixels) {
         Ok(()) => file,
         Err(_) => Vec::new(),
     }
 }
 
-fn encode(file: &mut Vec<u8>, pixels: &[u8]) -> Result<(), png::EncodingError> {
+fn encode(file: &mut Vec<u8>, palette: Vec<u8>, pixels: &[u8]) -> Result<(), png::EncodingError> {
     let mut encoder = png::Encoder::new(file, SIDE, SIDE);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Four);
+    encoder.set_palette(palette);
+    encoder.set_compression(png::Compression::NoCompression);
+    encoder.set_filter(png::Filter::NoFilter);
     encoder.write_header()?.write_image_data(pixels)
 }
 
@@ -61,9 +72,9 @@ mod tests {
         let size = imagesize::blob_size(&one).unwrap();
         assert_eq!((size.width, size.height), (64, 64));
         assert_ne!(one, other);
-        let mut reader = png::Decoder::new(std::io::Cursor::new(one))
-            .read_info()
-            .unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(one));
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
         assert_eq!(pixels[..3], [1, 1, 1]);

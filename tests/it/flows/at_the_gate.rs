@@ -59,6 +59,26 @@ async fn a_gate_that_lost_its_memory_reads_it_back() {
     assert_eq!(submits(&queue), 1);
 }
 
+/// The chaos run: a Worker was killed, and the gate's memory with it. Those who had been told to
+/// wait were woken by nobody and asked again after a minute, though the endpoint was free.
+#[tokio::test]
+async fn a_gate_that_begins_anew_wakes_those_who_waited_at_the_one_before() {
+    let queue = with_slots("1", json!({"job": {"run_ms": 3_000}}));
+    queue.create(&json!({"prompt": "1"})).await;
+    queue.pass(100).await;
+    let second = queue.create(&json!({"prompt": "2"})).await;
+    queue.pass(100).await;
+    let waiting = queue.job(second).await;
+    assert_eq!(
+        waiting["wait_reason"],
+        "every slot of the endpoint is taken"
+    );
+    queue.gates.forget();
+    // The end of the first is the next that the gate hears.
+    queue.pass(10_000).await;
+    assert_eq!(queue.job(second).await["status"], "succeeded");
+}
+
 #[tokio::test]
 async fn a_gate_that_is_silent_lets_nobody_through_and_loses_nobody() {
     let queue = with_slots("5", json!({}));

@@ -4,6 +4,7 @@ mod at_the_gate;
 mod attempts;
 mod bytes;
 mod deadlines;
+mod forgotten;
 mod keeping;
 mod looking;
 mod mailed;

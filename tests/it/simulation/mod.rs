@@ -3,6 +3,7 @@
 //! What counts as a failure is in `invariants.rs`. A failing seed is printed; tell it alone with
 //! `SEEDS=13..14 cargo test … simulation`. `make simulate JOBS=1000000` tells as many as it takes.
 
+mod cross;
 mod figures;
 mod invariants;
 mod story;

@@ -26,11 +26,8 @@ pub enum Operation {
     Ring {
         polls: Option<usize>,
     },
-    /// An alarm is on its way while callbacks arrive, or a caller cancels.
-    RingAround {
-        polls: usize,
-        cancel: bool,
-    },
+    /// Handlers run at once, most of them for one job.
+    Cross(Vec<Handler>),
     /// An alarm's handler dies again and again, until the platform drops the alarm.
     Storm {
         polls: usize,
@@ -60,6 +57,28 @@ pub enum Operation {
     LoseAlarm,
     /// Calls to watchers are lost from now on, or arrive again.
     Deaf(bool),
+    /// Gates do not answer for a while.
+    GateSilent {
+        ms: u64,
+    },
+    /// A gate starts anew, with nothing in its memory.
+    GateMoves,
+    Sweep,
+}
+
+/// What runs beside other things, from its beginning to its end or its death.
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
+    /// The alarm of the job: the platform runs one at a time.
+    Alarm,
+    /// The alarm of any other job.
+    OtherAlarm,
+    Cancel,
+    Retry,
+    /// Callers create something new, with one key.
+    Twins,
+    Repeat,
+    Status,
     Sweep,
 }
 
@@ -73,7 +92,7 @@ impl Operation {
             Self::Pass { .. } => ("time passes", false),
             Self::Ring { polls: None } => ("alarm rings twice", true),
             Self::Ring { polls: Some(_) } => ("alarm dies", true),
-            Self::RingAround { .. } => ("alarm crosses another", true),
+            Self::Cross(_) => ("handlers cross", true),
             Self::Storm { .. } => ("alarm dropped", true),
             Self::WebhooksDie { .. } => ("callback dies", true),
             Self::Cancel => ("cancel", false),
@@ -86,6 +105,8 @@ impl Operation {
             Self::RunpodFails { name, .. } => (name, true),
             Self::LoseAlarm => ("alarm lost", true),
             Self::Deaf(_) => ("watchers deaf or not", true),
+            Self::GateSilent { .. } => ("gate silent", true),
+            Self::GateMoves => ("gate moves", true),
             Self::Sweep => ("sweep", false),
         }
     }
@@ -95,14 +116,12 @@ pub fn next(random: &mut Rng) -> Operation {
     match random.u32(0..100) {
         0..19 => create(random),
         19..24 => Operation::Repeat,
-        24..49 => Operation::Pass { ms: span(random) },
+        24..43 => Operation::Pass { ms: span(random) },
+        43..49 => Operation::Cross(handlers(random)),
         49..55 => Operation::Ring {
             polls: random.bool().then(|| random.usize(0..16)),
         },
-        55..59 => Operation::RingAround {
-            polls: random.usize(0..16),
-            cancel: random.bool(),
-        },
+        55..59 => Operation::Cross(handlers(random)),
         59..61 => Operation::Storm {
             polls: random.usize(0..8),
         },
@@ -124,9 +143,30 @@ pub fn next(random: &mut Rng) -> Operation {
         },
         86..92 => runpod_fails(random),
         92..95 => Operation::LoseAlarm,
-        95..97 => Operation::Deaf(random.bool()),
+        95 => Operation::Deaf(random.bool()),
+        96 if random.bool() => Operation::GateMoves,
+        96 => Operation::GateSilent {
+            ms: span(random) % 60_000,
+        },
         _ => Operation::Sweep,
     }
+}
+
+/// Beside the callbacks that are due: mostly the job's own alarm, and what its callers do.
+fn handlers(random: &mut Rng) -> Vec<Handler> {
+    let all = [
+        (Handler::Alarm, 2),
+        (Handler::OtherAlarm, 4),
+        (Handler::Cancel, 3),
+        (Handler::Cancel, 9),
+        (Handler::Retry, 4),
+        (Handler::Twins, 6),
+        (Handler::Repeat, 6),
+        (Handler::Status, 9),
+        (Handler::Sweep, 6),
+    ];
+    let drawn = all.into_iter().filter(|(_, n)| one_in(random, *n));
+    drawn.map(|(handler, _)| handler).collect()
 }
 
 /// From a moment to most of an hour, each order of magnitude as likely.

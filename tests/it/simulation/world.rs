@@ -1,12 +1,13 @@
 //! The product, its callers and RunPod, and what must hold after everything that happens.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::body::Body;
 use edge_queue::id::JobId;
 use edge_queue::ports::Clock;
 use edge_queue::queue::sweep::sweep;
-use edge_queue::testing::queue::{request, TestQueue};
+use edge_queue::testing::queue::{request, Answered, TestQueue};
 use edge_queue::testing::runpod::{JobPlan, Plan, RequestFault};
 use fastrand::Rng;
 use serde_json::{json, Value};
@@ -16,22 +17,27 @@ use super::invariants::Seen;
 use super::story::Operation;
 
 /// What a caller remembers of a create.
-struct Asked {
-    body: Value,
+pub(super) struct Asked {
+    pub body: Value,
     /// `None`: the caller got no answer.
     answered: Option<(JobId, Value)>,
 }
 
+/// Every fourth story is about an endpoint with fewer slots than jobs.
+const SLOTS: &str = "3";
+
 pub struct World {
     seed: u64,
-    pub(super) queue: TestQueue,
+    pub(super) queue: Arc<TestQueue>,
     pub random: Rng,
-    asked: Vec<Asked>,
+    pub(super) asked: Vec<Asked>,
     pub(super) seen: BTreeMap<JobId, Seen>,
     /// Rounds of every job there is, the caller's or not.
     pub(super) rounds: BTreeMap<JobId, u64>,
     /// Job and attempt of each submit that RunPod took.
     pub(super) claims: Vec<(JobId, u32)>,
+    /// How much had changed in the database when its rows were checked last.
+    pub(super) changes: u64,
     figures: Figures,
     story: Vec<String>,
     /// Callers want to be told of everything.
@@ -40,16 +46,19 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let queue = TestQueue::build(&[], Plan::default(), seed);
+        let narrow = [("ENDPOINT_JOBS_MAX", SLOTS)];
+        let settings: &[_] = if seed % 4 == 3 { &narrow } else { &[] };
+        let queue = TestQueue::build(settings, Plan::default(), seed);
         queue.db.stop_counting();
         Self {
             seed,
-            queue,
+            queue: Arc::new(queue),
             random: Rng::with_seed(seed),
             asked: Vec::new(),
             seen: BTreeMap::new(),
             rounds: BTreeMap::new(),
             claims: Vec::new(),
+            changes: 0,
             figures: Figures::of(seed),
             story: Vec::new(),
             is_told: false,
@@ -100,11 +109,7 @@ impl World {
                     }
                 }
             }
-            Operation::RingAround { polls, cancel } => {
-                if let Some(id) = self.any_job() {
-                    self.ring_around(id, polls, cancel).await;
-                }
-            }
+            Operation::Cross(handlers) => self.cross(&handlers).await,
             Operation::Storm { polls } => {
                 if let Some(id) = self.any_job() {
                     (0..8).for_each(|_| self.queue.ring_and_die(id, polls));
@@ -133,25 +138,19 @@ impl World {
                 }
             }
             Operation::Deaf(deaf) => self.queue.watchers.set_deaf(deaf),
+            Operation::GateSilent { ms } => {
+                self.queue.gates.set_silent(true);
+                self.queue.pass(ms).await;
+                self.queue.gates.set_silent(false);
+            }
+            Operation::GateMoves => self.queue.gates.forget(),
             Operation::Sweep => drop(sweep(&self.queue.app).await),
         }
     }
 
-    async fn ring_around(&self, id: JobId, polls: usize, cancel: bool) {
-        let meanwhile = async {
-            if cancel {
-                let path = format!("/api/queue/cancel/{id}");
-                self.queue.post(&path, &json!({})).await;
-            } else {
-                self.queue.deliver_webhooks().await;
-            }
-        };
-        self.queue.ring_around(id, polls, meanwhile).await;
-    }
-
     /// Mostly a small workflow of the caller's own: a template takes longer to compile, and is the
     /// same job from then on.
-    fn work(&mut self) -> Value {
+    pub(super) fn work(&mut self) -> Value {
         let mut work = self.any_work();
         if self.is_told {
             work["webhook_url"] = "https://hooks.example/in".into();
@@ -209,23 +208,48 @@ impl World {
     }
 
     fn remember(&mut self, body: Value, answered: Option<(JobId, Value)>) {
-        if let Some((id, job)) = &answered {
-            let accepted = job["status"] == "queued";
-            assert!(accepted, "{}", self.tell("accepted, and not queued"));
-            self.seen.entry(*id).or_insert_with(Seen::open);
+        self.asked.push(Asked {
+            body,
+            answered: None,
+        });
+        if let Some(answered) = answered {
+            self.answer(self.asked.len() - 1, answered);
         }
-        self.asked.push(Asked { body, answered });
+    }
+
+    fn answer(&mut self, asked: usize, answered: (JobId, Value)) {
+        let accepted = answered.1["status"] == "queued";
+        assert!(accepted, "{}", self.tell("accepted, and not queued"));
+        self.seen.entry(answered.0).or_insert_with(Seen::open);
+        self.asked[asked].answered = Some(answered);
+    }
+
+    /// A create that nobody has asked for yet: its place among those that were asked.
+    pub(super) fn ask_something_new(&mut self) -> usize {
+        let mut body = self.work();
+        body["request_id"] = format!("key-{}", self.asked.len()).into();
+        self.remember(body, None);
+        self.asked.len() - 1
     }
 
     /// The same create again: the same job, and the answer of then.
     async fn repeat(&mut self) {
-        let keyed = |asked: &&Asked| asked.body.get("request_id").is_some();
-        let keyed: Vec<&Asked> = self.asked.iter().filter(keyed).collect();
-        let Some(asked) = self.random.choice(&keyed) else {
-            return;
-        };
-        let (body, before) = (asked.body.clone(), asked.answered.clone());
-        let answer = self.queue.post("/api/queue/create", &body).await;
+        if let Some(asked) = self.any_keyed() {
+            let body = self.asked[asked].body.clone();
+            let answer = self.queue.post("/api/queue/create", &body).await;
+            self.take_repeat(asked, &answer);
+        }
+    }
+
+    /// The place of a create with a key among those that were asked.
+    pub(super) fn any_keyed(&mut self) -> Option<usize> {
+        let keyed = |n: &usize| self.asked[*n].body.get("request_id").is_some();
+        let keyed: Vec<usize> = (0..self.asked.len()).filter(keyed).collect();
+        self.random.choice(keyed)
+    }
+
+    pub(super) fn take_repeat(&mut self, asked: usize, answer: &Answered) {
+        let before = self.asked[asked].answered.clone();
         if answer.status != 200 {
             // A moment that has passed refuses only what was never accepted.
             let status = answer.status.as_u16();
@@ -237,7 +261,7 @@ impl World {
         if let Some(before) = before {
             assert_eq!(now, before, "{}", self.tell("a repeat got another answer"));
         } else {
-            self.remember(body, Some(now));
+            self.answer(asked, now);
         }
     }
 
@@ -261,7 +285,7 @@ impl World {
         }
     }
 
-    fn any_job(&mut self) -> Option<JobId> {
+    pub(super) fn any_job(&mut self) -> Option<JobId> {
         let ids: Vec<JobId> = self.seen.keys().copied().collect();
         self.random.choice(ids)
     }
