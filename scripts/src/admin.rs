@@ -1,11 +1,13 @@
 //! Long work over a deployment's admin API: calls that may be repeated, and a line that moves.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use crate::clock::wait;
 use crate::deployment::{Answer, Call, Deployment};
 
 /// How often a call is repeated that failed on the way or was put off. Every call here may run
@@ -14,6 +16,29 @@ const REPEATS_MAX: u32 = 3;
 const REPEAT_AFTER: Duration = Duration::from_secs(2);
 
 pub struct Admin<'a>(pub &'a Deployment);
+
+/// Whom to ask, and how to tell what was answered
+#[derive(clap::Args)]
+pub struct Asked {
+    #[command(flatten)]
+    pub deployment: Deployment,
+
+    /// The answer as JSON, on one line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Asked {
+    /// To standard output, which a reader may close at any time.
+    pub fn tell(&self, answer: &Value, shown: impl Fn(&Value) -> String) -> anyhow::Result<()> {
+        let text = if self.json {
+            format!("{answer}\n")
+        } else {
+            shown(answer)
+        };
+        Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    }
+}
 
 impl Admin<'_> {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -41,10 +66,24 @@ impl Admin<'_> {
     }
 }
 
-/// The command line is an edge of the world: an operator's call that was put off waits here.
-#[allow(clippy::disallowed_methods)]
-pub fn wait(time: Duration) {
-    std::thread::sleep(time);
+/// What all pages of a list hold under `name`; `seen` hears of it after each.
+pub fn pages(
+    get: impl Fn(&str) -> anyhow::Result<Value>,
+    path: &str,
+    name: &str,
+    seen: impl Fn(&[Value]),
+) -> anyhow::Result<Vec<Value>> {
+    let mut all = Vec::new();
+    let mut page = get(path)?;
+    loop {
+        let found = page[name].as_array_mut().map(std::mem::take);
+        all.extend(found.unwrap_or_default());
+        seen(&all);
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            return Ok(all);
+        };
+        page = get(&format!("{path}?cursor={cursor}"))?;
+    }
 }
 
 /// A line that moves while pages are read. It goes to standard error, and only to a terminal.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use edge_queue::time::UnixMillis;
 use edge_queue::workflow::convert::{self, ConvertError, Definitions, Options};
 use edge_queue::workflow::graph::Graph;
 use serde_json::{json, Map, Value};
 
+use crate::clock;
 use crate::files;
 
 /// Turn graphs saved by ComfyUI's editor into API prompts, as its frontend would
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn answer(text: &[u8], definitions: &Definitions) -> Result<Map<String, Value>, ConvertError> {
     let options = Options {
-        now: Some(now()),
+        now: Some(clock::now()),
         ..Options::default()
     };
     convert::convert(&Graph::parse(text)?, definitions, &options)
@@ -73,13 +73,4 @@ fn write(
     };
     files::remove_if_there(&stale)?;
     files::write(&written, &(value + "\n"))
-}
-
-/// The command line is an edge of the world, where the clock may be read: the core is told the
-/// time.
-#[allow(clippy::disallowed_methods)]
-fn now() -> UnixMillis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let ms = since.map_or(0, |since| since.as_millis());
-    UnixMillis::new(i64::try_from(ms).unwrap_or(i64::MAX))
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use anyhow::{bail, Context};
 use serde_json::json;
@@ -10,6 +9,7 @@ use serde_json::json;
 use super::database::{Database, Which};
 use super::manifest::Backup;
 use super::{confirm, figures};
+use crate::clock::Stopwatch;
 use crate::files;
 
 /// Show how a backup would be restored into a fresh database, and with --apply do it
@@ -44,11 +44,10 @@ pub struct Arguments {
     backup: PathBuf,
 }
 
-#[allow(clippy::disallowed_methods)] // The command line measures what its user waits for.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let backup = Backup::read(&arguments.backup)?;
     let database = arguments.which.open()?;
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     empty(&database)?;
     if arguments.apply {
         apply(&backup, &database)?;
@@ -64,7 +63,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
         println!("would count every table and compare it with the manifest: add --apply");
     }
-    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took_ms = watch.ms();
     let (rows, unfinished) = (backup.manifest.rows(), backup.manifest.unfinished_jobs);
     if arguments.json {
         let answer = json!({

@@ -53,17 +53,8 @@ struct Run {
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
 
-    /// Where to write a page with both pictures side by side
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-
-    /// Of 64 bits, as many may differ in the look of two pictures
-    #[arg(long, value_name = "BITS", default_value_t = pictures::DISTANCE_MAX)]
-    tolerance: u32,
-
-    /// As JSON: {ok, prompts: [text], pictures: [{case, distance, same}]}
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    told: Told,
 }
 
 /// Write down what the prompts are now and, with a deployment, its pictures
@@ -95,17 +86,8 @@ Exit status: 0 when all look the same, 1 when some do not, 2 when they could not
 Example:
   ops golden diff before after --report golden.html")]
 struct Diff {
-    #[arg(long, value_name = "FILE.html")]
-    /// Where to write a page with both pictures side by side
-    report: Option<PathBuf>,
-
-    /// Of 64 bits, as many may differ in the look of two pictures
-    #[arg(long, value_name = "BITS", default_value_t = pictures::DISTANCE_MAX)]
-    tolerance: u32,
-
-    /// As JSON: {ok, pictures: [{case, distance, same}]}
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    told: Told,
 
     /// Recorded before
     #[arg(value_name = "DIR")]
@@ -116,13 +98,29 @@ struct Diff {
     after: PathBuf,
 }
 
+/// What counts as a difference, and how it is told
+#[derive(clap::Args)]
+struct Told {
+    /// Where to write a page with both pictures side by side
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// Of 64 bits, as many may differ in the look of two pictures
+    #[arg(long, value_name = "BITS", default_value_t = pictures::DISTANCE_MAX)]
+    tolerance: u32,
+
+    /// As JSON: {ok, prompts: [text], pictures: [{case, distance, same}]}
+    #[arg(long)]
+    json: bool,
+}
+
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.verb {
         Verb::Run(run) => compare(run),
         Verb::Record(record) => record_all(record),
         Verb::Diff(diff) => {
-            let seen = pictures::compare(&diff.before, &diff.after, diff.tolerance)?;
-            tell(&[], &seen, diff.report.as_deref(), diff.json)
+            let seen = pictures::compare(&diff.before, &diff.after, diff.told.tolerance)?;
+            tell(&[], &seen, &diff.told)
         }
     }
 }
@@ -167,16 +165,16 @@ fn difference(file: &str, written: &str, text: &str) -> String {
 fn compare(run: &Run) -> anyhow::Result<ExitCode> {
     let root = Project::find()?.root;
     let prompts = differences(&root)?;
-    let seen = match (&run.base_url, &run.pictures) {
+    match (&run.base_url, &run.pictures) {
         (Some(url), Some(before)) => {
             let after = tempfile::tempdir()?;
             pictures::record(&root, url, after.path())?;
-            let seen = pictures::compare(before, after.path(), run.tolerance)?;
-            return tell(&prompts, &seen, run.report.as_deref(), run.json);
+            let seen = pictures::compare(before, after.path(), run.told.tolerance)?;
+            // While the pictures are there.
+            tell(&prompts, &seen, &run.told)
         }
-        _ => Vec::new(),
-    };
-    tell(&prompts, &seen, run.report.as_deref(), run.json)
+        _ => tell(&prompts, &[], &run.told),
+    }
 }
 
 fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
@@ -207,17 +205,12 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(
-    prompts: &[String],
-    seen: &[pictures::Seen],
-    page: Option<&Path>,
-    as_json: bool,
-) -> anyhow::Result<ExitCode> {
+fn tell(prompts: &[String], seen: &[pictures::Seen], told: &Told) -> anyhow::Result<ExitCode> {
     let is_same = prompts.is_empty() && seen.iter().all(|seen| seen.same);
-    if let Some(page) = page {
+    if let Some(page) = &told.report {
         files::write(page, &report::page(prompts, seen)?)?;
     }
-    if as_json {
+    if told.json {
         println!(
             "{}",
             json!({ "ok": is_same, "prompts": prompts, "pictures": seen })

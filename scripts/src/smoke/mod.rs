@@ -6,11 +6,12 @@ mod listener;
 pub mod wire;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{json, Value};
 
+use crate::clock::Stopwatch;
 use crate::exit;
 use checks::Run;
 use wire::Wire;
@@ -102,7 +103,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let body: Value = serde_json::from_str(&arguments.body)?;
     let within = Duration::from_secs(arguments.within);
     let url = arguments.webhook_url.clone();
-    let run = Run::new(wire(&arguments.base_url, within), body, url);
+    let run = Run::new(Wire::new(&arguments.base_url, within), body, url);
     let made = make(run, |check| {
         if !arguments.json {
             show(check);
@@ -126,23 +127,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Whether nothing failed; each check is shown.
 pub fn passes(base_url: &str) -> anyhow::Result<bool> {
     let body = serde_json::from_str(BODY)?;
-    let run = Run::new(wire(base_url, Duration::from_secs(WITHIN_S)), body, None);
+    let run = Run::new(
+        Wire::new(base_url, Duration::from_secs(WITHIN_S)),
+        body,
+        None,
+    );
     Ok(failures(&make(run, show)) == 0)
 }
 
-#[allow(clippy::disallowed_methods)] // The command line keeps its own time.
-fn wire(base_url: &str, within: Duration) -> Wire {
-    Wire {
-        base: base_url.trim_end_matches('/').to_owned(),
-        bearer: crate::deployment::variable("ADMIN_KEY"),
-        deadline: Instant::now() + within,
-    }
-}
-
-#[allow(clippy::disallowed_methods)] // Likewise.
 fn make(mut run: Run, tell: impl Fn(&Check)) -> Vec<Check> {
     let make = |(name, check): &(&'static str, Make)| {
-        let began = Instant::now();
+        let watch = Stopwatch::start();
         let said = check(&mut run);
         let Said(outcome, says) =
             said.unwrap_or_else(|error| Said(Outcome::Failed, format!("{error:#}")));
@@ -150,7 +145,7 @@ fn make(mut run: Run, tell: impl Fn(&Check)) -> Vec<Check> {
             name,
             outcome,
             says,
-            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            took_ms: watch.ms(),
         };
         tell(&check);
         check
