@@ -14,13 +14,17 @@ mod folder;
 mod golden;
 mod inventory;
 mod keys;
+mod load;
 mod mock_runpod;
 mod project;
 mod reconcile;
 mod recover;
+mod runpod;
 mod setup;
 mod smoke;
 mod statements;
+mod stats;
+mod steps;
 mod validate;
 mod webhooks;
 mod wrangler;
@@ -50,14 +54,17 @@ enum Verb {
     Golden(golden::Arguments),
     Inventory(inventory::Arguments),
     Keys(keys::Arguments),
+    Load(load::Arguments),
     MockRunpod(mock_runpod::Arguments),
     Reconcile(reconcile::Arguments),
     Recover(recover::Arguments),
     Restore(backup::Restore),
+    Runpod(runpod::Arguments),
     Setup(setup::Arguments),
     Smoke(smoke::Arguments),
     #[command(hide = true)]
     Statements(statements::Arguments),
+    Stats(stats::Arguments),
     Validate(validate::Arguments),
     Webhooks(webhooks::Arguments),
 }
@@ -88,10 +95,13 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Reconcile(arguments) => return reconcile::run(&arguments),
         Verb::Recover(arguments) => return recover::run(&arguments),
         Verb::Restore(arguments) => return backup::restore(&arguments),
+        Verb::Runpod(arguments) => return runpod::run(&arguments),
         Verb::Deploy(arguments) => return deploy::run(&arguments),
         Verb::Golden(arguments) => return golden::run(&arguments),
         Verb::Setup(arguments) => return setup::run(&arguments),
+        Verb::Load(arguments) => return load::run(&arguments),
         Verb::Smoke(arguments) => return smoke::run(&arguments),
+        Verb::Stats(arguments) => return stats::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments)?,
         Verb::Inventory(arguments) => inventory::run(&arguments)?,
         Verb::Keys(arguments) => keys::run(&arguments)?,

@@ -17,6 +17,7 @@ const BODY_BYTES_MAX: u64 = 256 << 20;
 pub struct Wire {
     pub base: String,
     pub bearer: Option<String>,
+    agent: ureq::Agent,
     watch: Stopwatch,
     within: Duration,
 }
@@ -62,6 +63,11 @@ impl Wire {
         Self {
             base: base_url.trim_end_matches('/').to_owned(),
             bearer: deployment::variable("ADMIN_KEY"),
+            agent: ureq::Agent::config_builder()
+                .max_redirects(0)
+                .http_status_as_error(false)
+                .build()
+                .into(),
             watch: Stopwatch::start(),
             within,
         }
@@ -81,7 +87,7 @@ impl Wire {
         headers: &[(&str, &str)],
         bearer: Option<&str>,
     ) -> anyhow::Result<Answered> {
-        let mut request = self.agent()?.get(self.url(path));
+        let mut request = self.timed(self.agent.get(self.url(path)))?;
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -97,7 +103,7 @@ impl Wire {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> anyhow::Result<Answered> {
-        let mut request = self.agent()?.post(self.url(path));
+        let mut request = self.timed(self.agent.post(self.url(path)))?;
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -115,16 +121,16 @@ impl Wire {
         format!("{}{path}", self.base)
     }
 
-    fn agent(&self) -> anyhow::Result<ureq::Agent> {
+    fn timed<B>(
+        &self,
+        request: ureq::RequestBuilder<B>,
+    ) -> anyhow::Result<ureq::RequestBuilder<B>> {
         let left = self.left();
         if left.is_zero() {
             bail!("no time is left");
         }
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(left.min(CALL_TIME_MAX)))
-            .max_redirects(0)
-            .http_status_as_error(false);
-        Ok(config.build().into())
+        let time = Some(left.min(CALL_TIME_MAX));
+        Ok(request.config().timeout_global(time).build())
     }
 
     fn read(
