@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use serde_json::{json, Value};
 
 use crate::clock::wait;
 use crate::deployment::{Answer, Call, Deployment};
@@ -31,12 +31,32 @@ pub struct Asked {
 impl Asked {
     /// To standard output, which a reader may close at any time.
     pub fn tell(&self, answer: &Value, shown: impl Fn(&Value) -> String) -> anyhow::Result<()> {
-        let text = if self.json {
-            format!("{answer}\n")
-        } else {
-            shown(answer)
+        let text = match (self.json, answer["would_post"].as_str()) {
+            (true, _) => format!("{answer}\n"),
+            (false, Some(path)) => format!("would POST {path} {}\n", answer["body"]),
+            (false, None) => shown(answer),
         };
         Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    }
+}
+
+/// The same for what may change something
+#[derive(clap::Args)]
+pub struct Changing {
+    #[command(flatten)]
+    pub asked: Asked,
+
+    /// Say what would be changed, and change nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+}
+
+impl Changing {
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        if self.dry_run {
+            return Ok(json!({ "dry_run": true, "would_post": path, "body": body }));
+        }
+        self.asked.deployment.post(path, body)
     }
 }
 

@@ -30,6 +30,10 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
+    /// As JSON: a list of {graph, written, error}
+    #[arg(long)]
+    json: bool,
+
     /// Graphs as the editor saves them
     #[arg(required = true, value_name = "GRAPH.json")]
     graphs: Vec<PathBuf>,
@@ -40,10 +44,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let definitions = Definitions::parse(&files::read(object_info)?)
         .with_context(|| format!("in {}", object_info.display()))?;
     files::make_folder(&arguments.out)?;
-    files::each(&arguments.graphs, |graph| {
+    let (answers, ended) = files::each(&arguments.graphs, |graph| {
         let answer = answer(&files::read(graph)?, &definitions);
-        write(&arguments.out, graph, &answer)
-    })
+        let written = write(&arguments.out, graph, &answer)?;
+        let error = answer.err().map(|error| error.code());
+        Ok(json!({ "graph": graph, "written": written, "error": error }))
+    });
+    if arguments.json {
+        println!("{}", Value::Array(answers));
+    }
+    ended
 }
 
 fn answer(text: &[u8], definitions: &Definitions) -> Result<Map<String, Value>, ConvertError> {
@@ -59,7 +69,7 @@ fn write(
     folder: &Path,
     graph: &Path,
     answer: &Result<Map<String, Value>, ConvertError>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<PathBuf> {
     let name = graph.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".json").unwrap_or(&name);
     let prompt = folder.join(format!("{stem}.json"));
@@ -72,5 +82,6 @@ fn write(
         }
     };
     files::remove_if_there(&stale)?;
-    files::write(&written, &(value + "\n"))
+    files::write(&written, &(value + "\n"))?;
+    Ok(written)
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{json, Map, Value};
 
-use crate::admin::{pages, Asked};
+use crate::admin::{pages, Changing};
 
 /// Make, list, revoke and rotate the API keys of a deployment
 #[derive(clap::Args)]
@@ -21,7 +21,7 @@ pub struct Arguments {
     verb: Verb,
 
     #[command(flatten)]
-    asked: Asked,
+    changing: Changing,
 }
 
 #[derive(Subcommand)]
@@ -90,21 +90,22 @@ struct Rotate {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let deployment = &arguments.asked.deployment;
+    let changing = &arguments.changing;
+    let deployment = &changing.asked.deployment;
     let answer = match &arguments.verb {
-        Verb::Create(create) => deployment.post("/api/admin/keys", &create.body())?,
+        Verb::Create(create) => changing.post("/api/admin/keys", &create.body())?,
         Verb::List => {
             json!({ "data": pages(|path| deployment.get(path), "/api/admin/keys", "data", |_| ())? })
         }
         Verb::Revoke(Revoke { id }) => {
-            deployment.post(&format!("{}/revoke", key_path(id)), &json!({}))?
+            changing.post(&format!("{}/revoke", key_path(id)), &json!({}))?
         }
         Verb::Rotate(Rotate { id, grace_hours }) => {
             let body = json!({ "grace_s": u64::from(*grace_hours) * 3_600 });
-            deployment.post(&format!("{}/rotate", key_path(id)), &body)?
+            changing.post(&format!("{}/rotate", key_path(id)), &body)?
         }
     };
-    arguments.asked.tell(&answer, shown)
+    changing.asked.tell(&answer, shown)
 }
 
 impl Create {

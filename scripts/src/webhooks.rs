@@ -3,8 +3,7 @@
 use clap::Subcommand;
 use serde_json::{json, Map, Value};
 
-use crate::admin::{pages, Asked};
-use crate::deployment::Deployment;
+use crate::admin::{pages, Changing};
 
 /// Show webhooks that nobody took, send them again, and show or change a signing secret
 #[derive(clap::Args)]
@@ -22,7 +21,7 @@ pub struct Arguments {
     verb: Verb,
 
     #[command(flatten)]
-    asked: Asked,
+    changing: Changing,
 }
 
 #[derive(Subcommand)]
@@ -53,7 +52,8 @@ struct Secret {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let deployment = &arguments.asked.deployment;
+    let changing = &arguments.changing;
+    let deployment = &changing.asked.deployment;
     let answer = match &arguments.verb {
         Verb::List => {
             let all = pages(
@@ -64,18 +64,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             )?;
             json!({ "deliveries": all })
         }
-        Verb::Replay(replay) => replay.run(deployment)?,
+        Verb::Replay(replay) => replay.run(changing)?,
         Verb::Secret(Secret { rotate: false }) => deployment.get("/api/webhooks/secret")?,
         Verb::Secret(Secret { rotate: true }) => {
-            deployment.post("/api/webhooks/secret", &Value::Null)?
+            changing.post("/api/webhooks/secret", &Value::Null)?
         }
     };
-    arguments.asked.tell(&answer, shown)
+    changing.asked.tell(&answer, shown)
 }
 
 impl Replay {
     /// A page at a time, until nothing is left.
-    fn run(&self, deployment: &Deployment) -> anyhow::Result<Value> {
+    fn run(&self, changing: &Changing) -> anyhow::Result<Value> {
         let since = self.since.iter();
         let body: Map<String, Value> = since
             .map(|since| ("since".to_owned(), since.as_str().into()))
@@ -83,7 +83,10 @@ impl Replay {
         let body = Value::Object(body);
         let mut replayed = 0;
         loop {
-            let page = deployment.post("/api/admin/deliveries/replay", &body)?;
+            let page = changing.post("/api/admin/deliveries/replay", &body)?;
+            if changing.dry_run {
+                return Ok(page);
+            }
             replayed += page["replayed"].as_u64().unwrap_or(0);
             if page["has_more"] != true {
                 return Ok(json!({ "replayed": replayed }));

@@ -106,7 +106,7 @@ pub struct Pipeline<'a> {
 impl Pipeline<'_> {
     pub fn run(&self) -> anyhow::Result<()> {
         self.step("1. settings and bindings in wrangler.toml");
-        self.expect(&config::problems(self.project, self.target))?;
+        self.expect(&self.settings())?;
         self.step("2. secrets, by name");
         self.secrets()?;
         self.step("3. contracts and golden prompts");
@@ -121,11 +121,11 @@ impl Pipeline<'_> {
             "--outdir",
             ".run/deploy",
         ];
-        self.shown(&rehearsal);
+        self.steps.line(&line(&rehearsal));
         self.wrangler.run(&rehearsal)?;
         self.step("5. pending migrations are safe under the code that runs");
         self.expect(&self.unsafe_migrations()?)?;
-        self.step("6. migrations");
+        self.step("6. they are applied to the database");
         self.change(&[
             "d1",
             "migrations",
@@ -135,11 +135,20 @@ impl Pipeline<'_> {
             "--env",
             self.name(),
         ])?;
-        self.step("7. upload");
+        self.step("7. the Worker is uploaded");
         let before = self.version_now();
         self.change(&["deploy", "--env", self.name()])?;
-        self.step("8. smoke");
+        self.step("8. the smoke run; when it fails, the Worker goes back to the version before");
         self.smoke(before.as_deref())
+    }
+
+    fn settings(&self) -> Vec<String> {
+        if self.dry_run && !self.number.is_empty() {
+            self.steps
+                .line("bindings alone: the steps before fill in the rest");
+            return config::unbound(self.project, self.target);
+        }
+        config::problems(self.project, self.target)
     }
 
     fn name(&self) -> &'static str {
@@ -245,7 +254,8 @@ impl Pipeline<'_> {
         let section = self.project.section(self.target.environment());
         let url = section.and_then(|it| it.get("vars")?.get("PUBLIC_URL")?.as_str());
         let url = url.context("wrangler.toml has no PUBLIC_URL")?;
-        self.steps.line(&format!("ops smoke --base-url {url}"));
+        let how = if self.dry_run { "would run " } else { "" };
+        self.steps.line(&format!("{how}ops smoke --base-url {url}"));
         if self.dry_run {
             let back = format!(
                 "wrangler rollback <the version before> --env {}",
@@ -280,7 +290,9 @@ impl Pipeline<'_> {
         self.steps.begin(&format!("{}{what}", self.number));
     }
 
+    /// A command that is not run in a rehearsal.
     fn shown(&self, arguments: &[&str]) {
-        self.steps.line(&line(arguments));
+        let how = if self.dry_run { "would run " } else { "" };
+        self.steps.line(&format!("{how}{}", line(arguments)));
     }
 }

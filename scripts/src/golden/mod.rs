@@ -76,6 +76,10 @@ struct Record {
     /// Say what would be written
     #[arg(long)]
     dry_run: bool,
+
+    /// As JSON: {`dry_run`, written, pictures}
+    #[arg(long)]
+    json: bool,
 }
 
 /// Compare two folders of recorded pictures
@@ -179,14 +183,23 @@ fn compare(run: &Run) -> anyhow::Result<ExitCode> {
 
 fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
     let root = Project::find()?.root;
+    let mut written = Vec::new();
     for case in cases(&root.join("tests/golden"))? {
         let Outcome { file, text } = outcome(&case)?;
         let path = case.folder.join(file);
         if std::fs::read_to_string(&path).unwrap_or_default() == text {
             continue;
         }
+        let how = if record.dry_run {
+            "would write"
+        } else {
+            "wrote"
+        };
+        if !record.json {
+            println!("{how} {}", path.display());
+        }
+        written.push(path.clone());
         if record.dry_run {
-            println!("would write {}", path.display());
             continue;
         }
         files::write(&path, &text)?;
@@ -196,11 +209,17 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
             "prompt.json"
         };
         files::remove_if_there(&case.folder.join(other))?;
-        println!("wrote {}", path.display());
     }
+    let mut pictures = 0;
     if let (Some(url), Some(folder), false) = (&record.base_url, &record.pictures, record.dry_run) {
-        let count = pictures::record(&root, url, folder)?;
-        println!("{count} pictures in {}", folder.display());
+        pictures = pictures::record(&root, url, folder)?;
+        if !record.json {
+            println!("{pictures} pictures in {}", folder.display());
+        }
+    }
+    if record.json {
+        let told = json!({ "dry_run": record.dry_run, "written": written, "pictures": pictures });
+        println!("{told}");
     }
     Ok(ExitCode::SUCCESS)
 }

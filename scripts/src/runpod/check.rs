@@ -283,7 +283,7 @@ fn calls_back(run: &mut Run) -> anyhow::Result<Said> {
     match &run.listener {
         None => said(Absent, "through which deployment? --url names it"),
         Some(_) if !run.has_ended => said(NotReached, "no job came back"),
-        Some(listener) => match listener.wait(CALLBACK_TIME_MAX) {
+        Some(listener) => match listener.wait(CALLBACK_TIME_MAX.min(run.within)) {
             Some(_) => said(Passed, "it arrived"),
             None => said(Failed, "it did not arrive"),
         },
