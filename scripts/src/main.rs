@@ -8,6 +8,8 @@ mod contract;
 mod convert;
 mod deploy;
 mod deployment;
+#[cfg(test)]
+mod documented;
 mod exit;
 mod files;
 mod folder;

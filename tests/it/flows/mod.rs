@@ -7,6 +7,7 @@ mod deadlines;
 mod keeping;
 mod looking;
 mod mailed;
+mod runbooks;
 mod second_thoughts;
 mod the_main_job;
 mod told;
