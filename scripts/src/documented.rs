@@ -129,10 +129,9 @@ fn what_no_test_runs_says_what_it_needs() {
             let words = shlex::split(&line).unwrap_or_default();
             let is_marked = MARKS.iter().any(|mark| line.contains(mark));
             let is_known = match words.first().map(String::as_str) {
-                // A comment of its own.
-                None => true,
+                // A comment of its own, or a setting for the lines below it.
+                None | Some("export") => true,
                 Some("make") => makefile.contains(&format!("\n{}:", words[1])),
-                Some("export") => true,
                 _ if all_of(&line).iter().any(|part| ours(part).is_some()) => true,
                 // scripts/tests/models.rs calls it with the same options.
                 Some("python3") if words.get(1).is_some_and(|file| file == "gpu/fetch.py") => true,
