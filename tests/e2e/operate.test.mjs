@@ -12,7 +12,7 @@ import { MockControls } from "./mock.mjs";
 const ADMIN_KEY = "operator-key-of-a-test";
 const PLAN = { queue_ms: 50, run_ms: 100, webhook: { copies: 0 } };
 
-const vars = { ADMIN_KEY, GPU_USD_PER_SECOND: "0.00031" };
+const vars = { ADMIN_KEY, GPU_USD_PER_SECOND: "0.00031", SESSION_JOBS_PER_DAY: "10" };
 const product = sharedProduct({ runpod: true, plan: { job: PLAN }, vars });
 const mock = new MockControls(product);
 
