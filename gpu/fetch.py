@@ -55,6 +55,7 @@ def bring(model, into, dry_run):
         return True
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(place.name + ".part")
+    print(f"getting   {name} ...", flush=True)
     try:
         size_bytes, sha256 = fetch(model["url"], part)
     except OSError as error:

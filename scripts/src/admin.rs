@@ -108,12 +108,21 @@ pub fn pages(
 
 /// A line that moves while pages are read. It goes to standard error, and only to a terminal.
 pub fn progress(what: &'static str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{spinner} {prefix}: {pos} examined, {msg} ({elapsed})");
+    let template = "{spinner} {prefix}: {pos} examined, {msg} ({elapsed})";
+    moving(template, what, "none found")
+}
+
+/// The same while something takes its time.
+pub fn waiting(what: &'static str) -> ProgressBar {
+    moving("{spinner} {prefix}: {msg} ({elapsed})", what, "sent")
+}
+
+fn moving(template: &str, what: &'static str, says: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::new_spinner()
         .with_prefix(what)
-        .with_message("none found");
-    // The template above is a constant that is understood.
+        .with_message(says);
+    // The templates are constants that are understood.
     if let Ok(style) = style {
         bar.set_style(style);
     }

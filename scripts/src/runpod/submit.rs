@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{json, Value};
 
 use super::endpoint::{Called, Endpoint};
+use crate::admin::waiting;
 use crate::clock::{wait, Stopwatch};
 use crate::{exit, files};
 
@@ -126,14 +127,17 @@ pub fn order(text: &str) -> anyhow::Result<String> {
 
 /// The last look; or the cancel, when time is up.
 pub fn follow(endpoint: &Endpoint, id: &str, within: Duration) -> Called {
-    let watch = Stopwatch::start();
+    let (watch, bar) = (Stopwatch::start(), waiting("order"));
     loop {
         let look = endpoint.get(&format!("status/{id}"));
-        let status = look.json["status"].as_str();
-        if status.is_some_and(|status| ENDED.contains(&status)) {
+        let status = look.json["status"].as_str().unwrap_or("not known yet");
+        if ENDED.contains(&status) {
+            bar.finish_and_clear();
             return look;
         }
+        bar.set_message(status.to_owned());
         if watch.time() >= within {
+            bar.finish_and_clear();
             return endpoint.post(&format!("cancel/{id}"), "{}".to_owned(), None);
         }
         wait(LOOK_EVERY);
