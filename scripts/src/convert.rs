@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use edge_queue::time::UnixMillis;
 use edge_queue::workflow::convert::{self, ConvertError, Definitions, Options};
 use edge_queue::workflow::graph::Graph;
 use serde_json::{json, Map, Value};
 
+use crate::clock;
 use crate::files;
 
 /// Turn graphs saved by ComfyUI's editor into API prompts, as its frontend would
@@ -30,6 +30,10 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
+    /// As JSON: a list of {graph, written, error}
+    #[arg(long)]
+    json: bool,
+
     /// Graphs as the editor saves them
     #[arg(required = true, value_name = "GRAPH.json")]
     graphs: Vec<PathBuf>,
@@ -40,15 +44,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let definitions = Definitions::parse(&files::read(object_info)?)
         .with_context(|| format!("in {}", object_info.display()))?;
     files::make_folder(&arguments.out)?;
-    files::each(&arguments.graphs, |graph| {
+    let (answers, ended) = files::each(&arguments.graphs, |graph| {
         let answer = answer(&files::read(graph)?, &definitions);
-        write(&arguments.out, graph, &answer)
-    })
+        let written = write(&arguments.out, graph, &answer)?;
+        let error = answer.err().map(|error| error.code());
+        Ok(json!({ "graph": graph, "written": written, "error": error }))
+    });
+    if arguments.json {
+        println!("{}", Value::Array(answers));
+    }
+    ended
 }
 
 fn answer(text: &[u8], definitions: &Definitions) -> Result<Map<String, Value>, ConvertError> {
     let options = Options {
-        now: Some(now()),
+        now: Some(clock::now()),
         ..Options::default()
     };
     convert::convert(&Graph::parse(text)?, definitions, &options)
@@ -59,7 +69,7 @@ fn write(
     folder: &Path,
     graph: &Path,
     answer: &Result<Map<String, Value>, ConvertError>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<PathBuf> {
     let name = graph.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".json").unwrap_or(&name);
     let prompt = folder.join(format!("{stem}.json"));
@@ -72,14 +82,6 @@ fn write(
         }
     };
     files::remove_if_there(&stale)?;
-    files::write(&written, &(value + "\n"))
-}
-
-/// The command line is an edge of the world, where the clock may be read: the core is told the
-/// time.
-#[allow(clippy::disallowed_methods)]
-fn now() -> UnixMillis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let ms = since.map_or(0, |since| since.as_millis());
-    UnixMillis::new(i64::try_from(ms).unwrap_or(i64::MAX))
+    files::write(&written, &(value + "\n"))?;
+    Ok(written)
 }

@@ -14,6 +14,10 @@ pub struct Deployment {
     /// Origin of the deployment; else `EDGE_QUEUE_URL`, else what `make dev` serves
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
+
+    /// Instead of `ADMIN_KEY`.
+    #[arg(skip)]
+    key: Option<String>,
 }
 
 /// The deployment understood, and said no.
@@ -43,6 +47,13 @@ pub enum Answer {
 }
 
 impl Deployment {
+    pub fn of(url: &str, key: &str) -> Self {
+        Self {
+            url: Some(url.to_owned()),
+            key: Some(key.to_owned()),
+        }
+    }
+
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         body(self.call(path, Call::Get)?)
     }
@@ -57,7 +68,7 @@ impl Deployment {
     }
 
     pub fn call(&self, path: &str, call: Call<'_>) -> anyhow::Result<Answer> {
-        let (url, bearer) = (self.at(path), bearer()?);
+        let (url, bearer) = (self.at(path), self.bearer()?);
         let with_body = |request: ureq::RequestBuilder<_>, json: String| {
             let request = request.header("authorization", &bearer);
             request.content_type("application/json").send(json)
@@ -76,6 +87,14 @@ impl Deployment {
         url.trim_end_matches('/').to_owned()
     }
 
+    /// From the environment alone: a command line is seen by every process, and kept in histories.
+    fn bearer(&self) -> anyhow::Result<String> {
+        let key = self.key.clone().or_else(|| variable("ADMIN_KEY"));
+        let key =
+            key.context("ADMIN_KEY is not set: the operator's key, or one with the scope admin")?;
+        Ok(format!("Bearer {key}"))
+    }
+
     fn at(&self, path: &str) -> String {
         format!("{}{path}", self.origin())
     }
@@ -92,13 +111,6 @@ fn agent() -> ureq::Agent {
         .max_redirects(0)
         .http_status_as_error(false);
     config.build().into()
-}
-
-/// From the environment alone: a command line is seen by every process, and kept in histories.
-fn bearer() -> anyhow::Result<String> {
-    let key = variable("ADMIN_KEY")
-        .context("ADMIN_KEY is not set: the operator's key, or one with the scope admin")?;
-    Ok(format!("Bearer {key}"))
 }
 
 pub fn variable(name: &str) -> Option<String> {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde_json::Value;
 
 pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read {}", file.display()))
@@ -21,13 +22,21 @@ pub fn remove_if_there(file: &Path) -> anyhow::Result<()> {
 }
 
 /// Does the same with every file, also after one that cannot be read or written; then tells those.
-pub fn each(files: &[PathBuf], act: impl Fn(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let failed = files.iter().filter_map(|file| act(file).err());
-    let told: Vec<String> = failed.map(|error| format!("{error:#}")).collect();
-    if told.is_empty() {
-        return Ok(());
+pub fn each(
+    files: &[PathBuf],
+    act: impl Fn(&Path) -> anyhow::Result<Value>,
+) -> (Vec<Value>, anyhow::Result<()>) {
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for file in files {
+        match act(file) {
+            Ok(what) => done.push(what),
+            Err(error) => failed.push(format!("{error:#}")),
+        }
     }
-    anyhow::bail!("{}", told.join("\n"))
+    if failed.is_empty() {
+        return (done, Ok(()));
+    }
+    (done, Err(anyhow::anyhow!("{}", failed.join("\n"))))
 }
 
 pub fn make_folder(folder: &Path) -> anyhow::Result<()> {

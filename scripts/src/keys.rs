@@ -1,11 +1,9 @@
 //! `ops keys`: API keys of a deployment.
 
-use std::io::Write as _;
-
 use clap::Subcommand;
 use serde_json::{json, Map, Value};
 
-use crate::deployment::Deployment;
+use crate::admin::{pages, Changing};
 
 /// Make, list, revoke and rotate the API keys of a deployment
 #[derive(clap::Args)]
@@ -23,11 +21,7 @@ pub struct Arguments {
     verb: Verb,
 
     #[command(flatten)]
-    deployment: Deployment,
-
-    /// The answer as JSON, on one line
-    #[arg(long, global = true)]
-    json: bool,
+    changing: Changing,
 }
 
 #[derive(Subcommand)]
@@ -96,24 +90,22 @@ struct Rotate {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let deployment = &arguments.deployment;
+    let changing = &arguments.changing;
+    let deployment = &changing.asked.deployment;
     let answer = match &arguments.verb {
-        Verb::Create(create) => deployment.post("/api/admin/keys", &create.body())?,
-        Verb::List => list(deployment)?,
+        Verb::Create(create) => changing.post("/api/admin/keys", &create.body())?,
+        Verb::List => {
+            json!({ "data": pages(|path| deployment.get(path), "/api/admin/keys", "data", |_| ())? })
+        }
         Verb::Revoke(Revoke { id }) => {
-            deployment.post(&format!("{}/revoke", key_path(id)), &json!({}))?
+            changing.post(&format!("{}/revoke", key_path(id)), &json!({}))?
         }
         Verb::Rotate(Rotate { id, grace_hours }) => {
             let body = json!({ "grace_s": u64::from(*grace_hours) * 3_600 });
-            deployment.post(&format!("{}/rotate", key_path(id)), &body)?
+            changing.post(&format!("{}/rotate", key_path(id)), &body)?
         }
     };
-    let text = if arguments.json {
-        format!("{answer}\n")
-    } else {
-        shown(&answer)
-    };
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    changing.asked.tell(&answer, shown)
 }
 
 impl Create {
@@ -138,20 +130,6 @@ impl Create {
 fn key_path(id: &str) -> String {
     let plain: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("/api/admin/keys/{plain}")
-}
-
-/// Every page.
-fn list(deployment: &Deployment) -> anyhow::Result<Value> {
-    let mut keys = Vec::new();
-    let mut path = "/api/admin/keys".to_owned();
-    loop {
-        let page = deployment.get(&path)?;
-        keys.extend(page["data"].as_array().cloned().unwrap_or_default());
-        match page["next_cursor"].as_str() {
-            Some(cursor) => path = format!("/api/admin/keys?cursor={cursor}"),
-            None => return Ok(json!({ "data": keys })),
-        }
-    }
 }
 
 /// For people: a line for each key, and the secret alone on the last.

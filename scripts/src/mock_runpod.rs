@@ -29,6 +29,7 @@ const TICK: Duration = Duration::from_millis(20);
 Prints `ready ORIGIN` once it listens, and plays until it is interrupted.
 GET ORIGIN/_mock/jobs and /_mock/counters tell what it did; POST ORIGIN/_mock/plan changes the
 plan while it plays.
+Exit status: 0 when it was asked to stop, 2 when it cannot listen or the plan is not understood.
 
 Example:
   ops mock-runpod --port 8900 --plan '{\"job\": {\"queue_ms\": 500, \"run_ms\": 2000}}'

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 
-use crate::admin::{progress, wait, Admin};
+use crate::admin::{progress, Admin};
+use crate::clock::wait;
 use crate::deployment::Deployment;
 use crate::exit;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{json, Value};
 
-use crate::admin::{progress, Admin};
+use crate::admin::{pages, progress, Admin};
 use crate::deployment::Deployment;
 use crate::exit;
 
@@ -70,22 +70,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn overdue(admin: &Admin<'_>) -> anyhow::Result<Vec<Value>> {
     let bar = progress("overdue jobs");
-    let mut jobs = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let mut page = admin.get(&format!("/api/admin/overdue?cursor={cursor}"))?;
-        let found = page["jobs"]
-            .as_array_mut()
-            .map(std::mem::take)
-            .unwrap_or_default();
-        bar.inc(found.len() as u64);
-        jobs.extend(found);
-        bar.set_message(format!("{} found", jobs.len()));
-        match page["next_cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => break,
-        }
-    }
+    let jobs = pages(
+        |path| admin.get(path),
+        "/api/admin/overdue",
+        "jobs",
+        |jobs| {
+            bar.set_position(jobs.len() as u64);
+            bar.set_message(format!("{} found", jobs.len()));
+        },
+    )?;
     bar.finish_and_clear();
     Ok(jobs)
 }

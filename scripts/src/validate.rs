@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use edge_queue::workflow::schema::Schema;
 use edge_queue::workflow::validate;
+use serde_json::{json, Value};
 
 use crate::files;
 
@@ -26,6 +27,10 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
+    /// As JSON: a list of {body, written, status}
+    #[arg(long)]
+    json: bool,
+
     /// Bodies of `POST /prompt`
     #[arg(required = true, value_name = "BODY.json")]
     bodies: Vec<PathBuf>,
@@ -34,9 +39,13 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let schema = read_schema(&arguments.object_info)?;
     files::make_folder(&arguments.out)?;
-    files::each(&arguments.bodies, |body| {
+    let (answers, ended) = files::each(&arguments.bodies, |body| {
         answer(body, &arguments.out, &schema)
-    })
+    });
+    if arguments.json {
+        println!("{}", Value::Array(answers));
+    }
+    ended
 }
 
 fn read_schema(files: &[PathBuf]) -> anyhow::Result<Schema> {
@@ -49,7 +58,7 @@ fn read_schema(files: &[PathBuf]) -> anyhow::Result<Schema> {
     Ok(schema)
 }
 
-fn answer(body: &Path, out: &Path, schema: &Schema) -> anyhow::Result<()> {
+fn answer(body: &Path, out: &Path, schema: &Schema) -> anyhow::Result<Value> {
     let outcome = validate::post(&files::read(body)?, schema);
     let status = if outcome.is_accepted() { 200 } else { 400 };
     let response = serde_json::to_string(&outcome).context("cannot write the answer as JSON")?;
@@ -60,5 +69,7 @@ fn answer(body: &Path, out: &Path, schema: &Schema) -> anyhow::Result<()> {
     name.push(".json");
     // Put together as text: a JSON value would round whole numbers beyond 64 bits.
     let text = format!("{{\"status\":{status},\"body\":{response}}}\n");
-    files::write(&out.join(name), &text)
+    let written = out.join(name);
+    files::write(&written, &text)?;
+    Ok(json!({ "body": body, "written": written, "status": status }))
 }

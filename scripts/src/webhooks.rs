@@ -1,12 +1,9 @@
 //! `ops webhooks`: what callers were not told, and telling it again.
 
-use std::io::Write as _;
-
 use clap::Subcommand;
 use serde_json::{json, Map, Value};
 
-use crate::admin::Admin;
-use crate::deployment::Deployment;
+use crate::admin::{pages, Changing};
 
 /// Show webhooks that nobody took, send them again, and show or change a signing secret
 #[derive(clap::Args)]
@@ -24,11 +21,7 @@ pub struct Arguments {
     verb: Verb,
 
     #[command(flatten)]
-    deployment: Deployment,
-
-    /// The answer as JSON, on one line
-    #[arg(long, global = true)]
-    json: bool,
+    changing: Changing,
 }
 
 #[derive(Subcommand)]
@@ -59,41 +52,30 @@ struct Secret {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let deployment = &arguments.deployment;
+    let changing = &arguments.changing;
+    let deployment = &changing.asked.deployment;
     let answer = match &arguments.verb {
-        Verb::List => list(&Admin(deployment))?,
-        Verb::Replay(replay) => replay.run(&Admin(deployment))?,
+        Verb::List => {
+            let all = pages(
+                |path| deployment.get(path),
+                "/api/admin/deliveries",
+                "deliveries",
+                |_| (),
+            )?;
+            json!({ "deliveries": all })
+        }
+        Verb::Replay(replay) => replay.run(changing)?,
         Verb::Secret(Secret { rotate: false }) => deployment.get("/api/webhooks/secret")?,
         Verb::Secret(Secret { rotate: true }) => {
-            deployment.post("/api/webhooks/secret", &Value::Null)?
+            changing.post("/api/webhooks/secret", &Value::Null)?
         }
     };
-    let text = if arguments.json {
-        format!("{answer}\n")
-    } else {
-        shown(&answer)
-    };
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
-}
-
-/// Every page.
-fn list(admin: &Admin<'_>) -> anyhow::Result<Value> {
-    let mut all = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let mut page = admin.get(&format!("/api/admin/deliveries?cursor={cursor}"))?;
-        let found = page["deliveries"].as_array_mut().map(std::mem::take);
-        all.extend(found.unwrap_or_default());
-        match page["next_cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => return Ok(json!({ "deliveries": all })),
-        }
-    }
+    changing.asked.tell(&answer, shown)
 }
 
 impl Replay {
     /// A page at a time, until nothing is left.
-    fn run(&self, admin: &Admin<'_>) -> anyhow::Result<Value> {
+    fn run(&self, changing: &Changing) -> anyhow::Result<Value> {
         let since = self.since.iter();
         let body: Map<String, Value> = since
             .map(|since| ("since".to_owned(), since.as_str().into()))
@@ -101,7 +83,10 @@ impl Replay {
         let body = Value::Object(body);
         let mut replayed = 0;
         loop {
-            let page = admin.post("/api/admin/deliveries/replay", &body)?;
+            let page = changing.post("/api/admin/deliveries/replay", &body)?;
+            if changing.dry_run {
+                return Ok(page);
+            }
             replayed += page["replayed"].as_u64().unwrap_or(0);
             if page["has_more"] != true {
                 return Ok(json!({ "replayed": replayed }));

@@ -8,18 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Answers as an account would that has nothing pending, every secret, and one version.
-const WRANGLER: &str = r#"#!/bin/sh
-echo "$@" >> calls
-case "$*" in
-  "secret put"*) echo "$3 has $(wc -c) bytes" >> calls ;;
-  "secret list"*) cat secrets ;;
-  "deployments status"*) echo '{"versions": [{"version_id": "before-1", "percentage": 100}]}' ;;
-  "d1 info"*) [ -e made ] || exit 1; echo '{"uuid": "11111111-2222-4333-8444-555555555555"}' ;;
-  "d1 create"*) touch made ;;
-  "r2 bucket info"*) exit 1 ;;
-  "d1 migrations list"*) echo "0001_init.sql" ;;
-esac
-"#;
+const WRANGLER: &str = include_str!("wrangler.sh");
 
 const ALL_SECRETS: &str =
     r#"[{"name": "TOKEN_SECRETS"}, {"name": "RUNPOD_API_KEY"}, {"name": "ADMIN_KEY"}]"#;
@@ -160,7 +149,7 @@ fn a_rehearsal_says_every_step_and_changes_nothing() {
         assert!(told.contains(&format!("{step}. ")), "{told}");
     }
     assert!(
-        told.contains("   wrangler deploy --env production\n"),
+        told.contains("   would run wrangler deploy --env production\n"),
         "{told}"
     );
     assert_eq!(account.calls(), [REHEARSAL]);
@@ -172,8 +161,9 @@ fn a_setup_in_rehearsal_is_understood_and_touches_nothing() {
     let output = account.ops(&["setup", "--env", "staging", "--dry-run"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let told = text(&output.stdout);
+    assert!(!told.contains("placeholder"), "{told}");
     for wanted in [
-        "would ask: RUNPOD_API_KEY: the RunPod API key that opens it",
+        "would ask for RUNPOD_API_KEY: the RunPod API key that opens it",
         "wrangler d1 create edge-queue-staging",
         "wrangler r2 bucket create edge-queue-staging",
         "wrangler secret put TOKEN_SECRETS --env staging",

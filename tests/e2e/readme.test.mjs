@@ -1,18 +1,19 @@
-// What the README tells people to copy, copied.
+// What the README and the pages about the API tell people to copy, copied.
 
 import assert from "node:assert/strict";
-import { mkdir, readFile, symlink } from "node:fs/promises";
+import { copyFile, mkdir, readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { start } from "../../scripts/lib/process.mjs";
-import { sharedProduct } from "./harness.mjs";
+import { opsBinary } from "../../scripts/lib/server.mjs";
+import { OPERATOR_KEY, sharedProduct } from "./harness.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SIGNATURE = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
 
-const product = sharedProduct();
+const product = sharedProduct({ inventory: true });
 
 /** The commands of the first shell block after `words`, for the product of this test. */
 async function block(words) {
@@ -44,4 +45,64 @@ test("a_comfy_program_runs_here_as_the_readme_says", async () => {
   assert.match(installing, /^python3 -m venv sdk && sdk\/bin\/pip install -q comfy-sdk$/);
   // The same client from the same index, as `make setup` installed it.
   await picture("hi.png", rest.join("\n"));
+});
+
+/** What a reader has: the binary as `cargo ops`, and a `curl` that takes no refusal for an answer. */
+const SHELL = `
+set -euo pipefail
+curl() { command curl --fail-with-body "$@"; }
+ops() { "$OPS" "$@"; }
+cargo() { shift; ops "$@"; }
+`;
+
+/** Blocks about a job that has yet to end. */
+const UNFINISHED = /\/(cancel|recover)\b/;
+
+/** The shell blocks of a page without the lines that say what they need. */
+async function blocks(page) {
+  const text = await readFile(join(ROOT, page), "utf8");
+  const found = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, commands]) => commands);
+  const lines = (commands) => commands.replaceAll("\\\n", " ").split("\n");
+  const runnable = (line) => line.trim() !== "" && !/# (account|needs )/.test(line);
+  const local = (line) =>
+    line
+      .replaceAll("http://127.0.0.1:8787", product.url)
+      // Nobody listens there: its deliveries are tried again later, and no test goes outside.
+      .replaceAll("https://hooks.example.com", "http://127.0.0.1:9");
+  return found.map((commands) => lines(commands).filter(runnable).map(local).join("\n"));
+}
+
+async function succeeds(commands, env, cwd) {
+  const lines = [];
+  const onLine = (line) => lines.push(line);
+  const shell = start("bash", ["-c", SHELL + commands], { cwd, env, onLine });
+  assert.equal(await shell.exit, 0, `${commands}\n${lines.join("\n")}`);
+}
+
+test("every_block_of_the_pages_about_the_api_is_answered_as_it_stands", async () => {
+  const folder = join(product.state, "pages");
+  await mkdir(folder);
+  await copyFile(join(ROOT, "public/products/mug.png"), join(folder, "photo.png"));
+  const done = await product.succeeded(await product.create({ prompt: "for the pages" }));
+  const operator = { authorization: `Bearer ${OPERATOR_KEY}` };
+  const readme = (await blocks("README.md")).filter((commands) => commands.includes("cargo ops keys"));
+  const all = [...readme, ...(await blocks("docs/API.md")), ...(await blocks("docs/WEBHOOKS.md"))];
+  assert.ok(all.length > 15, String(all.length));
+  for (const commands of all) {
+    const isUnfinished = UNFINISHED.test(commands);
+    const body = { prompt: "for the pages", labels: { simulate: "slow" } };
+    const id = isUnfinished ? await product.create(body) : done.id;
+    const env = {
+      OPS: opsBinary(),
+      EDGE_QUEUE_URL: product.url,
+      ADMIN_KEY: OPERATOR_KEY,
+      id,
+      url: done.result_url,
+    };
+    // As README says that `make dev` prints it.
+    await succeeds(commands.replaceAll(/^export ADMIN_KEY=.*$/gm, ""), env, folder);
+    if (commands.includes("/pause")) {
+      assert.equal((await product.call("POST", "/api/admin/resume", {}, operator)).status, 200);
+    }
+  }
 });

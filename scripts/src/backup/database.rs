@@ -1,5 +1,6 @@
 //! A D1 as `wrangler` reaches it: on this machine, or in the account.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context};
@@ -43,10 +44,13 @@ const COLUMNS_SQL: &str = "SELECT m.name AS \"table\", p.name AS \"column\" FROM
     pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' \
     AND m.name NOT LIKE '~_cf~_%' ESCAPE '~' ORDER BY m.name, p.cid";
 
+/// Every table with its columns, in their order; generated ones are computed again, not kept.
+pub type Columns = BTreeMap<String, Vec<String>>;
+
 #[derive(Deserialize)]
-pub struct Column {
-    pub table: String,
-    pub column: String,
+struct Column {
+    table: String,
+    column: String,
 }
 
 impl Which {
@@ -99,15 +103,32 @@ fn local_folder(project: &Project, name: &str, state: &Path) -> anyhow::Result<t
 }
 
 impl Database {
-    /// Every table of ours with its columns; generated ones are computed again, not kept.
-    pub fn columns(&self) -> anyhow::Result<Vec<Column>> {
-        let mut answers = self.ask(COLUMNS_SQL)?;
-        let rows = answers.pop().context("wrangler answered nothing")?;
-        serde_json::from_value(Value::Array(rows)).context("wrangler answered something else")
+    pub fn columns(&self) -> anyhow::Result<Columns> {
+        Ok(self.columns_and(&[])?.0)
+    }
+
+    /// What the columns are, and the rows of each of `statements`, in one call.
+    pub fn columns_and(&self, statements: &[String]) -> anyhow::Result<(Columns, Vec<Vec<Value>>)> {
+        let sql = [&[COLUMNS_SQL.to_owned()], statements].concat().join("; ");
+        let mut answers = self.ask(&sql)?;
+        if answers.len() != statements.len() + 1 {
+            bail!(
+                "wrangler answered {} of {}",
+                answers.len(),
+                statements.len() + 1
+            );
+        }
+        let rows = Value::Array(answers.remove(0));
+        let found = Vec::<Column>::deserialize(rows).context("wrangler answered something else")?;
+        let mut columns = Columns::new();
+        for Column { table, column } in found {
+            columns.entry(table).or_default().push(column);
+        }
+        Ok((columns, answers))
     }
 
     /// The rows of each statement.
-    pub fn ask(&self, sql: &str) -> anyhow::Result<Vec<Vec<Value>>> {
+    fn ask(&self, sql: &str) -> anyhow::Result<Vec<Vec<Value>>> {
         let told = self.run(
             &["d1", "execute", &self.name],
             &["--json", "--command", sql],

@@ -10,6 +10,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::database::Columns;
+
 /// Cloudflare, D1 limits: 100,000 bytes a statement. The rest is for column names and quotes.
 const STATEMENT_BYTES_MAX: usize = 80_000;
 
@@ -62,6 +64,11 @@ impl Scratch {
             })
         };
         names.into_iter().map(table).collect()
+    }
+
+    pub fn columns(&self) -> anyhow::Result<Columns> {
+        let tables = self.tables()?.into_iter();
+        Ok(tables.map(|table| (table.name, table.columns)).collect())
     }
 
     pub fn texts(&self, sql: &str) -> anyhow::Result<Vec<String>> {

@@ -11,7 +11,7 @@ use edge_queue::workflow::graph::Graph;
 use edge_queue::workflow::json;
 use edge_queue::workflow::prompt::is_editor_graph;
 use edge_queue::workflow::schema::Schema;
-use serde_json::{Map, Value};
+use serde_json::{json, Map, Value};
 
 use super::check;
 use crate::folder::{self, Folder, CONTRACT, SCHEMA, TEMPLATE};
@@ -43,6 +43,10 @@ pub struct Arguments {
     /// Where to write; made if missing. Else a folder here with the name of GRAPH.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// As JSON: {ok, folder, name, version, inputs, outputs, notes, flaws}
+    #[arg(long)]
+    json: bool,
 
     /// A workflow as the editor saves it, or as it exports it in API format
     #[arg(value_name = "GRAPH.json")]
@@ -80,7 +84,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         )
     })?;
     write(&out, &mut draft, object_info.as_deref())?;
-    tell(&out, &draft)
+    let flaws = check::flaws(&Folder::read(&out)?)?;
+    if arguments.json {
+        println!("{:#}", as_json(&out, &draft, &flaws));
+    } else {
+        tell(&out, &draft, &flaws);
+    }
+    Ok(if flaws.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        exit::FOUND
+    })
 }
 
 /// The folder that was asked for, or one here with the workflow's name.
@@ -163,7 +177,7 @@ fn write(out: &Path, draft: &mut Draft, object_info: Option<&[u8]>) -> anyhow::R
 }
 
 /// What was found, what was guessed, and what is wrong with it.
-fn tell(out: &Path, draft: &Draft) -> anyhow::Result<ExitCode> {
+fn tell(out: &Path, draft: &Draft, flaws: &[check::Flaw]) {
     let (shown, contract) = (out.display(), &draft.contract);
     println!("{shown}: version {} of {}", contract.version, contract.name);
     let inputs = contract.inputs.iter().map(|input| {
@@ -179,14 +193,28 @@ fn tell(out: &Path, draft: &Draft) -> anyhow::Result<ExitCode> {
     for note in &draft.notes {
         eprintln!("note: {note}");
     }
-    let flaws = check::flaws(&Folder::read(out)?)?;
     if !flaws.is_empty() {
-        check::show_flaws(&shown.to_string(), &flaws);
-        return Ok(exit::FOUND);
+        check::show_flaws(&shown.to_string(), flaws);
+        return;
     }
     println!(
         "next: read {shown}/{}, then ops contract check {shown}",
         folder::CONTRACT
     );
-    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(out: &Path, draft: &Draft, flaws: &[check::Flaw]) -> Value {
+    let contract = &draft.contract;
+    let inputs = contract.inputs.iter().map(|input| &input.name);
+    let outputs = contract.outputs.iter().map(|output| output.kind.as_str());
+    json!({
+        "ok": flaws.is_empty(),
+        "folder": out,
+        "name": contract.name,
+        "version": contract.version,
+        "inputs": inputs.collect::<Vec<_>>(),
+        "outputs": outputs.collect::<Vec<_>>(),
+        "notes": draft.notes,
+        "flaws": flaws,
+    })
 }

@@ -22,6 +22,15 @@ pub const fn secrets(target: Target) -> &'static [&'static str] {
 }
 
 pub fn problems(project: &Project, target: Target) -> Vec<String> {
+    let mut problems = unbound(project, target);
+    if let Some(section) = project.section(target.environment()) {
+        problems.extend(placeholders(project, target, section));
+    }
+    problems
+}
+
+/// Bindings that are not there; before a setup has filled in the rest, they are all there is.
+pub fn unbound(project: &Project, target: Target) -> Vec<String> {
     let name = target.environment().name();
     let Some(section) = project.section(target.environment()) else {
         return vec![format!("wrangler.toml has no [env.{name}]")];
@@ -55,7 +64,6 @@ pub fn problems(project: &Project, target: Target) -> Vec<String> {
             ));
         }
     }
-    problems.extend(placeholders(project, target, section));
     problems
 }
 

@@ -9,9 +9,11 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::contract::flaws_of_all;
+use crate::deployment::variable;
 use crate::golden;
 use crate::project::{Environment, Project};
 use crate::smoke;
+use crate::steps::Steps;
 use crate::wrangler::{line, Wrangler};
 
 /// Check, migrate, deploy and smoke an environment, and go back if it does not hold
@@ -40,6 +42,10 @@ pub struct Arguments {
     /// Say what would be run
     #[arg(long)]
     dry_run: bool,
+
+    /// As JSON, at the end: {ok, error, steps: [{step, lines}]}
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -70,15 +76,19 @@ impl std::fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let project = Project::find()?;
+    let (project, steps) = (Project::find()?, Steps::new(arguments.json));
     let pipeline = Pipeline {
         wrangler: Wrangler::new(&project.root, &project.root)?,
         project: &project,
         target: arguments.env,
         dry_run: arguments.dry_run,
+        admin_key: variable("ADMIN_KEY"),
+        steps: &steps,
+        number: "",
     };
-    pipeline.run()?;
-    Ok(ExitCode::SUCCESS)
+    let ended = pipeline.run();
+    steps.end(&ended);
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 pub struct Pipeline<'a> {
@@ -86,18 +96,23 @@ pub struct Pipeline<'a> {
     pub wrangler: Wrangler,
     pub target: Target,
     pub dry_run: bool,
+    /// Whose jobs those of the smoke run are.
+    pub admin_key: Option<String>,
+    pub steps: &'a Steps,
+    /// Before the number of each step, when all of it is one step of something.
+    pub number: &'static str,
 }
 
 impl Pipeline<'_> {
     pub fn run(&self) -> anyhow::Result<()> {
-        step("1. settings and bindings in wrangler.toml");
-        self.expect(&config::problems(self.project, self.target))?;
-        step("2. secrets, by name");
+        self.step("1. settings and bindings in wrangler.toml");
+        self.expect(&self.settings())?;
+        self.step("2. secrets, by name");
         self.secrets()?;
-        step("3. contracts and golden prompts");
+        self.step("3. contracts and golden prompts");
         self.expect(&flaws_of_all())?;
         self.expect(&golden::differences(&self.project.root)?)?;
-        step("4. the Worker builds and bundles");
+        self.step("4. the Worker builds and bundles");
         let rehearsal = [
             "deploy",
             "--dry-run",
@@ -106,11 +121,11 @@ impl Pipeline<'_> {
             "--outdir",
             ".run/deploy",
         ];
-        shown(&rehearsal);
+        self.steps.line(&line(&rehearsal));
         self.wrangler.run(&rehearsal)?;
-        step("5. pending migrations are safe under the code that runs");
+        self.step("5. pending migrations are safe under the code that runs");
         self.expect(&self.unsafe_migrations()?)?;
-        step("6. migrations");
+        self.step("6. they are applied to the database");
         self.change(&[
             "d1",
             "migrations",
@@ -120,11 +135,20 @@ impl Pipeline<'_> {
             "--env",
             self.name(),
         ])?;
-        step("7. upload");
+        self.step("7. the Worker is uploaded");
         let before = self.version_now();
         self.change(&["deploy", "--env", self.name()])?;
-        step("8. smoke");
+        self.step("8. the smoke run; when it fails, the Worker goes back to the version before");
         self.smoke(before.as_deref())
+    }
+
+    fn settings(&self) -> Vec<String> {
+        if self.dry_run && !self.number.is_empty() {
+            self.steps
+                .line("bindings alone: the steps before fill in the rest");
+            return config::unbound(self.project, self.target);
+        }
+        config::problems(self.project, self.target)
     }
 
     fn name(&self) -> &'static str {
@@ -134,11 +158,12 @@ impl Pipeline<'_> {
     /// In a rehearsal all are told, and it goes on.
     fn expect(&self, problems: &[String]) -> anyhow::Result<()> {
         for problem in problems {
-            println!("   {problem}");
+            self.steps.line(problem);
         }
         if problems.is_empty() || self.dry_run {
             if !problems.is_empty() {
-                println!("   a deploy would stop here: nothing was changed");
+                self.steps
+                    .line("a deploy would stop here: nothing was changed");
             }
             return Ok(());
         }
@@ -148,7 +173,7 @@ impl Pipeline<'_> {
 
     /// Only outside a rehearsal.
     fn change(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        shown(arguments);
+        self.shown(arguments);
         if self.dry_run {
             return Ok(());
         }
@@ -157,7 +182,7 @@ impl Pipeline<'_> {
 
     /// What an account answers; nothing in a rehearsal.
     fn ask(&self, arguments: &[&str]) -> anyhow::Result<Option<Value>> {
-        shown(arguments);
+        self.shown(arguments);
         if self.dry_run {
             return Ok(None);
         }
@@ -170,7 +195,8 @@ impl Pipeline<'_> {
     fn secrets(&self) -> anyhow::Result<()> {
         let list = ["secret", "list", "--env", self.name(), "--format", "json"];
         let Some(found) = self.ask(&list)? else {
-            println!("   wanted: {}", config::secrets(self.target).join(", "));
+            let wanted = config::secrets(self.target).join(", ");
+            self.steps.line(&format!("wanted: {wanted}"));
             return Ok(());
         };
         let found = found.as_array().cloned().unwrap_or_default();
@@ -199,7 +225,7 @@ impl Pipeline<'_> {
             "--env",
             self.name(),
         ];
-        shown(&list);
+        self.shown(&list);
         // In a rehearsal nobody knows what is pending: all are judged.
         let told = if self.dry_run {
             None
@@ -212,7 +238,7 @@ impl Pipeline<'_> {
     /// What would be gone back to; `None`: nothing is deployed yet.
     fn version_now(&self) -> Option<String> {
         let status = ["deployments", "status", "--env", self.name(), "--json"];
-        shown(&status);
+        self.shown(&status);
         if self.dry_run {
             return None;
         }
@@ -228,16 +254,19 @@ impl Pipeline<'_> {
         let section = self.project.section(self.target.environment());
         let url = section.and_then(|it| it.get("vars")?.get("PUBLIC_URL")?.as_str());
         let url = url.context("wrangler.toml has no PUBLIC_URL")?;
-        println!("   ops smoke --base-url {url}");
+        let how = if self.dry_run { "would run " } else { "" };
+        self.steps.line(&format!("{how}ops smoke --base-url {url}"));
         if self.dry_run {
-            println!(
-                "   if it fails: wrangler rollback <the version before> --env {}",
+            let back = format!(
+                "wrangler rollback <the version before> --env {}",
                 self.name()
             );
+            self.steps.line(&format!("if it fails: {back}"));
             return Ok(());
         }
-        if smoke::passes(url)? {
-            println!("deployed");
+        let tell = |check: &smoke::Check| self.steps.line(&check.line());
+        if smoke::passes(url, self.admin_key.clone(), tell) {
+            self.steps.line("deployed");
             return Ok(());
         }
         let Some(before) = before else {
@@ -256,12 +285,14 @@ impl Pipeline<'_> {
         ])?;
         Err(Stopped(format!("{why}; it is back at {before}")).into())
     }
-}
 
-fn step(what: &str) {
-    println!("{what}");
-}
+    fn step(&self, what: &str) {
+        self.steps.begin(&format!("{}{what}", self.number));
+    }
 
-fn shown(arguments: &[&str]) {
-    println!("   {}", line(arguments));
+    /// A command that is not run in a rehearsal.
+    fn shown(&self, arguments: &[&str]) {
+        let how = if self.dry_run { "would run " } else { "" };
+        self.steps.line(&format!("{how}{}", line(arguments)));
+    }
 }

@@ -53,17 +53,8 @@ struct Run {
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
 
-    /// Where to write a page with both pictures side by side
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-
-    /// Of 64 bits, as many may differ in the look of two pictures
-    #[arg(long, value_name = "BITS", default_value_t = pictures::DISTANCE_MAX)]
-    tolerance: u32,
-
-    /// As JSON: {ok, prompts: [text], pictures: [{case, distance, same}]}
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    told: Told,
 }
 
 /// Write down what the prompts are now and, with a deployment, its pictures
@@ -85,6 +76,10 @@ struct Record {
     /// Say what would be written
     #[arg(long)]
     dry_run: bool,
+
+    /// As JSON: {`dry_run`, written, pictures}
+    #[arg(long)]
+    json: bool,
 }
 
 /// Compare two folders of recorded pictures
@@ -95,17 +90,8 @@ Exit status: 0 when all look the same, 1 when some do not, 2 when they could not
 Example:
   ops golden diff before after --report golden.html")]
 struct Diff {
-    #[arg(long, value_name = "FILE.html")]
-    /// Where to write a page with both pictures side by side
-    report: Option<PathBuf>,
-
-    /// Of 64 bits, as many may differ in the look of two pictures
-    #[arg(long, value_name = "BITS", default_value_t = pictures::DISTANCE_MAX)]
-    tolerance: u32,
-
-    /// As JSON: {ok, pictures: [{case, distance, same}]}
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    told: Told,
 
     /// Recorded before
     #[arg(value_name = "DIR")]
@@ -116,13 +102,29 @@ struct Diff {
     after: PathBuf,
 }
 
+/// What counts as a difference, and how it is told
+#[derive(clap::Args)]
+struct Told {
+    /// Where to write a page with both pictures side by side
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// Of 64 bits, as many may differ in the look of two pictures
+    #[arg(long, value_name = "BITS", default_value_t = pictures::DISTANCE_MAX)]
+    tolerance: u32,
+
+    /// As JSON: {ok, prompts: [text], pictures: [{case, distance, same}]}
+    #[arg(long)]
+    json: bool,
+}
+
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.verb {
         Verb::Run(run) => compare(run),
         Verb::Record(record) => record_all(record),
         Verb::Diff(diff) => {
-            let seen = pictures::compare(&diff.before, &diff.after, diff.tolerance)?;
-            tell(&[], &seen, diff.report.as_deref(), diff.json)
+            let seen = pictures::compare(&diff.before, &diff.after, diff.told.tolerance)?;
+            tell(&[], &seen, &diff.told)
         }
     }
 }
@@ -167,28 +169,37 @@ fn difference(file: &str, written: &str, text: &str) -> String {
 fn compare(run: &Run) -> anyhow::Result<ExitCode> {
     let root = Project::find()?.root;
     let prompts = differences(&root)?;
-    let seen = match (&run.base_url, &run.pictures) {
+    match (&run.base_url, &run.pictures) {
         (Some(url), Some(before)) => {
             let after = tempfile::tempdir()?;
             pictures::record(&root, url, after.path())?;
-            let seen = pictures::compare(before, after.path(), run.tolerance)?;
-            return tell(&prompts, &seen, run.report.as_deref(), run.json);
+            let seen = pictures::compare(before, after.path(), run.told.tolerance)?;
+            // While the pictures are there.
+            tell(&prompts, &seen, &run.told)
         }
-        _ => Vec::new(),
-    };
-    tell(&prompts, &seen, run.report.as_deref(), run.json)
+        _ => tell(&prompts, &[], &run.told),
+    }
 }
 
 fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
     let root = Project::find()?.root;
+    let mut written = Vec::new();
     for case in cases(&root.join("tests/golden"))? {
         let Outcome { file, text } = outcome(&case)?;
         let path = case.folder.join(file);
         if std::fs::read_to_string(&path).unwrap_or_default() == text {
             continue;
         }
+        let how = if record.dry_run {
+            "would write"
+        } else {
+            "wrote"
+        };
+        if !record.json {
+            println!("{how} {}", path.display());
+        }
+        written.push(path.clone());
         if record.dry_run {
-            println!("would write {}", path.display());
             continue;
         }
         files::write(&path, &text)?;
@@ -198,26 +209,27 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
             "prompt.json"
         };
         files::remove_if_there(&case.folder.join(other))?;
-        println!("wrote {}", path.display());
     }
+    let mut pictures = 0;
     if let (Some(url), Some(folder), false) = (&record.base_url, &record.pictures, record.dry_run) {
-        let count = pictures::record(&root, url, folder)?;
-        println!("{count} pictures in {}", folder.display());
+        pictures = pictures::record(&root, url, folder)?;
+        if !record.json {
+            println!("{pictures} pictures in {}", folder.display());
+        }
+    }
+    if record.json {
+        let told = json!({ "dry_run": record.dry_run, "written": written, "pictures": pictures });
+        println!("{told}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(
-    prompts: &[String],
-    seen: &[pictures::Seen],
-    page: Option<&Path>,
-    as_json: bool,
-) -> anyhow::Result<ExitCode> {
+fn tell(prompts: &[String], seen: &[pictures::Seen], told: &Told) -> anyhow::Result<ExitCode> {
     let is_same = prompts.is_empty() && seen.iter().all(|seen| seen.same);
-    if let Some(page) = page {
+    if let Some(page) = &told.report {
         files::write(page, &report::page(prompts, seen)?)?;
     }
-    if as_json {
+    if told.json {
         println!(
             "{}",
             json!({ "ok": is_same, "prompts": prompts, "pictures": seen })

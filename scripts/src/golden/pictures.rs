@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{bail, Context};
 use edge_queue::testing::golden::{cases, outcome, Case};
@@ -58,13 +58,8 @@ pub fn record(root: &Path, url: &str, folder: &Path) -> anyhow::Result<usize> {
     Ok(count)
 }
 
-#[allow(clippy::disallowed_methods)] // The command line keeps its own time.
 fn make(url: &str, case: &Case) -> anyhow::Result<Option<(&'static str, Vec<u8>)>> {
-    let wire = Wire {
-        base: url.trim_end_matches('/').to_owned(),
-        bearer: crate::deployment::variable("ADMIN_KEY"),
-        deadline: Instant::now() + TIME_MAX,
-    };
+    let wire = Wire::new(url, TIME_MAX);
     let mut inputs = case.given.shorthands.clone();
     inputs.extend(case.given.inputs.clone());
     // The same seed both times, or no two pictures are alike.

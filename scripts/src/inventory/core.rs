@@ -8,7 +8,7 @@ use anyhow::{bail, Context};
 use edge_queue::workflow::inventory;
 use edge_queue::workflow::template;
 use serde_json::value::RawValue;
-use serde_json::Value;
+use serde_json::{json, Value};
 
 use crate::files;
 
@@ -55,6 +55,7 @@ const PARTNER: &str = "partner";
 #[command(after_help = "\
 Left out are partner nodes, prose, and defaults of several lines; added are the model files that
 the templates require.
+Exit status: 0 when it was written, 2 when it could not be.
 
 Example:
   ops inventory core --from object_info.json --out inventory/core.json")]
@@ -66,6 +67,10 @@ pub struct Arguments {
     /// Where to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+
+    /// As JSON: {classes, written}
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -95,7 +100,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     files::write(&arguments.out, &inventory.document())?;
-    println!("{} classes", inventory.classes.len());
+    let count = inventory.classes.len();
+    if arguments.json {
+        println!("{}", json!({ "classes": count, "written": arguments.out }));
+    } else {
+        println!("{count} classes");
+    }
     Ok(())
 }
 

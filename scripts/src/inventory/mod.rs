@@ -6,6 +6,8 @@ mod remote;
 
 use clap::Subcommand;
 
+pub use pull::read as read_object_info;
+
 /// Tell the queue which node classes and model files an endpoint's ComfyUI has
 #[derive(clap::Args)]
 #[command(after_help = "\

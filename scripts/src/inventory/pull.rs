@@ -67,8 +67,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `http://host:8188` is the server, `http://host:8188/object_info` its answer.
-fn read(from: &str) -> anyhow::Result<Vec<u8>> {
+/// What a ComfyUI has: `http://host:8188` is the server, `http://host:8188/object_info` its answer.
+pub fn read(from: &str) -> anyhow::Result<Vec<u8>> {
     if !from.starts_with("http://") && !from.starts_with("https://") {
         return files::read(Path::new(from));
     }

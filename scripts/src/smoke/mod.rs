@@ -1,22 +1,26 @@
 //! `ops smoke`: ten checks that tell a broken deployment within a minute.
 
-mod checks;
-mod end;
-mod listener;
+pub mod checks;
+pub mod end;
+pub mod listener;
 pub mod wire;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{json, Value};
 
+use crate::clock::Stopwatch;
 use crate::exit;
 use checks::Run;
 use wire::Wire;
 
 /// The default template takes a prompt alone.
-const BODY: &str = r#"{"prompt": "a red fox in the snow"}"#;
+pub fn body() -> Value {
+    json!({ "prompt": "a red fox in the snow" })
+}
+
 /// Within a minute, the end of this command included.
 const WITHIN_S: u64 = 55;
 
@@ -43,7 +47,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "JSON",
-        default_value = BODY
+        default_value_t = body().to_string()
     )]
     body: String,
 
@@ -75,17 +79,18 @@ pub enum Outcome {
 pub struct Said(pub Outcome, pub String);
 
 #[derive(Serialize)]
-struct Check {
+pub struct Check {
     name: &'static str,
     outcome: Outcome,
     says: String,
     took_ms: u64,
 }
 
-type Make = fn(&mut Run) -> anyhow::Result<Said>;
+/// A check of whatever a run is about.
+pub type Make<R> = fn(&mut R) -> anyhow::Result<Said>;
 
 /// In the order in which they are made.
-const CHECKS: [(&str, Make); 10] = [
+const CHECKS: [(&str, Make<Run>); 10] = [
     ("health", checks::health),
     ("create", checks::create),
     ("refusal", checks::refusal),
@@ -102,77 +107,84 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let body: Value = serde_json::from_str(&arguments.body)?;
     let within = Duration::from_secs(arguments.within);
     let url = arguments.webhook_url.clone();
-    let run = Run::new(wire(&arguments.base_url, within), body, url);
-    let made = make(run, |check| {
+    let mut run = Run::new(Wire::new(&arguments.base_url, within), body, url);
+    let made = make(&mut run, &CHECKS, |check| {
         if !arguments.json {
             show(check);
         }
     });
-    let failed = failures(&made);
-    if arguments.json {
-        println!("{:#}", json!({ "ok": failed == 0, "checks": made }));
-    } else if failed == 0 {
-        println!("nothing failed");
-    } else {
-        println!("{failed} of {} failed", made.len());
-    }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        exit::FOUND
-    })
+    Ok(tell(&made, arguments.json))
 }
 
-/// Whether nothing failed; each check is shown.
-pub fn passes(base_url: &str) -> anyhow::Result<bool> {
-    let body = serde_json::from_str(BODY)?;
-    let run = Run::new(wire(base_url, Duration::from_secs(WITHIN_S)), body, None);
-    Ok(failures(&make(run, show)) == 0)
+/// Whether nothing failed; `tell` hears of each check.
+pub fn passes(base_url: &str, admin_key: Option<String>, tell: impl Fn(&Check)) -> bool {
+    let mut wire = Wire::new(base_url, Duration::from_secs(WITHIN_S));
+    wire.bearer = admin_key;
+    let made = make(&mut Run::new(wire, body(), None), &CHECKS, tell);
+    failed_of(&made).is_empty()
 }
 
-#[allow(clippy::disallowed_methods)] // The command line keeps its own time.
-fn wire(base_url: &str, within: Duration) -> Wire {
-    Wire {
-        base: base_url.trim_end_matches('/').to_owned(),
-        bearer: crate::deployment::variable("ADMIN_KEY"),
-        deadline: Instant::now() + within,
-    }
-}
-
-#[allow(clippy::disallowed_methods)] // Likewise.
-fn make(mut run: Run, tell: impl Fn(&Check)) -> Vec<Check> {
-    let make = |(name, check): &(&'static str, Make)| {
-        let began = Instant::now();
-        let said = check(&mut run);
+/// Makes every check, each in its turn, and tells of it.
+pub fn make<R>(
+    run: &mut R,
+    checks: &[(&'static str, Make<R>)],
+    tell: impl Fn(&Check),
+) -> Vec<Check> {
+    let make = |(name, check): &(&'static str, Make<R>)| {
+        let watch = Stopwatch::start();
+        let said = check(run);
         let Said(outcome, says) =
             said.unwrap_or_else(|error| Said(Outcome::Failed, format!("{error:#}")));
         let check = Check {
             name,
             outcome,
             says,
-            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            took_ms: watch.ms(),
         };
         tell(&check);
         check
     };
-    CHECKS.iter().map(make).collect()
+    checks.iter().map(make).collect()
 }
 
-fn failures(made: &[Check]) -> usize {
-    made.iter()
-        .filter(|check| check.outcome == Outcome::Failed)
-        .count()
+/// What the checks that failed say.
+pub fn failed_of(made: &[Check]) -> Vec<String> {
+    let failed = made.iter().filter(|check| check.outcome == Outcome::Failed);
+    failed
+        .map(|check| format!("{}: {}", check.name, check.says))
+        .collect()
 }
 
-fn show(check: &Check) {
-    let outcome = match check.outcome {
-        Outcome::Passed => "ok",
-        Outcome::Failed => "FAILED",
-        Outcome::Absent => "absent",
-        Outcome::NotReached => "skipped",
-    };
-    println!(
-        "{outcome:8} {:9} {:>6} ms  {}",
-        check.name, check.took_ms, check.says
-    );
+/// The end of a run whose checks have been shown, unless they are told as JSON.
+pub fn tell(made: &[Check], as_json: bool) -> ExitCode {
+    let failed = failed_of(made).len();
+    if as_json {
+        println!("{:#}", json!({ "ok": failed == 0, "checks": made }));
+    } else if failed == 0 {
+        println!("nothing failed");
+    } else {
+        println!("{failed} of {} failed", made.len());
+    }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        exit::FOUND
+    }
+}
+
+pub fn show(check: &Check) {
+    println!("{}", check.line());
+}
+
+impl Check {
+    pub fn line(&self) -> String {
+        let outcome = match self.outcome {
+            Outcome::Passed => "ok",
+            Outcome::Failed => "FAILED",
+            Outcome::Absent => "absent",
+            Outcome::NotReached => "skipped",
+        };
+        let (name, took_ms, says) = (self.name, self.took_ms, &self.says);
+        format!("{outcome:8} {name:9} {took_ms:>6} ms  {says}")
+    }
 }

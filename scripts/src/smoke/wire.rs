@@ -1,9 +1,12 @@
 //! Calls to a deployment as any caller makes them, none longer than the time that is left.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{bail, Context};
 use serde_json::Value;
+
+use crate::clock::Stopwatch;
+use crate::deployment;
 
 /// No call of a healthy deployment takes longer, a held one aside.
 const CALL_TIME_MAX: Duration = Duration::from_secs(15);
@@ -14,7 +17,9 @@ const BODY_BYTES_MAX: u64 = 256 << 20;
 pub struct Wire {
     pub base: String,
     pub bearer: Option<String>,
-    pub deadline: Instant,
+    agent: ureq::Agent,
+    watch: Stopwatch,
+    within: Duration,
 }
 
 pub struct Answered {
@@ -53,9 +58,23 @@ impl Answered {
 }
 
 impl Wire {
-    #[allow(clippy::disallowed_methods)] // The command line keeps its own time.
+    /// As the operator, if `ADMIN_KEY` is set; the time begins now.
+    pub fn new(base_url: &str, within: Duration) -> Self {
+        Self {
+            base: base_url.trim_end_matches('/').to_owned(),
+            bearer: deployment::variable("ADMIN_KEY"),
+            agent: ureq::Agent::config_builder()
+                .max_redirects(0)
+                .http_status_as_error(false)
+                .build()
+                .into(),
+            watch: Stopwatch::start(),
+            within,
+        }
+    }
+
     pub fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.within.saturating_sub(self.watch.time())
     }
 
     pub fn get(&self, path: &str) -> anyhow::Result<Answered> {
@@ -68,7 +87,7 @@ impl Wire {
         headers: &[(&str, &str)],
         bearer: Option<&str>,
     ) -> anyhow::Result<Answered> {
-        let mut request = self.agent()?.get(self.url(path));
+        let mut request = self.timed(self.agent.get(self.url(path)))?;
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -84,7 +103,7 @@ impl Wire {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> anyhow::Result<Answered> {
-        let mut request = self.agent()?.post(self.url(path));
+        let mut request = self.timed(self.agent.post(self.url(path)))?;
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -102,16 +121,16 @@ impl Wire {
         format!("{}{path}", self.base)
     }
 
-    fn agent(&self) -> anyhow::Result<ureq::Agent> {
+    fn timed<B>(
+        &self,
+        request: ureq::RequestBuilder<B>,
+    ) -> anyhow::Result<ureq::RequestBuilder<B>> {
         let left = self.left();
         if left.is_zero() {
             bail!("no time is left");
         }
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(left.min(CALL_TIME_MAX)))
-            .max_redirects(0)
-            .http_status_as_error(false);
-        Ok(config.build().into())
+        let time = Some(left.min(CALL_TIME_MAX));
+        Ok(request.config().timeout_global(time).build())
     }
 
     fn read(

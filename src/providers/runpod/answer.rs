@@ -144,25 +144,39 @@ impl Call<'_> {
         let Self {
             secrets, request, ..
         } = self;
-        let answer = self.answer.as_ref().ok();
         Evidence {
-            at: self.ended_at,
-            method: match request.method {
-                Method::Get => "GET".into(),
-                Method::Post => "POST".into(),
-            },
-            url: secrets.text(&request.url),
-            request_headers: secrets.headers(request.headers.iter().map(|(k, v)| (k, v))),
-            request_body: secrets.body(&request.body, REQUEST_BYTES_MAX),
-            response_status: answer.map(|answer| answer.status),
-            response_headers: answer
-                .map(|answer| secrets.headers(&answer.headers))
-                .unwrap_or_default(),
-            response_body: answer
-                .map(|answer| secrets.body(&answer.body, RESPONSE_BYTES_MAX))
-                .unwrap_or_default(),
             error: secrets.text(error),
+            ..evidence(secrets, self.ended_at, request, &self.answer)
         }
+    }
+}
+
+/// Everything of a call but its secrets.
+pub(super) fn evidence(
+    secrets: &Secrets<'_>,
+    at: UnixMillis,
+    request: &HttpRequest,
+    answer: &Result<HttpResponse, HttpError>,
+) -> Evidence {
+    let error = answer.as_ref().err().map(ToString::to_string);
+    let answer = answer.as_ref().ok();
+    Evidence {
+        at,
+        method: match request.method {
+            Method::Get => "GET".into(),
+            Method::Post => "POST".into(),
+        },
+        url: secrets.text(&request.url),
+        request_headers: secrets.headers(request.headers.iter().map(|(k, v)| (k, v))),
+        request_body: secrets.body(&request.body, REQUEST_BYTES_MAX),
+        response_status: answer.map(|answer| answer.status),
+        response_headers: answer
+            .map(|answer| secrets.headers(&answer.headers))
+            .unwrap_or_default(),
+        response_body: answer
+            .map(|answer| secrets.body(&answer.body, RESPONSE_BYTES_MAX))
+            .unwrap_or_default(),
+        error: secrets.text(&error.unwrap_or_default()),
     }
 }
 

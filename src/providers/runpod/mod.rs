@@ -28,16 +28,18 @@ use percent_encoding::{utf8_percent_encode, NON_ALPHANUMERIC};
 
 use self::answer::Call;
 use self::order::OrderError;
-use self::redact::Secrets;
+pub use self::redact::Secrets;
+pub use self::service::health as read_health;
 use self::wire::JobObject;
 use crate::config::RunpodSettings;
 use crate::id::ProviderId;
 use crate::job::{Cause, Failure};
-use crate::outgoing::Outgoing;
-use crate::ports::{Clock, HttpRequest, Method};
+use crate::outgoing::{HttpResponse, Outgoing};
+use crate::ports::{Clock, HttpError, HttpRequest, Method};
 use crate::providers::{
     Callback, CancelAnswer, Evidence, Health, Looked, Order, Provider, Submitted,
 };
+use crate::time::UnixMillis;
 
 /// What creates may plan with: half a mebibyte below what RunPod enforces (see `order.rs`), because
 /// a body over the limit is sometimes answered by a 502 that leaves the outcome unknown.
@@ -150,6 +152,16 @@ impl Runpod {
             },
         }
     }
+}
+
+/// A call of the operator's own, ended: written down as our own calls are when they fail.
+pub fn record(
+    secrets: &Secrets<'_>,
+    ended_at: UnixMillis,
+    request: &HttpRequest,
+    answer: &Result<HttpResponse, HttpError>,
+) -> Evidence {
+    answer::evidence(secrets, ended_at, request, answer)
 }
 
 /// Everything but what every server takes in a path as it is. Ids are opaque.

@@ -26,9 +26,10 @@ const SECRET_BYTES_MAX: usize = 4 * 1024;
 const SECRET_BYTES_MIN: usize = 8;
 
 /// The secrets of one call.
-pub(super) struct Secrets<'a> {
-    pub(super) api_key: &'a str,
-    pub(super) callback_url: Option<&'a str>,
+#[derive(Clone, Copy)]
+pub struct Secrets<'a> {
+    pub api_key: &'a str,
+    pub callback_url: Option<&'a str>,
 }
 
 impl Secrets<'_> {

@@ -29,7 +29,7 @@ pub(super) fn retry_after_ms(headers: &BTreeMap<String, String>, now: UnixMillis
 
 /// `None`: the body is not an object. Documentation and client libraries list different keys, so
 /// each may be absent.
-pub(super) fn health(body: &[u8]) -> Option<Health> {
+pub fn health(body: &[u8]) -> Option<Health> {
     let json: Json = parse::json_bytes(body).ok()?;
     if !matches!(json, Json::Object(_)) {
         return None;

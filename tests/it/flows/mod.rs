@@ -8,6 +8,7 @@ mod forgotten;
 mod keeping;
 mod looking;
 mod mailed;
+mod runbooks;
 mod second_thoughts;
 mod the_main_job;
 mod told;

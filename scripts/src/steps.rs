@@ -1,0 +1,54 @@
+//! What a command of several steps says: line by line as it goes, or at its end as one JSON object.
+
+use std::cell::RefCell;
+
+use serde::Serialize;
+use serde_json::json;
+
+pub struct Steps {
+    as_json: bool,
+    told: RefCell<Vec<Step>>,
+}
+
+#[derive(Serialize)]
+struct Step {
+    step: String,
+    lines: Vec<String>,
+}
+
+impl Steps {
+    pub const fn new(as_json: bool) -> Self {
+        Self {
+            as_json,
+            told: RefCell::new(Vec::new()),
+        }
+    }
+
+    pub fn begin(&self, what: &str) {
+        if !self.as_json {
+            println!("{what}");
+        }
+        self.told.borrow_mut().push(Step {
+            step: what.to_owned(),
+            lines: Vec::new(),
+        });
+    }
+
+    pub fn line(&self, line: &str) {
+        if !self.as_json {
+            println!("   {line}");
+        }
+        if let Some(step) = self.told.borrow_mut().last_mut() {
+            step.lines.push(line.to_owned());
+        }
+    }
+
+    /// How it ended: `why` it did not go on, if it did not.
+    pub fn end<T>(&self, ended: &anyhow::Result<T>) {
+        if self.as_json {
+            let why = ended.as_ref().err().map(|error| format!("{error:#}"));
+            let told = json!({ "ok": ended.is_ok(), "error": why, "steps": &*self.told.borrow() });
+            println!("{told:#}");
+        }
+    }
+}

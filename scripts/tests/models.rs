@@ -1,0 +1,129 @@
+//! `ops models fill` and gpu/fetch.py, with a host of files on this machine.
+
+#![cfg(test)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{json, Value};
+
+/// Four bytes, and their sha256.
+const BYTES: &[u8] = b"fox\n";
+const SHA256: &str = "6b11f0c75173495bf8df6bebde95939d85332e466418b084deb6aa3b5a6a5c80";
+
+/// Answers as Hugging Face does to HEAD, and with the bytes to GET, as often as asked.
+fn host() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|n| n > 0) {}
+            let answer = if head.starts_with("HEAD") {
+                format!(
+                    "HTTP/1.1 302 Found\r\nlocation: /storage\r\nx-linked-size: 4\r\n\
+                     x-linked-etag: \"{SHA256}\"\r\nconnection: close\r\n\r\n"
+                )
+            } else {
+                "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfox\n".to_owned()
+            };
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    origin
+}
+
+fn manifest(folder: &Path, origin: &str) -> std::path::PathBuf {
+    let path = folder.join("models.json");
+    let models = json!({"models": [{
+        "folder": "vae", "file": "a.safetensors", "url": format!("{origin}/a.safetensors"),
+        "size_bytes": null, "sha256": null, "templates": ["text-to-image"],
+    }]});
+    std::fs::write(&path, models.to_string()).unwrap();
+    path
+}
+
+fn fill(manifest: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ops"))
+        .args(["models", "fill", "--manifest"])
+        .arg(manifest)
+        .args(words)
+        .output()
+        .unwrap()
+}
+
+fn fetch(manifest: &Path, into: &Path, words: &[&str]) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gpu/fetch.py");
+    Command::new("python3")
+        .arg(script)
+        .arg("--manifest")
+        .arg(manifest)
+        .arg("--into")
+        .arg(into)
+        .args(words)
+        .output()
+        .unwrap()
+}
+
+fn model(manifest: &Path) -> Value {
+    let text = std::fs::read(manifest).unwrap();
+    serde_json::from_slice::<Value>(&text).unwrap()["models"][0].clone()
+}
+
+#[test]
+fn sizes_and_hashes_are_filled_from_their_hosts_and_from_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = manifest(folder.path(), &host());
+    let rehearsal = fill(&manifest, &["--dry-run"]);
+    assert_eq!(rehearsal.status.code(), Some(0), "{rehearsal:?}");
+    assert!(model(&manifest)["sha256"].is_null());
+    assert_eq!(fill(&manifest, &[]).status.code(), Some(0));
+    assert_eq!(model(&manifest)["size_bytes"], 4);
+    assert_eq!(model(&manifest)["sha256"], SHA256);
+    // The same from a volume; and a file that is another is told, and not written down.
+    let volume = folder.path().join("volume");
+    std::fs::create_dir_all(volume.join("vae")).unwrap();
+    let file = volume.join("vae/a.safetensors");
+    std::fs::write(&file, BYTES).unwrap();
+    let from = ["--from", volume.to_str().unwrap()];
+    assert_eq!(fill(&manifest, &from).status.code(), Some(0));
+    std::fs::write(&file, b"ox\n\n").unwrap();
+    let other = fill(&manifest, &from);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&other.stdout).contains("another is written down"));
+    assert_eq!(model(&manifest)["sha256"], SHA256);
+}
+
+#[test]
+fn a_model_is_fetched_once_and_one_that_is_another_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = manifest(folder.path(), &host());
+    let into = folder.path().join("models");
+    let says = |output: Output| {
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    let (status, text) = says(fetch(&manifest, &into, &["--dry-run"]));
+    assert_eq!(status, 0, "{text}");
+    assert!(text.starts_with("would get vae/a.safetensors"), "{text}");
+    assert!(!into.exists());
+    let (status, text) = says(fetch(&manifest, &into, &["text-to-image"]));
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("its hash is not in models.json"), "{text}");
+    assert_eq!(
+        std::fs::read(into.join("vae/a.safetensors")).unwrap(),
+        BYTES
+    );
+    assert_eq!(fill(&manifest, &[]).status.code(), Some(0));
+    let (_, text) = says(fetch(&manifest, &into, &[]));
+    assert!(text.starts_with("there     vae/a.safetensors"), "{text}");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace(SHA256, &"0".repeat(64))).unwrap();
+    let (status, text) = says(fetch(&manifest, &folder.path().join("other"), &[]));
+    assert_eq!(status, 1);
+    assert!(text.contains("is wanted"), "{text}");
+    assert!(!folder.path().join("other/vae/a.safetensors").exists());
+}
