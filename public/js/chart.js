@@ -96,14 +96,7 @@ function bars(series, labels, step, y, show) {
         rx: Math.min(2, height / 2),
       });
     });
-    const whole = svg("rect", {
-      x: LEFT + step * i,
-      y: TOP,
-      width: step,
-      height: HEIGHT - BOTTOM - TOP,
-      class: "hover",
-    });
-    return svg("g", {}, ...parts, whole, tip(label, series, i, show));
+    return column(parts, step, i, tip(label, series, i, show));
   });
 }
 
@@ -124,16 +117,13 @@ function lines(series, step, y) {
 }
 
 function hovers(series, labels, step, show) {
-  return labels.map((label, i) => {
-    const whole = svg("rect", {
-      x: LEFT + step * i,
-      y: TOP,
-      width: step,
-      height: HEIGHT - BOTTOM - TOP,
-      class: "hover",
-    });
-    return svg("g", {}, whole, tip(label, series, i, show));
-  });
+  return labels.map((label, i) => column([], step, i, tip(label, series, i, show)));
+}
+
+/** The whole height of one value, which says its figures to a pointer. */
+function column(parts, step, i, said) {
+  const place = { x: LEFT + step * i, y: TOP, width: step, height: HEIGHT - BOTTOM - TOP };
+  return svg("g", {}, ...parts, svg("rect", { ...place, class: "hover" }), said);
 }
 
 function legend(series, target, show) {

@@ -22,6 +22,7 @@ export function overview(panel, state, again) {
     panel,
     state.error && errorBox(state.error),
     range(state, again),
+    missed(state, again),
     h("ul", { class: "stats" }, stats(found)),
     found.jobs === 0 && box(t("nothing_yet"), null, [], "warn"),
     h("div", { class: "figures" }, found.jobs > 0 && charts(found), endpointCard(state, again)),
@@ -49,6 +50,23 @@ function range(state, again) {
     h("legend", { class: "sr-only" }, t("range")),
     h("div", { class: "chips" }, RANGES.map(one)),
   );
+}
+
+/** What callers were not told, and a way to tell them. */
+function missed(state, again) {
+  const count = state.missed?.deliveries.length ?? 0;
+  if (count === 0) return null;
+  const replay = async () => {
+    try {
+      await ask("/api/admin/deliveries/replay", "POST");
+    } catch (error) {
+      state.error = error;
+    }
+    again();
+  };
+  const n = number(count) + (state.missed.has_more ? "+" : "");
+  const button = h("button", { type: "button", onclick: replay }, t("replay_all"));
+  return box(t("missed_webhooks", { n }), null, [button]);
 }
 
 const percent = (value) =>
@@ -116,8 +134,26 @@ function stats({
 function charts({ slots, templates }) {
   const labels = slots.map(label);
   const of = (value) => slots.map(value);
-  const seconds = (ms) => duration(ms);
   const line = (name, look, values) => ({ name: t(name), look, values });
+  const times = (title, taken) =>
+    chart({
+      title: t(title),
+      kind: "lines",
+      labels,
+      show: duration,
+      series: [
+        line(
+          "median",
+          "accent",
+          of((s) => taken(s).p50),
+        ),
+        line(
+          "p95",
+          "warn",
+          of((s) => taken(s).p95),
+        ),
+      ],
+    });
   const all = [
     chart({
       title: t("throughput"),
@@ -163,42 +199,8 @@ function charts({ slots, templates }) {
         ),
       ],
     }),
-    chart({
-      title: t("queue_time"),
-      kind: "lines",
-      labels,
-      show: seconds,
-      series: [
-        line(
-          "median",
-          "accent",
-          of((s) => s.queue.p50),
-        ),
-        line(
-          "p95",
-          "warn",
-          of((s) => s.queue.p95),
-        ),
-      ],
-    }),
-    chart({
-      title: t("execution_time"),
-      kind: "lines",
-      labels,
-      show: seconds,
-      series: [
-        line(
-          "median",
-          "accent",
-          of((s) => s.execution.p50),
-        ),
-        line(
-          "p95",
-          "warn",
-          of((s) => s.execution.p95),
-        ),
-      ],
-    }),
+    times("queue_time", (s) => s.queue),
+    times("execution_time", (s) => s.execution),
   ];
   if (templates[0].cost !== null)
     all.push(

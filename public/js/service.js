@@ -2,6 +2,7 @@
 // Which templates, its `<main data-templates>` says.
 
 import { ApiError, call, open, post, upload } from "./api.js";
+import { Purse } from "./credits.js";
 import { drawForm } from "./form.js";
 import { fill, h } from "./dom.js";
 import { errorBox } from "./error.js";
@@ -11,6 +12,7 @@ import { keep, keepPicture, kept, pictureNamed } from "./keep.js";
 import { page } from "./page.js";
 import { Stage } from "./stage.js";
 import { number, said, t } from "./text.js";
+import { marked } from "./watermark.js";
 
 const main = document.querySelector("main");
 const names = main.dataset.templates.split(" ");
@@ -35,6 +37,7 @@ let current = names.find((name) => name === kept("template")) ?? names[0];
 let form = null;
 let stage = null;
 let gallery = null;
+const purse = new Purse({ templates, onMore: () => form.relent() });
 
 page(draw);
 begin();
@@ -62,6 +65,7 @@ async function begin() {
     title: isVideo ? "gallery_videos" : "gallery",
   });
   draw();
+  purse.load();
   try {
     await resume();
     const jobs = await gallery.load();
@@ -69,8 +73,13 @@ async function begin() {
     live.forEach((job) => watch(job.id));
     if (!chosen && live.length > 0) choose(live[0].id);
   } catch (error) {
-    form.refuse(error);
+    refuse(error);
   }
+}
+
+/** What was refused, and what helps. */
+function refuse(error) {
+  form.refuse(error, error.code === "insufficient_credits" && purse.button());
 }
 
 async function load(name) {
@@ -116,6 +125,7 @@ function draw() {
     onChange: remember,
     onSubmit: submit,
     submit: submitText(),
+    beside: purse.line(template),
   });
   fill(place.form, form.element);
   gallery.draw();
@@ -163,6 +173,10 @@ function remember() {
 /** One press, one job: what is about to be sent is noted with its key, and sent again by that key alone. */
 async function submit() {
   if (kept(PENDING)) return;
+  if (!purse.covers(templates[current])) {
+    refuse(new ApiError({ error: "insufficient_credits" }, 402));
+    return;
+  }
   const template = current;
   const values = form.values();
   const busy = form;
@@ -179,7 +193,7 @@ async function submit() {
     await resume();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    form.refuse(error);
+    refuse(error);
   } finally {
     busy.busy(null);
   }
@@ -194,6 +208,7 @@ async function resume() {
       "idempotency-key": pending.key,
     });
     keep(PENDING, null);
+    purse.load();
     gallery.update(job);
     watch(job.id);
     choose(job.id);
@@ -212,7 +227,7 @@ function whenBack() {
   const again = () => {
     form.busy(t("sending"));
     resume()
-      .catch((error) => form.refuse(error))
+      .catch(refuse)
       .finally(() => form.busy(null));
   };
   if (navigator.onLine) setTimeout(again, 3_000);
@@ -244,14 +259,16 @@ function watch(id) {
   const stop = follow(id, {
     job(job) {
       gallery.update(job);
-      if (ENDED.includes(job.status)) following.delete(id);
+      if (ENDED.includes(job.status)) {
+        following.delete(id);
+        purse.load();
+      }
       seen({});
     },
     progress: (progress) => seen({ progress }),
-    preview: (blob) => {
-      if (id !== chosen) return;
-      if (beside.preview) URL.revokeObjectURL(beside.preview);
-      seen({ preview: URL.createObjectURL(blob) });
+    preview: async (blob) => {
+      const preview = id === chosen && (await marked(blob, t("preview")));
+      if (preview) seen({ preview });
     },
     offline: (isOffline) => seen({ isOffline }),
     lost: (error) => {
@@ -315,10 +332,12 @@ async function act(id, verb) {
   try {
     const { job } = await post(`/api/queue/${verb}/${id}`);
     delete beside.error;
+    purse.load();
     gallery.update(job);
     if (!ENDED.includes(job.status)) watch(id);
   } catch (error) {
-    beside.error = errorBox(error);
+    const isPoor = error.code === "insufficient_credits";
+    beside.error = isPoor ? errorBox(error, purse.button()) : errorBox(error);
   }
   show();
 }

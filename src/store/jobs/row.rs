@@ -23,7 +23,7 @@ macro_rules! columns {
          phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
          execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
          provider_id, retry_at, refusals, wait_reason, deadline_ms, failures, canceled_through, \
-         inventory_hash, webhook_key"
+         inventory_hash, webhook_key, credits"
     };
 }
 pub(super) use columns;
@@ -91,6 +91,8 @@ pub struct Record {
     pub delay_ms: Option<u64>,
     pub execution_ms: Option<u64>,
     pub wait_reason: Option<String>,
+    /// What this round costs in credits, if its caller pays with them.
+    pub credits: Option<u32>,
 }
 
 /// One stored file of a succeeded job.
@@ -200,6 +202,7 @@ pub(super) struct Row {
     canceled_through: u32,
     inventory_hash: Option<String>,
     webhook_key: Option<String>,
+    credits: Option<u32>,
     /// Only in what reads a [`Full`].
     #[serde(default, deserialize_with = "json_text")]
     outputs: Vec<OutputRow>,
@@ -291,6 +294,7 @@ impl From<Row> for Record {
             delay_ms: row.delay_ms,
             execution_ms: row.execution_ms,
             wait_reason: row.wait_reason,
+            credits: row.credits,
         }
     }
 }
