@@ -3,7 +3,8 @@
 import { h, svg } from "./dom.js";
 import { t } from "./text.js";
 
-const WIDTH = 640;
+/** On a telephone a drawing of a desk's width would have letters that nobody reads. */
+const WIDTH = innerWidth < 600 ? 350 : 640;
 const HEIGHT = 190;
 const LEFT = 48;
 const BOTTOM = 22;
@@ -62,7 +63,7 @@ function grid(least, top, y, show) {
 }
 
 function axis(labels, step) {
-  const every = Math.ceil(labels.length / 8);
+  const every = Math.ceil((labels.length * 80) / (WIDTH - LEFT));
   return labels.flatMap((label, i) => {
     if (i % every !== 0) return [];
     const text = svg("text", { x: LEFT + step * (i + 0.5), y: HEIGHT - 5, class: "tick" });

@@ -122,7 +122,7 @@ export class Jobs {
   }
 
   #table() {
-    const heads = ["status", "template", "caller", "created", "took", "job"].map((name) =>
+    const heads = ["status", "job", "template", "caller", "created", "took"].map((name) =>
       h("th", { scope: "col" }, t(name)),
     );
     const row = ({ caller, job }) =>
@@ -130,10 +130,6 @@ export class Jobs {
         "tr",
         {},
         h("td", {}, status(job)),
-        h("td", {}, job.template),
-        h("td", { class: "cut" }, caller),
-        h("td", {}, moment(job.created_at_ms)),
-        h("td", {}, job.metrics.total_ms === null ? "" : duration(job.metrics.total_ms)),
         h(
           "td",
           {},
@@ -143,6 +139,10 @@ export class Jobs {
             `${job.id.slice(0, 8)}…${job.id.slice(-6)}`,
           ),
         ),
+        h("td", {}, job.template),
+        h("td", { class: "cut" }, caller),
+        h("td", {}, moment(job.created_at_ms)),
+        h("td", {}, job.metrics.total_ms === null ? "" : duration(job.metrics.total_ms)),
       );
     return h(
       "div",
@@ -188,7 +188,12 @@ export class Jobs {
         ask(`/api/admin/jobs/${id}/evidence`),
         ask(`/api/admin/jobs/${id}/deliveries`),
       ]);
-      const seen = JSON.stringify([job, evidence.length, deliveries, document.documentElement.lang]);
+      const seen = JSON.stringify([
+        job,
+        evidence.length,
+        deliveries,
+        document.documentElement.lang,
+      ]);
       const { one } = this;
       if (one && this.shown !== seen + one.childElementCount)
         redraw(one, () => fill(one, this.#detail(job, evidence, deliveries)));
@@ -260,7 +265,11 @@ export class Jobs {
       h("ol", { class: "timeline" }, timeline(job, evidence, deliveries)),
       deliveries.length > 0 && [
         h("h3", {}, t("webhooks")),
-        h("ul", { class: "card deliveries" }, deliveries.map((one) => delivery(one, replay))),
+        h(
+          "ul",
+          { class: "card deliveries" },
+          deliveries.map((one) => delivery(one, replay)),
+        ),
       ],
       job.outputs.length > 0 && [
         h("h3", {}, t("outputs")),
@@ -333,7 +342,7 @@ function timeline(job, evidence, deliveries) {
     })),
   );
   const events = [
-    { at: job.created_at_ms, text: t("ev_created"), more: job.checked },
+    { at: job.created_at_ms, text: t("ev_created"), more: t("checked", { what: job.checked }) },
     ...told,
     ...calls,
     ...tries,
@@ -381,7 +390,12 @@ function delivery({ id, type, state, tries, log, next_try_at: next }, replay) {
   return h(
     "li",
     {},
-    h("span", {}, h("strong", {}, type), h("span", { class: "small quiet" }, facts.filter(Boolean).join(" · "))),
+    h(
+      "span",
+      {},
+      h("strong", {}, type),
+      h("span", { class: "small quiet" }, facts.filter(Boolean).join(" · ")),
+    ),
     h("span", { class: `status is-${STATE_LOOKS[state]}` }, t(`dl_${state}`)),
     replay(id),
   );

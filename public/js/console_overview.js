@@ -22,7 +22,7 @@ export function overview(panel, state, again) {
     panel,
     state.error && errorBox(state.error),
     range(state, again),
-    missed(state, again),
+    h("div", { class: "verdict", role: "status" }, verdict(state), missed(state, again)),
     h("ul", { class: "stats" }, stats(found)),
     found.jobs === 0 && box(t("nothing_yet"), null, [], "warn"),
     h("div", { class: "figures" }, found.jobs > 0 && charts(found), endpointCard(state, again)),
@@ -50,6 +50,26 @@ function range(state, again) {
     h("legend", { class: "sr-only" }, t("range")),
     h("div", { class: "chips" }, RANGES.map(one)),
   );
+}
+
+const time = (text) => ({ time: moment(Date.parse(text)) });
+
+/** Whether it is healthy: what is not, or that all is. */
+function verdict({ endpoint: found, health }) {
+  if (!found || !health) return null;
+  const { endpoint, health: workers } = found;
+  const { paused_at: paused, no_worker_since: deserted, gate } = endpoint;
+  const isUnwell = (name) => health.checks?.[name] !== "ok";
+  const wrong = [
+    ...["configuration", "database", "object_store"]
+      .filter(isUnwell)
+      .map((name) => box(`${t(name)}: ${t("not_well")}`)),
+    !workers.reachable && box(t("endpoint_away")),
+    deserted && box(t("no_workers", time(deserted))),
+    paused && box(t("paused", time(paused)), null, [], "warn"),
+    gate?.closed_until && box(t("closed", time(gate.closed_until)), null, [], "warn"),
+  ].filter(Boolean);
+  return wrong.length > 0 ? wrong : box(t("all_well"), null, [], "good");
 }
 
 /** What callers were not told, and a way to tell them. */
@@ -316,14 +336,10 @@ function endpointCard(state, again) {
     }
     again();
   };
-  const time = (text) => ({ time: moment(Date.parse(text)) });
   return h(
     "section",
     { class: "card endpoint" },
     h("h2", {}, `${t("endpoint")} `, h("code", {}, endpoint.name)),
-    endpoint.paused_at && box(t("paused", time(endpoint.paused_at)), null, [], "warn"),
-    endpoint.no_worker_since && box(t("no_workers", time(endpoint.no_worker_since))),
-    gate?.closed_until && box(t("closed", time(gate.closed_until)), null, [], "warn"),
     h(
       "dl",
       { class: "facts" },

@@ -44,9 +44,17 @@ export class Purse {
       const tooFew = !this.covers(template);
       return fill(
         element,
-        h("span", {}, `${t("costs", { n: credits(price(template)) })} · `),
-        h("span", { class: tooFew ? "bad" : "" }, t("left_over", { n: number(this.left) })),
-        h("button", { type: "button", class: "link", onclick: () => this.open() }, t("credits")),
+        h("span", {}, credits(price(template))),
+        h(
+          "button",
+          {
+            type: "button",
+            class: tooFew ? "link bad" : "link",
+            "aria-haspopup": "dialog",
+            onclick: () => this.open(),
+          },
+          t("left_over", { n: number(this.left) }),
+        ),
       );
     };
     this.#lines.clear();
@@ -112,13 +120,21 @@ export class Purse {
       canPurchase
         ? [
             box(t("purchase_simulated"), null, [], "warn"),
-            h("div", { class: "actions", role: "group", "aria-label": t("get_credits") }, PACKS.map(pack)),
+            h(
+              "div",
+              { class: "actions", role: "group", "aria-label": t("get_credits") },
+              PACKS.map(pack),
+            ),
           ]
         : h("p", { class: "quiet" }, t("purchase_elsewhere")),
       note,
       entries.length > 0 && [
         h("h3", {}, t("entries")),
-        h("ul", { class: "entries", tabindex: 0, "aria-label": t("entries") }, entries.map((one) => this.#entry(one))),
+        h(
+          "ul",
+          { class: "entries", tabindex: 0, "aria-label": t("entries") },
+          entries.map((one) => this.#entry(one)),
+        ),
       ],
     ];
   }
@@ -130,7 +146,12 @@ export class Purse {
     return h(
       "li",
       {},
-      h("span", {}, named ?? (said(title) || what), h("span", { class: "quiet small" }, moment(at))),
+      h(
+        "span",
+        {},
+        named ?? (said(title) || what),
+        h("span", { class: "quiet small" }, moment(at)),
+      ),
       h(
         "span",
         { class: `entry is-${kind}` },

@@ -29,7 +29,9 @@ export function errorBox(error, ...actions) {
     h(
       "ul",
       { class: "small settings", lang: "en" },
-      error.settings.map(({ setting, problem }) => h("li", {}, h("code", {}, setting), ` ${problem}`)),
+      error.settings.map(({ setting, problem }) =>
+        h("li", {}, h("code", {}, setting), ` ${problem}`),
+      ),
     ),
   ];
   return box(isOurs ? t("error_unconfigured") : text, settings || id, actions);
@@ -45,8 +47,13 @@ export function box(text, detail, actions = [], kind = "bad") {
   return h(
     "div",
     { class: `box box-${kind}` },
-    icon(kind === "bad" ? "alert" : "check"),
-    h("div", {}, h("p", {}, text), typeof detail === "string" ? h("p", { class: "small quiet", lang: "en" }, detail) : detail),
+    icon(kind === "good" ? "check" : "alert"),
+    h(
+      "div",
+      {},
+      h("p", {}, text),
+      typeof detail === "string" ? h("p", { class: "small quiet", lang: "en" }, detail) : detail,
+    ),
     actions.length > 0 && h("div", { class: "box-actions" }, actions),
   );
 }

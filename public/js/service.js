@@ -18,6 +18,7 @@ const main = document.querySelector("main");
 const names = main.dataset.templates.split(" ");
 const place = {
   intro: document.querySelector("#intro"),
+  notice: document.querySelector("#notice"),
   form: document.querySelector("#form"),
   stage: document.querySelector("#stage"),
   gallery: document.querySelector("#gallery"),
@@ -73,13 +74,18 @@ async function begin() {
     live.forEach((job) => watch(job.id));
     if (!chosen && live.length > 0) choose(live[0].id);
   } catch (error) {
-    refuse(error);
+    // Without a session nothing can be made: that is said before anything is filled in.
+    fill(place.notice, errorBox(error));
   }
 }
 
-/** What was refused, and what helps. */
 function refuse(error) {
-  form.refuse(error, error.code === "insufficient_credits" && purse.button());
+  form.refuse(error, ...help(error));
+}
+
+/** What helps against an error, if a button does. */
+function help(error) {
+  return error.code === "insufficient_credits" ? [purse.button()] : [];
 }
 
 async function load(name) {
@@ -107,7 +113,7 @@ async function bring(name, input) {
   const blob = await answer.blob();
   const { type, size } = blob;
   const url = URL.createObjectURL(blob);
-  files[input.name] = { blob, name: `${input.name}.png`, type, size, url };
+  files[input.name] = { blob, type, size, url };
 }
 
 function draw() {
@@ -336,8 +342,7 @@ async function act(id, verb) {
     gallery.update(job);
     if (!ENDED.includes(job.status)) watch(id);
   } catch (error) {
-    const isPoor = error.code === "insufficient_credits";
-    beside.error = isPoor ? errorBox(error, purse.button()) : errorBox(error);
+    beside.error = errorBox(error, ...help(error));
   }
   show();
 }

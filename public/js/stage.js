@@ -145,7 +145,8 @@ export class Stage {
         ),
       h("div", { class: "stage-head" }, h("h2", {}, t(job.status))),
       why,
-      paid && h("p", { class: "given-back" }, icon("check"), t("given_back", { n: credits(paid.price) })),
+      paid &&
+        h("p", { class: "given-back" }, icon("check"), t("given_back", { n: credits(paid.price) })),
       view.error,
       h("div", { class: "actions" }, retry),
     ];

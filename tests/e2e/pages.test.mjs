@@ -116,6 +116,21 @@ test("a_video_is_made_from_words_or_from_a_picture", async (t) => {
   await page.locator("#input-prompt").fill("the cat yawns");
   await page.getByRole("button", { name: "Make the video" }).click();
   await page.locator(".tile").nth(1).waitFor();
+
+  // 5 and 15 of the 20 that a session begins with are gone.
+  await page.locator(".purse", { hasText: /15 credits\s*0 left/ }).waitFor();
+  await page.getByRole("button", { name: "Make the video" }).click();
+  await page.getByText("There are not enough credits for this.").waitFor();
+  await page.getByRole("button", { name: "Get credits" }).click();
+  const dialog = page.getByRole("dialog", { name: "Credits" });
+  await dialog.getByText("Nothing is paid here").waitFor();
+  assert.deepEqual(await accessibility(page), []);
+  await dialog.getByRole("button", { name: "50" }).click();
+  await dialog.getByText("Simulated purchase").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.locator(".purse", { hasText: "50 left" }).waitFor();
+  await page.getByRole("button", { name: "Make the video" }).click();
+  await page.locator(".tile").nth(2).waitFor();
 });
 
 test("a_page_chosen_in_thai_and_in_the_dark_stays_so", async (t) => {

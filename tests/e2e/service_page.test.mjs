@@ -56,6 +56,8 @@ test("a_photo_becomes_a_result_that_is_compared_enlarged_and_downloaded", async 
   await heading(page, "Ready").waitFor();
   const [job] = await jobs(page);
   assert.equal(job.status, "succeeded");
+  assert.deepEqual(job.credits, { price: 1, state: "spent" });
+  await page.locator(".purse", { hasText: /1 credit\s*19 left/ }).waitFor();
   assert.deepEqual([job.inputs.hair, job.inputs.background], ["bob", "thai_temple"]);
   assert.match(shown, /Keep the identity of the person exactly as in image 1/);
 
@@ -85,7 +87,8 @@ test("progress_is_seen_with_a_preview_that_is_marked", async (t) => {
   await make(page).click();
   await heading(page, "At work").waitFor();
   const bar = page.locator("#stage").getByRole("progressbar");
-  await page.locator(".watermark").waitFor();
+  await page.locator("#stage").getByRole("img", { name: "Preview" }).waitFor();
+  assert.equal(await page.locator(".stage-picture img").count(), 0, "nothing without the mark");
   await eventually(
     "the bar moves",
     async () => Number(await bar.getAttribute("aria-valuenow")) > 0,
@@ -93,6 +96,31 @@ test("progress_is_seen_with_a_preview_that_is_marked", async (t) => {
   assert.deepEqual(await accessibility(page), []);
   await page.getByRole("button", { name: "Cancel" }).click();
   await heading(page, "Cancelled").waitFor();
+});
+
+test("the_mark_of_a_preview_is_in_its_pixels_everywhere_and_the_preview_is_small", async (t) => {
+  const page = await browser.visit(t, PAGE);
+  const { sides, unmarked } = await page.evaluate(async () => {
+    const { marked } = await import("/js/watermark.js");
+    const plain = new OffscreenCanvas(1280, 960);
+    const paint = plain.getContext("2d");
+    paint.fillStyle = "rgb(40 90 160)";
+    paint.fillRect(0, 0, 1280, 960);
+    const { canvas } = (await marked(await plain.convertToBlob(), "Preview")).getContext("2d");
+    const { width, height } = canvas;
+    const unmarked = [];
+    for (let x = 0; x < 4; x += 1)
+      for (let y = 0; y < 4; y += 1) {
+        const part = [(x * width) / 4, (y * height) / 4, width / 4, height / 4];
+        const { data } = canvas.getContext("2d").getImageData(...part);
+        let changed = 0;
+        for (let at = 0; at < data.length; at += 4) changed += Math.abs(data[at] - 40) > 40;
+        if (changed < data.length / 4 / 50) unmarked.push([x, y, changed]);
+      }
+    return { sides: [width, height], unmarked };
+  });
+  assert.deepEqual(sides, [640, 480]);
+  assert.deepEqual(unmarked, []);
 });
 
 test("a_reload_in_the_middle_of_a_job_finds_it_again_and_what_was_filled_in", async (t) => {
@@ -254,6 +282,8 @@ test("a_failed_job_says_why_and_is_tried_again", async (t) => {
   await heading(page, "It did not work").waitFor();
   await page.getByText("The GPU broke off.").waitFor();
   await page.getByText("the simulated GPU was told to fail").waitFor();
+  await page.getByText("Nothing was paid: 1 credit given back.").waitFor();
+  await page.locator(".purse", { hasText: "20 left" }).waitFor();
   assert.deepEqual(await accessibility(page), []);
   await page.getByRole("button", { name: "Try again" }).click();
   await heading(page, "It did not work").waitFor();
@@ -346,4 +376,13 @@ test("who_waits_is_told_how_many_are_in_front", async (t) => {
   await page.getByText("1 in front of you").waitFor();
   await operate("resume");
   await heading(page, "Ready").waitFor({ timeout: 90_000 });
+});
+
+// The last one: the product starts again without sessions.
+test("where_no_sessions_are_given_the_page_says_whom_to_ask", async (t) => {
+  await product.stop();
+  await product.start({ SESSION_JOBS_PER_DAY: "0" });
+  const page = await browser.visit(t, PAGE, { expected: ["403"] });
+  await page.getByText("This site gives visitors no sessions at the moment.").waitFor();
+  assert.deepEqual(await accessibility(page), []);
 });
