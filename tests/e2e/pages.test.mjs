@@ -30,7 +30,7 @@ async function drawn(page) {
   await page.waitForLoadState("networkidle");
 }
 
-describe("every_page_can_be_used_by_everybody", () => {
+describe("every_page_can_be_used_by_everybody", { concurrency: 3 }, () => {
   const LOOKS = {
     "a desk, in light": { ...DESK, colorScheme: "light", locale: "en-US" },
     "a phone, in the dark, in Thai": { ...PHONE, colorScheme: "dark", locale: "th-TH" },
