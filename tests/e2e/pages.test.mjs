@@ -30,6 +30,24 @@ async function drawn(page) {
   await page.waitForLoadState("networkidle");
 }
 
+/** What moved although nobody had touched the page. */
+function moved(page) {
+  return page.evaluate(async () => {
+    const found = [];
+    const note = (list) =>
+      list
+        .getEntries()
+        .filter(({ hadRecentInput }) => !hadRecentInput)
+        .forEach(({ value, sources }) =>
+          found.push([value, ...sources.map(({ node }) => node?.id || node?.className)]),
+        );
+    new PerformanceObserver(note).observe({ type: "layout-shift", buffered: true });
+    for (let frames = 0; frames < 3; frames += 1)
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    return found;
+  });
+}
+
 describe("every_page_can_be_used_by_everybody", { concurrency: 3 }, () => {
   const LOOKS = {
     "a desk, in light": { ...DESK, colorScheme: "light", locale: "en-US" },
@@ -40,6 +58,7 @@ describe("every_page_can_be_used_by_everybody", { concurrency: 3 }, () => {
       test(`${path} at ${look}`, async (t) => {
         const page = await browser.visit(t, path, options);
         await drawn(page);
+        assert.deepEqual(await moved(page), []);
         assert.deepEqual(await accessibility(page), []);
         const [wide, window] = await page.evaluate(() => [
           document.documentElement.scrollWidth,
