@@ -217,7 +217,7 @@ async function resume() {
     purse.load();
     gallery.update(job);
     watch(job.id);
-    choose(job.id);
+    await choose(job.id);
     // On a telephone the stage stands below the form.
     const block = innerWidth < 960 ? "start" : "nearest";
     place.stage.scrollIntoView({ block, behavior: "smooth" });

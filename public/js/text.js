@@ -106,7 +106,7 @@ const TEXTS = {
   told_nothing: ["Choose something to change.", "เลือกสิ่งที่ต้องการเปลี่ยน"],
   submit: ["Make it", "สร้างภาพ"],
   submit_video: ["Make the video", "สร้างวิดีโอ"],
-  usually: ["usually takes {time}", "โดยปกติใช้เวลา {time}"],
+  usually: ["usually takes {time}", "ปกติ {time}"],
   uploading: ["Uploading… {share}", "กำลังอัปโหลด… {share}"],
   sending: ["Sending…", "กำลังส่ง…"],
   loading: ["Loading…", "กำลังโหลด…"],
