@@ -5,13 +5,14 @@
 //! condition of that statement, so that it happens once, however often the batch runs. Between them
 //! the row of the job says what it holds, and no total can become negative: the table forbids it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::spending::{self, can_follow, charge_of, is_new, Payer, Standing};
-use super::{batch, rows, StoreError};
+use super::row::from_row;
+use super::spending::{can_follow, charge_of, is_new, Payer, Standing};
+use super::{batch, Answer, StoreError};
 use crate::access::Credits;
 use crate::id::{CallerId, JobId, RequestKey};
-use crate::ports::{Db, Outcome, Param, Statement};
+use crate::ports::{Db, Param, Statement};
 use crate::time::UnixMillis;
 
 /// Entries shown of an owner.
@@ -74,12 +75,17 @@ INSERT INTO grants (owner, id, credits, granted_at, why) VALUES (?1, ?2, ?3, ?4,
 ON CONFLICT DO NOTHING";
 
 /// How an owner stands. What is left is what was granted less the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
     pub granted: u64,
     pub spent: u64,
     pub reserved: u64,
 }
+from_row!(Balance {
+    granted,
+    spent,
+    reserved
+});
 
 impl Balance {
     pub const fn left(&self) -> u64 {
@@ -88,7 +94,7 @@ impl Balance {
 }
 
 /// One line of an owner's books.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// `granted`, `reserved`, `spent` or `given_back`.
     pub kind: String,
@@ -98,6 +104,13 @@ pub struct Entry {
     /// The job's template, or what the grant was for.
     pub what: String,
 }
+from_row!(Entry {
+    kind,
+    credits,
+    at_ms,
+    job_id,
+    what
+});
 
 /// Credits for an owner. A second one under the same id changes nothing.
 #[derive(Clone, Debug)]
@@ -173,22 +186,18 @@ fn find(owner: &CallerId) -> Statement {
     }
 }
 
-fn read(outcome: &Outcome) -> Result<Option<Balance>, StoreError> {
-    Ok(rows::<Balance>(FIND, outcome)?.into_iter().next())
-}
-
 /// How a payer stands after a batch that asked for it: what is counted of it, and its credits.
 pub(super) fn told<'a>(
     payer: &Payer<'_>,
-    outcomes: &mut impl Iterator<Item = &'a Outcome>,
+    answers: &mut impl Iterator<Item = &'a Answer>,
 ) -> Result<(Option<Standing>, Option<Balance>), StoreError> {
-    let mut next = || outcomes.next().ok_or(StoreError::Short(1));
+    let mut next = || answers.next().ok_or(StoreError::Short(1));
     let standing = match payer.standing() {
-        Some(_) => spending::read(next()?)?,
+        Some(_) => next()?.row()?,
         None => None,
     };
     let balance = match payer.price {
-        Some(_) => read(next()?)?,
+        Some(_) => next()?.row()?,
         None => None,
     };
     Ok((standing, balance))
@@ -203,8 +212,8 @@ pub async fn books(
         sql: ENTRIES,
         params: vec![owner.as_str().into(), ENTRIES_MAX.into()],
     };
-    let outcomes = batch(db, vec![find(owner), entries]).await?;
-    Ok((read(&outcomes[0])?, rows(ENTRIES, &outcomes[1])?))
+    let answers = batch(db, vec![find(owner), entries]).await?;
+    Ok((answers[0].row()?, answers[1].rows()?))
 }
 
 /// Answers how the owner stands then.
@@ -222,7 +231,7 @@ pub async fn grant(db: &dyn Db, grant: &Grant<'_>) -> Result<Balance, StoreError
     let sql = GRANT;
     let opened = open(grant.owner, grant.begins, grant.at);
     let changes = [Statement { sql, params }, note, find(grant.owner)];
-    let outcomes = batch(db, opened.into_iter().chain(changes).collect()).await?;
-    let balance = outcomes.last().map(read).transpose()?.flatten();
+    let answers = batch(db, opened.into_iter().chain(changes).collect()).await?;
+    let balance = answers.last().map(Answer::row).transpose()?.flatten();
     balance.ok_or(StoreError::Short(1))
 }

@@ -1,12 +1,12 @@
 //! Recording a job, exactly once per request key.
 
-use super::row::{columns, Row};
+use super::record::columns;
 use super::{Accepted, Record};
 use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
 use crate::store::credits::{self, Balance};
 use crate::store::spending::{self, Payer, Standing};
-use crate::store::{batch, deliveries, rows, StoreError};
+use crate::store::{ask, batch, deliveries, Answer, StoreError};
 use crate::time::UnixMillis;
 
 /// Only if what pays for it was charged, and its key has not been revoked.
@@ -51,13 +51,8 @@ pub async fn find_by_key(
     caller: &CallerId,
     key: &RequestKey,
 ) -> Result<Option<Record>, StoreError> {
-    let find = Statement {
-        sql: FIND_BY_KEY,
-        params: vec![caller.as_str().into(), key.as_str().into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    let row = rows::<Row>(FIND_BY_KEY, &outcomes[0])?.into_iter().next();
-    Ok(row.map(Into::into))
+    let params = vec![caller.as_str().into(), key.as_str().into()];
+    ask(db, FIND_BY_KEY, params).await?.row()
 }
 
 /// A job to be recorded.
@@ -123,16 +118,14 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
     );
     let told_from = statements.len();
     statements.extend(told.into_iter().flatten());
-    let outcomes = batch(db, statements).await?;
-    let mut told = outcomes[told_from..].iter();
+    let answers = batch(db, statements).await?;
+    let mut told = answers[told_from..].iter();
     let found = told.next().ok_or(StoreError::Short(1))?;
-    let row = rows::<Row>(FIND_CREATED, found)?.into_iter().next();
     let (standing, balance) = credits::told(payer, &mut told)?;
-    let backlog = told.next().map(spending::read_backlog).transpose()?;
     Ok(Recorded {
-        record: row.map(Into::into),
+        record: found.row()?,
         standing,
-        backlog,
+        backlog: told.next().map(Answer::row).transpose()?.flatten(),
         balance,
     })
 }

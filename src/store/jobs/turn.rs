@@ -1,15 +1,12 @@
 //! What callers and the clock turn: cancel, retry, sweep.
 
-use serde::Deserialize;
-
 use super::read::by_id;
-use super::row::Row;
 use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
 use crate::store::credits::{self, Balance};
 use crate::store::spending::{Payer, Standing};
-use crate::store::{batch, deliveries, rows, StoreError};
+use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
 /// Without a live attempt the job ends at once; otherwise the provider must confirm first.
@@ -65,9 +62,7 @@ pub async fn cancel(
         params: vec![id.into()],
     };
     let event = deliveries::record(id, now);
-    let outcomes = batch(db, vec![credits, cancel, event, by_id(FULL, id)]).await?;
-    let row = rows::<Row>(FULL, &outcomes[3])?.into_iter().next();
-    Ok(row.map(Into::into))
+    batch(db, vec![credits, cancel, event, by_id(FULL, id)]).await?[3].row()
 }
 
 /// A new round, and who pays for it.
@@ -107,11 +102,10 @@ pub async fn retry(db: &dyn Db, id: JobId, next: &Round<'_>) -> Result<Opened, S
     let told_from = statements.len();
     let told = [Some(by_id(FULL, id)), payer.standing(), payer.balance()];
     statements.extend(told.into_iter().flatten());
-    let outcomes = batch(db, statements).await?;
-    let row = rows::<Row>(FULL, &outcomes[told_from])?.into_iter().next();
-    let (standing, balance) = credits::told(payer, &mut outcomes[told_from + 1..].iter())?;
+    let answers = batch(db, statements).await?;
+    let (standing, balance) = credits::told(payer, &mut answers[told_from + 1..].iter())?;
     Ok(Opened {
-        job: row.map(Into::into),
+        job: answers[told_from].row()?,
         standing,
         balance,
     })
@@ -124,15 +118,6 @@ pub async fn sweep(
     next_at: UnixMillis,
     limit: u32,
 ) -> Result<Vec<JobId>, StoreError> {
-    #[derive(Deserialize)]
-    struct Found {
-        id: JobId,
-    }
-    let sweep = Statement {
-        sql: SWEEP,
-        params: vec![now.into(), next_at.into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![sweep]).await?;
-    let found = rows::<Found>(SWEEP, &outcomes[0])?;
-    Ok(found.into_iter().map(|row| row.id).collect())
+    let params = vec![now.into(), next_at.into(), limit.into()];
+    ask(db, SWEEP, params).await?.rows()
 }
