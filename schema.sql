@@ -75,6 +75,7 @@ CREATE TABLE jobs (
   -- Later additions stand behind the others.
   inventory_hash     TEXT,                               -- the inventory that a caller's own workflow was checked against; null: none
   webhook_key        TEXT,                               -- whose secret signs: an API key's id, or the caller's name
+  credits            INTEGER,                            -- what this round costs its caller: held while it goes on, spent by a success, else given back; null: nothing
 
   CHECK ((status IN ('succeeded', 'failed', 'canceled', 'expired')) = (completed_at IS NOT NULL)),
   CHECK ((status = 'failed') = (error_json IS NOT NULL)),
@@ -175,6 +176,28 @@ CREATE TABLE spending (
   minute      INTEGER NOT NULL,                          -- minutes since 1970 UTC
   minute_jobs INTEGER NOT NULL,                          -- jobs and retries charged in it
   charge      TEXT    NOT NULL                           -- what was charged last: <job>:<round>; lets that one happen
+) STRICT, WITHOUT ROWID;
+
+-- What an owner may spend on jobs. What is left is granted less spent less reserved.
+CREATE TABLE credits (
+  owner      TEXT    NOT NULL PRIMARY KEY,               -- jobs.caller
+  opened_at  INTEGER NOT NULL,                           -- from here on its jobs are paid for
+  begun_with INTEGER NOT NULL CHECK (begun_with >= 0),   -- part of granted that was there from the beginning
+  granted    INTEGER NOT NULL CHECK (granted >= 0),      -- all that it ever got
+  spent      INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0), -- on jobs that succeeded
+  reserved   INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0), -- held by jobs that have not ended
+  charge     TEXT    NOT NULL DEFAULT '',                -- what was reserved last: <job>:<round>; lets that one happen
+  CHECK (spent + reserved <= granted)
+) STRICT, WITHOUT ROWID;
+
+-- Credits that an owner was given, by the operator or by a purchase.
+CREATE TABLE grants (
+  owner      TEXT    NOT NULL,                           -- credits.owner
+  id         TEXT    NOT NULL,                           -- names the payment: a repeat grants nothing
+  credits    INTEGER NOT NULL CHECK (credits > 0),       -- how many
+  granted_at INTEGER NOT NULL,                           -- when
+  why        TEXT    NOT NULL,                           -- 'purchase', or what the operator noted
+  PRIMARY KEY (owner, id)
 ) STRICT, WITHOUT ROWID;
 
 -- A job that was kept long enough and is gone: that it was there, whose, and until when.

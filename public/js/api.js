@@ -8,7 +8,7 @@ const RENEW_MS = 120_000;
 /** An answer that is not ok, or none at all (`code: "offline"`). */
 export class ApiError extends Error {
   constructor(
-    { error = "internal", message = "", details = [], retryable = false, request_id },
+    { error = "internal", message = "", details = [], retryable = false, request_id, checks },
     status,
     retryAfterS,
   ) {
@@ -19,6 +19,8 @@ export class ApiError extends Error {
     this.retryable = retryable;
     this.requestId = request_id;
     this.retryAfterS = retryAfterS;
+    /** Settings that are missing or wrong: `[{ setting, problem }]`. */
+    this.settings = checks?.configuration ?? [];
   }
 }
 

@@ -3,7 +3,8 @@
 import { h, svg } from "./dom.js";
 import { t } from "./text.js";
 
-const WIDTH = 640;
+/** On a telephone a drawing of a desk's width would have letters that nobody reads. */
+const WIDTH = innerWidth < 600 ? 350 : 640;
 const HEIGHT = 190;
 const LEFT = 48;
 const BOTTOM = 22;
@@ -62,7 +63,7 @@ function grid(least, top, y, show) {
 }
 
 function axis(labels, step) {
-  const every = Math.ceil(labels.length / 8);
+  const every = Math.ceil((labels.length * 80) / (WIDTH - LEFT));
   return labels.flatMap((label, i) => {
     if (i % every !== 0) return [];
     const text = svg("text", { x: LEFT + step * (i + 0.5), y: HEIGHT - 5, class: "tick" });
@@ -96,14 +97,7 @@ function bars(series, labels, step, y, show) {
         rx: Math.min(2, height / 2),
       });
     });
-    const whole = svg("rect", {
-      x: LEFT + step * i,
-      y: TOP,
-      width: step,
-      height: HEIGHT - BOTTOM - TOP,
-      class: "hover",
-    });
-    return svg("g", {}, ...parts, whole, tip(label, series, i, show));
+    return column(parts, step, i, tip(label, series, i, show));
   });
 }
 
@@ -124,16 +118,13 @@ function lines(series, step, y) {
 }
 
 function hovers(series, labels, step, show) {
-  return labels.map((label, i) => {
-    const whole = svg("rect", {
-      x: LEFT + step * i,
-      y: TOP,
-      width: step,
-      height: HEIGHT - BOTTOM - TOP,
-      class: "hover",
-    });
-    return svg("g", {}, whole, tip(label, series, i, show));
-  });
+  return labels.map((label, i) => column([], step, i, tip(label, series, i, show)));
+}
+
+/** The whole height of one value, which says its figures to a pointer. */
+function column(parts, step, i, said) {
+  const place = { x: LEFT + step * i, y: TOP, width: step, height: HEIGHT - BOTTOM - TOP };
+  return svg("g", {}, ...parts, svg("rect", { ...place, class: "hover" }), said);
 }
 
 function legend(series, target, show) {

@@ -19,6 +19,8 @@ const state = {
   metrics: null,
   health: null,
   endpoint: null,
+  /** Webhooks that nobody took: the first page of them. */
+  missed: null,
   error: null,
 };
 const jobs = new Jobs();
@@ -142,6 +144,7 @@ function renew() {
     state.hours,
     state.metrics,
     state.endpoint,
+    state.missed?.deliveries.length,
     state.health?.checks,
     state.error?.code,
   ]);
@@ -153,10 +156,11 @@ function renew() {
 
 async function look() {
   const quietly = (path) => open(path).catch((error) => ({ checks: {}, error }));
-  const [metrics, endpoint, health] = await Promise.all([
+  const [metrics, endpoint, health, missed] = await Promise.all([
     ask(`/api/admin/metrics?hours=${state.hours}`),
     ask("/api/gpu/health").catch(() => null),
     quietly("/api/health"),
+    ask("/api/admin/deliveries").catch(() => null),
   ]);
-  Object.assign(state, { metrics, endpoint, health });
+  Object.assign(state, { metrics, endpoint, health, missed });
 }

@@ -5,7 +5,7 @@ import { fill, h, icon, redraw } from "./dom.js";
 import { box, errorBox } from "./error.js";
 import { ENDED } from "./follow.js";
 import { ask } from "./operator.js";
-import { duration, moment, t } from "./text.js";
+import { credits, duration, moment, t } from "./text.js";
 
 const STATUSES = ["queued", "running", "canceling", ...ENDED];
 const PAGE = 50;
@@ -122,7 +122,7 @@ export class Jobs {
   }
 
   #table() {
-    const heads = ["status", "template", "caller", "created", "took", "job"].map((name) =>
+    const heads = ["status", "job", "template", "caller", "created", "took"].map((name) =>
       h("th", { scope: "col" }, t(name)),
     );
     const row = ({ caller, job }) =>
@@ -130,10 +130,6 @@ export class Jobs {
         "tr",
         {},
         h("td", {}, status(job)),
-        h("td", {}, job.template),
-        h("td", { class: "cut" }, caller),
-        h("td", {}, moment(job.created_at_ms)),
-        h("td", {}, job.metrics.total_ms === null ? "" : duration(job.metrics.total_ms)),
         h(
           "td",
           {},
@@ -143,6 +139,10 @@ export class Jobs {
             `${job.id.slice(0, 8)}…${job.id.slice(-6)}`,
           ),
         ),
+        h("td", {}, job.template),
+        h("td", { class: "cut" }, caller),
+        h("td", {}, moment(job.created_at_ms)),
+        h("td", {}, job.metrics.total_ms === null ? "" : duration(job.metrics.total_ms)),
       );
     return h(
       "div",
@@ -183,26 +183,32 @@ export class Jobs {
 
   async #lookAt(id) {
     try {
-      const [{ job }, { evidence }] = await Promise.all([
+      const [{ job }, { evidence }, { deliveries }] = await Promise.all([
         ask(`/api/admin/jobs/${id}`),
         ask(`/api/admin/jobs/${id}/evidence`),
+        ask(`/api/admin/jobs/${id}/deliveries`),
       ]);
-      const text = JSON.stringify([job, evidence.length]);
-      if (
-        this.one &&
-        this.shown !== text + document.documentElement.lang + this.one.childElementCount
-      )
-        fill(this.one, this.#detail(job, evidence));
-      this.shown = text + document.documentElement.lang + this.one?.childElementCount;
+      const seen = JSON.stringify([
+        job,
+        evidence.length,
+        deliveries,
+        document.documentElement.lang,
+      ]);
+      const { one } = this;
+      if (one && this.shown !== seen + one.childElementCount)
+        redraw(one, () => fill(one, this.#detail(job, evidence, deliveries)));
+      this.shown = seen + one?.childElementCount;
     } catch (error) {
       if (this.one) fill(this.one, errorBox(error));
     }
   }
 
-  #detail(job, evidence) {
-    const act = (verb, path) => async () => {
+  #detail(job, evidence, deliveries) {
+    const act = (verb, path, body) => async () => {
       try {
-        const answer = await ask(path, "POST");
+        const answer = await ask(path, "POST", body);
+        if (verb === "replay")
+          this.said = box(t("replayed", { n: answer.replayed }), null, [], "good");
         if (verb === "recover")
           this.said = box(
             answer.woken ? t("recovered") : t("not_recovered", { because: answer.job.because }),
@@ -216,8 +222,10 @@ export class Jobs {
       this.shown = null;
       this.#lookAt(job.id);
     };
-    const button = (verb, path, look) =>
-      h("button", { type: "button", class: look, onclick: act(verb, path) }, t(verb));
+    const button = (verb, path, look, body) =>
+      h("button", { type: "button", class: look, onclick: act(verb, path, body) }, t(verb));
+    const replay = (event) =>
+      button("replay", `/api/admin/jobs/${job.id}/replay`, "plain", { event });
     const isOver = ENDED.includes(job.status);
     const { estimate_usd: estimate, actual_usd: actual } = job.cost;
     const usd = (value) => `$${value.toFixed(4)}`;
@@ -232,7 +240,14 @@ export class Jobs {
       h(
         "p",
         { class: "quiet" },
-        [job.template, t("round", { n: job.round }), cost].filter(Boolean).join(" · "),
+        [
+          job.template,
+          t("round", { n: job.round }),
+          cost,
+          job.credits && `${credits(job.credits.price)} ${t(`credits_${job.credits.state}`)}`,
+        ]
+          .filter(Boolean)
+          .join(" · "),
       ),
       this.said,
       job.error && box(`${job.error.code} · ${job.error.cause}`, job.error.message),
@@ -247,7 +262,15 @@ export class Jobs {
         button("recover", `/api/admin/jobs/${job.id}/recover`),
       ),
       h("h3", {}, t("timeline")),
-      h("ol", { class: "timeline" }, timeline(job, evidence)),
+      h("ol", { class: "timeline" }, timeline(job, evidence, deliveries)),
+      deliveries.length > 0 && [
+        h("h3", {}, t("webhooks")),
+        h(
+          "ul",
+          { class: "card deliveries" },
+          deliveries.map((one) => delivery(one, replay)),
+        ),
+      ],
       job.outputs.length > 0 && [
         h("h3", {}, t("outputs")),
         h("ul", { class: "outputs" }, job.outputs.map(output)),
@@ -289,7 +312,7 @@ function jobInAddress() {
 const status = (job) => h("span", { class: `status is-${job.status}` }, t(`st_${job.status}`));
 
 /** What is known to have happened, in its order. */
-function timeline(job, evidence) {
+function timeline(job, evidence, deliveries) {
   const at = (iso) => (iso ? Date.parse(iso) : null);
   const told = job.attempts.flatMap((attempt) => [
     {
@@ -310,10 +333,19 @@ function timeline(job, evidence) {
     more: one.response_status ?? one.error,
     isBad: true,
   }));
+  const tries = deliveries.flatMap(({ type, log }) =>
+    log.map((one) => ({
+      at: at(one.at),
+      text: t("ev_told", { type }),
+      more: [one.status, one.why, duration(one.duration_ms)].filter(Boolean).join(" · "),
+      isBad: Boolean(one.why),
+    })),
+  );
   const events = [
-    { at: job.created_at_ms, text: t("ev_created"), more: job.checked },
+    { at: job.created_at_ms, text: t("ev_created"), more: t("checked", { what: job.checked }) },
     ...told,
     ...calls,
+    ...tries,
     job.started_at_ms && { at: job.started_at_ms, text: t("ev_started"), more: "" },
     job.completed_at_ms && {
       at: job.completed_at_ms,
@@ -346,6 +378,30 @@ function timeline(job, evidence) {
     );
   });
 }
+
+/** One event that the caller was told of, or was not. */
+function delivery({ id, type, state, tries, log, next_try_at: next }, replay) {
+  const last = log.at(-1);
+  const facts = [
+    t("tries", { n: tries }),
+    last && (last.status ?? last.why),
+    next && t("next_try", { time: moment(Date.parse(next)) }),
+  ];
+  return h(
+    "li",
+    {},
+    h(
+      "span",
+      {},
+      h("strong", {}, type),
+      h("span", { class: "small quiet" }, facts.filter(Boolean).join(" · ")),
+    ),
+    h("span", { class: `status is-${STATE_LOOKS[state]}` }, t(`dl_${state}`)),
+    replay(id),
+  );
+}
+
+const STATE_LOOKS = { pending: "running", delivered: "succeeded", missed: "failed" };
 
 function ending(attempt) {
   const times =

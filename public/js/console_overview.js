@@ -22,6 +22,7 @@ export function overview(panel, state, again) {
     panel,
     state.error && errorBox(state.error),
     range(state, again),
+    h("div", { class: "verdict", role: "status" }, verdict(state), missed(state, again)),
     h("ul", { class: "stats" }, stats(found)),
     found.jobs === 0 && box(t("nothing_yet"), null, [], "warn"),
     h("div", { class: "figures" }, found.jobs > 0 && charts(found), endpointCard(state, again)),
@@ -49,6 +50,43 @@ function range(state, again) {
     h("legend", { class: "sr-only" }, t("range")),
     h("div", { class: "chips" }, RANGES.map(one)),
   );
+}
+
+const time = (text) => ({ time: moment(Date.parse(text)) });
+
+/** Whether it is healthy: what is not, or that all is. */
+function verdict({ endpoint: found, health }) {
+  if (!found || !health) return null;
+  const { endpoint, health: workers } = found;
+  const { paused_at: paused, no_worker_since: deserted, gate } = endpoint;
+  const isUnwell = (name) => health.checks?.[name] !== "ok";
+  const wrong = [
+    ...["configuration", "database", "object_store"]
+      .filter(isUnwell)
+      .map((name) => box(`${t(name)}: ${t("not_well")}`)),
+    !workers.reachable && box(t("endpoint_away")),
+    deserted && box(t("no_workers", time(deserted))),
+    paused && box(t("paused", time(paused)), null, [], "warn"),
+    gate?.closed_until && box(t("closed", time(gate.closed_until)), null, [], "warn"),
+  ].filter(Boolean);
+  return wrong.length > 0 ? wrong : box(t("all_well"), null, [], "good");
+}
+
+/** What callers were not told, and a way to tell them. */
+function missed(state, again) {
+  const count = state.missed?.deliveries.length ?? 0;
+  if (count === 0) return null;
+  const replay = async () => {
+    try {
+      await ask("/api/admin/deliveries/replay", "POST");
+    } catch (error) {
+      state.error = error;
+    }
+    again();
+  };
+  const n = number(count) + (state.missed.has_more ? "+" : "");
+  const button = h("button", { type: "button", onclick: replay }, t("replay_all"));
+  return box(t("missed_webhooks", { n }), null, [button]);
 }
 
 const percent = (value) =>
@@ -116,8 +154,26 @@ function stats({
 function charts({ slots, templates }) {
   const labels = slots.map(label);
   const of = (value) => slots.map(value);
-  const seconds = (ms) => duration(ms);
   const line = (name, look, values) => ({ name: t(name), look, values });
+  const times = (title, taken) =>
+    chart({
+      title: t(title),
+      kind: "lines",
+      labels,
+      show: duration,
+      series: [
+        line(
+          "median",
+          "accent",
+          of((s) => taken(s).p50),
+        ),
+        line(
+          "p95",
+          "warn",
+          of((s) => taken(s).p95),
+        ),
+      ],
+    });
   const all = [
     chart({
       title: t("throughput"),
@@ -163,42 +219,8 @@ function charts({ slots, templates }) {
         ),
       ],
     }),
-    chart({
-      title: t("queue_time"),
-      kind: "lines",
-      labels,
-      show: seconds,
-      series: [
-        line(
-          "median",
-          "accent",
-          of((s) => s.queue.p50),
-        ),
-        line(
-          "p95",
-          "warn",
-          of((s) => s.queue.p95),
-        ),
-      ],
-    }),
-    chart({
-      title: t("execution_time"),
-      kind: "lines",
-      labels,
-      show: seconds,
-      series: [
-        line(
-          "median",
-          "accent",
-          of((s) => s.execution.p50),
-        ),
-        line(
-          "p95",
-          "warn",
-          of((s) => s.execution.p95),
-        ),
-      ],
-    }),
+    times("queue_time", (s) => s.queue),
+    times("execution_time", (s) => s.execution),
   ];
   if (templates[0].cost !== null)
     all.push(
@@ -314,14 +336,10 @@ function endpointCard(state, again) {
     }
     again();
   };
-  const time = (text) => ({ time: moment(Date.parse(text)) });
   return h(
     "section",
     { class: "card endpoint" },
     h("h2", {}, `${t("endpoint")} `, h("code", {}, endpoint.name)),
-    endpoint.paused_at && box(t("paused", time(endpoint.paused_at)), null, [], "warn"),
-    endpoint.no_worker_since && box(t("no_workers", time(endpoint.no_worker_since))),
-    gate?.closed_until && box(t("closed", time(gate.closed_until)), null, [], "warn"),
     h(
       "dl",
       { class: "facts" },

@@ -23,7 +23,18 @@ export function errorBox(error, ...actions) {
   const text = t(knows(name) ? name : "error_other", { s: error.retryAfterS ?? 5 });
   const id =
     error.requestId && error.status >= 500 ? t("error_number", { id: error.requestId }) : null;
-  return box(text, id, actions);
+  const isOurs = error.settings?.length > 0;
+  const settings = isOurs && [
+    h("p", { class: "small" }, t("error_settings")),
+    h(
+      "ul",
+      { class: "small settings", lang: "en" },
+      error.settings.map(({ setting, problem }) =>
+        h("li", {}, h("code", {}, setting), ` ${problem}`),
+      ),
+    ),
+  ];
+  return box(isOurs ? t("error_unconfigured") : text, settings || id, actions);
 }
 
 /** Why a job failed. */
@@ -36,8 +47,13 @@ export function box(text, detail, actions = [], kind = "bad") {
   return h(
     "div",
     { class: `box box-${kind}` },
-    icon(kind === "bad" ? "alert" : "check"),
-    h("div", {}, h("p", {}, text), detail && h("p", { class: "small quiet", lang: "en" }, detail)),
+    icon(kind === "good" ? "check" : "alert"),
+    h(
+      "div",
+      {},
+      h("p", {}, text),
+      typeof detail === "string" ? h("p", { class: "small quiet", lang: "en" }, detail) : detail,
+    ),
     actions.length > 0 && h("div", { class: "box-actions" }, actions),
   );
 }

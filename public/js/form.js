@@ -11,11 +11,11 @@ const FINE = ["steps", "cfg", "guidance", "negative_prompt", "seed", "strength"]
 
 /**
  * `state` is `{ values, files }` and outlives the form; `onChange` hears of every change of it, `onSubmit`
- * of a form without violations; `submit` names the button.
+ * of a form without violations; `submit` names the button, `beside` stands at it.
  */
-export function drawForm(template, { state, onChange, onSubmit, submit }) {
+export function drawForm(template, { state, onChange, onSubmit, submit, beside }) {
   const form = new Form(template, state, onChange);
-  form.draw(submit);
+  form.draw(submit, beside);
   form.element.addEventListener("submit", (event) => {
     event.preventDefault();
     if (form.check()) onSubmit();
@@ -35,7 +35,7 @@ class Form {
     };
   }
 
-  draw(submit) {
+  draw(submit, beside) {
     const { inputs, limits } = this.template;
     const isMain = (input) => isFile(input) && input.required;
     const isMore = (input) => isFile(input) && !input.required;
@@ -66,7 +66,12 @@ class Form {
         h("details", {}, h("summary", {}, t("fine_tuning")), h("div", { class: "fine" }, fine)),
       this.told,
       this.alert,
-      h("div", { class: "submit" }, this.button, h("p", { class: "quiet small" }, usually)),
+      h(
+        "div",
+        { class: "submit" },
+        this.button,
+        h("div", { class: "submit-facts" }, beside, h("p", { class: "quiet small" }, usually)),
+      ),
     );
     this.#tell();
   }
@@ -104,6 +109,11 @@ class Form {
     fill(this.alert, errorBox(error, ...actions));
     this.mark(known);
     if (known.length === 0) this.alert.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Takes back what the server said no to. */
+  relent() {
+    fill(this.alert);
   }
 
   /** Says what is going on, and takes no second press; with null it is ready again. */

@@ -21,6 +21,8 @@ export function remember(value) {
   }
 }
 
-export function ask(path, method = "GET") {
-  return open(path, { method, headers: { authorization: `Bearer ${key()}` } });
+export function ask(path, method = "GET", body) {
+  const headers = { authorization: `Bearer ${key()}` };
+  if (body) headers["content-type"] = "application/json";
+  return open(path, { method, headers, body: body && JSON.stringify(body) });
 }

@@ -35,7 +35,7 @@ function bar(element) {
   const links = PAGES.map(([path, name]) => {
     return h("a", { href: path, "aria-current": path === here ? "page" : null }, t(name));
   });
-  const badge = h("span", { class: "badge", role: "status" });
+  const badge = h("span", { class: "badge", role: "status" }, ghost());
   fill(
     element,
     h("a", { class: "skip", href: "#main" }, t("skip")),
@@ -62,7 +62,12 @@ function showMode(badge, found) {
   const name = found?.mode ?? "unwell";
   badge.className = `badge badge-${name}`;
   badge.title = t(`${name}_help`);
-  fill(badge, t(name));
+  fill(badge, h("span", {}, t(name)), ghost());
+}
+
+/** The longest that the badge may say: it is as wide before it says anything. */
+function ghost() {
+  return h("span", { class: "ghost", "aria-hidden": "true" }, t("simulated"));
 }
 
 function languageButton() {

@@ -2,6 +2,7 @@
 // Which templates, its `<main data-templates>` says.
 
 import { ApiError, call, open, post, upload } from "./api.js";
+import { Purse } from "./credits.js";
 import { drawForm } from "./form.js";
 import { fill, h } from "./dom.js";
 import { errorBox } from "./error.js";
@@ -11,11 +12,13 @@ import { keep, keepPicture, kept, pictureNamed } from "./keep.js";
 import { page } from "./page.js";
 import { Stage } from "./stage.js";
 import { number, said, t } from "./text.js";
+import { marked } from "./watermark.js";
 
 const main = document.querySelector("main");
 const names = main.dataset.templates.split(" ");
 const place = {
   intro: document.querySelector("#intro"),
+  notice: document.querySelector("#notice"),
   form: document.querySelector("#form"),
   stage: document.querySelector("#stage"),
   gallery: document.querySelector("#gallery"),
@@ -35,6 +38,7 @@ let current = names.find((name) => name === kept("template")) ?? names[0];
 let form = null;
 let stage = null;
 let gallery = null;
+const purse = new Purse({ templates, onMore: () => form.relent() });
 
 page(draw);
 begin();
@@ -62,6 +66,7 @@ async function begin() {
     title: isVideo ? "gallery_videos" : "gallery",
   });
   draw();
+  purse.load();
   try {
     await resume();
     const jobs = await gallery.load();
@@ -69,8 +74,18 @@ async function begin() {
     live.forEach((job) => watch(job.id));
     if (!chosen && live.length > 0) choose(live[0].id);
   } catch (error) {
-    form.refuse(error);
+    // Without a session nothing can be made: that is said before anything is filled in.
+    fill(place.notice, errorBox(error));
   }
+}
+
+function refuse(error) {
+  form.refuse(error, ...help(error));
+}
+
+/** What helps against an error, if a button does. */
+function help(error) {
+  return error.code === "insufficient_credits" ? [purse.button()] : [];
 }
 
 async function load(name) {
@@ -98,7 +113,7 @@ async function bring(name, input) {
   const blob = await answer.blob();
   const { type, size } = blob;
   const url = URL.createObjectURL(blob);
-  files[input.name] = { blob, name: `${input.name}.png`, type, size, url };
+  files[input.name] = { blob, type, size, url };
 }
 
 function draw() {
@@ -116,6 +131,7 @@ function draw() {
     onChange: remember,
     onSubmit: submit,
     submit: submitText(),
+    beside: purse.line(template),
   });
   fill(place.form, form.element);
   gallery.draw();
@@ -163,6 +179,10 @@ function remember() {
 /** One press, one job: what is about to be sent is noted with its key, and sent again by that key alone. */
 async function submit() {
   if (kept(PENDING)) return;
+  if (!purse.covers(templates[current])) {
+    refuse(new ApiError({ error: "insufficient_credits" }, 402));
+    return;
+  }
   const template = current;
   const values = form.values();
   const busy = form;
@@ -179,7 +199,7 @@ async function submit() {
     await resume();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    form.refuse(error);
+    refuse(error);
   } finally {
     busy.busy(null);
   }
@@ -194,9 +214,10 @@ async function resume() {
       "idempotency-key": pending.key,
     });
     keep(PENDING, null);
+    purse.load();
     gallery.update(job);
     watch(job.id);
-    choose(job.id);
+    await choose(job.id);
     // On a telephone the stage stands below the form.
     const block = innerWidth < 960 ? "start" : "nearest";
     place.stage.scrollIntoView({ block, behavior: "smooth" });
@@ -212,7 +233,7 @@ function whenBack() {
   const again = () => {
     form.busy(t("sending"));
     resume()
-      .catch((error) => form.refuse(error))
+      .catch(refuse)
       .finally(() => form.busy(null));
   };
   if (navigator.onLine) setTimeout(again, 3_000);
@@ -244,14 +265,16 @@ function watch(id) {
   const stop = follow(id, {
     job(job) {
       gallery.update(job);
-      if (ENDED.includes(job.status)) following.delete(id);
+      if (ENDED.includes(job.status)) {
+        following.delete(id);
+        purse.load();
+      }
       seen({});
     },
     progress: (progress) => seen({ progress }),
-    preview: (blob) => {
-      if (id !== chosen) return;
-      if (beside.preview) URL.revokeObjectURL(beside.preview);
-      seen({ preview: URL.createObjectURL(blob) });
+    preview: async (blob) => {
+      const preview = id === chosen && (await marked(blob, t("preview")));
+      if (preview) seen({ preview });
     },
     offline: (isOffline) => seen({ isOffline }),
     lost: (error) => {
@@ -315,10 +338,11 @@ async function act(id, verb) {
   try {
     const { job } = await post(`/api/queue/${verb}/${id}`);
     delete beside.error;
+    purse.load();
     gallery.update(job);
     if (!ENDED.includes(job.status)) watch(id);
   } catch (error) {
-    beside.error = errorBox(error);
+    beside.error = errorBox(error, ...help(error));
   }
   show();
 }

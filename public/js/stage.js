@@ -4,11 +4,11 @@ import { compare, zoom } from "./compare.js";
 import { fill, h, icon } from "./dom.js";
 import { box, failureBox } from "./error.js";
 import { ENDED } from "./follow.js";
-import { duration, said, t } from "./text.js";
+import { credits, duration, said, t } from "./text.js";
 
 /**
  * `on.cancel(id)`, `on.retry(id)`. `show` takes `{ job, template, progress, preview, original, isOffline,
- * error }`: the addresses of pictures, and what a press on a button ran into.
+ * error }`: the preview as a marked canvas, the original's address, and what a press on a button ran into.
  */
 export class Stage {
   #shown = null;
@@ -80,6 +80,7 @@ export class Stage {
     this.line = h("p", { class: "stage-line" });
     this.reason = h("p", { class: "quiet small", lang: "en" });
     this.picture = h("div", { class: "stage-picture" });
+    this.pictured = null;
     const cancel = h(
       "button",
       {
@@ -111,22 +112,14 @@ export class Stage {
     if (isUnsure) this.bar.removeAttribute("aria-valuenow");
     else this.bar.setAttribute("aria-valuenow", Math.round(share * 100));
     this.line.textContent = line(job, template, share);
-    const src = preview ?? original;
-    if (src && this.picture.dataset.src !== src) {
-      this.picture.dataset.src = src;
-      const mark =
-        preview &&
-        h("span", { class: "watermark", "aria-hidden": "true" }, `${t("preview")} `.repeat(300));
-      fill(
-        this.picture,
-        h("img", {
-          src,
-          alt: t(preview ? "preview" : "before"),
-          class: preview ? "" : "is-waiting",
-        }),
-        mark,
-      );
-    }
+    const shown = preview ?? original;
+    if (!shown || this.pictured === shown) return;
+    this.pictured = shown;
+    fill(
+      this.picture,
+      preview ?? h("img", { src: original, alt: t("before"), class: "is-waiting" }),
+      preview && h("p", { class: "tag tag-bottom" }, t("preview_help")),
+    );
   }
 
   #ended(view) {
@@ -142,6 +135,7 @@ export class Stage {
       job.status === "failed"
         ? failureBox(job.error)
         : box(t(`${job.status}_help`), null, [], "warn");
+    const { credits: paid } = job;
     return [
       view.original &&
         h(
@@ -151,6 +145,8 @@ export class Stage {
         ),
       h("div", { class: "stage-head" }, h("h2", {}, t(job.status))),
       why,
+      paid &&
+        h("p", { class: "given-back" }, icon("check"), t("given_back", { n: credits(paid.price) })),
       view.error,
       h("div", { class: "actions" }, retry),
     ];
@@ -190,7 +186,16 @@ function succeeded({ job, template, original, error }) {
       "div",
       { class: "stage-head" },
       h("h2", {}, t("succeeded")),
-      h("p", { class: "stage-line" }, t("made_in", { time: duration(job.metrics.total_ms) })),
+      h(
+        "p",
+        { class: "stage-line" },
+        [
+          t("made_in", { time: duration(job.metrics.total_ms) }),
+          job.credits && t("paid", { n: credits(job.credits.price) }),
+        ]
+          .filter(Boolean)
+          .join(" · "),
+      ),
     ),
     error,
     h(

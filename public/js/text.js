@@ -38,6 +38,9 @@ export function bytes(count) {
 
 export const number = (value, options) => new Intl.NumberFormat(locale(), options).format(value);
 
+/** A number of credits, in words. */
+export const credits = (n) => t(n === 1 ? "one_credit" : "n_credits", { n: number(n) });
+
 export function duration(ms) {
   if (ms < 90_000)
     return t("seconds", { n: number(ms / 1000, { maximumFractionDigits: ms < 10_000 ? 1 : 0 }) });
@@ -103,10 +106,34 @@ const TEXTS = {
   told_nothing: ["Choose something to change.", "เลือกสิ่งที่ต้องการเปลี่ยน"],
   submit: ["Make it", "สร้างภาพ"],
   submit_video: ["Make the video", "สร้างวิดีโอ"],
-  usually: ["usually takes {time}", "โดยปกติใช้เวลา {time}"],
+  usually: ["usually takes {time}", "ปกติ {time}"],
   uploading: ["Uploading… {share}", "กำลังอัปโหลด… {share}"],
   sending: ["Sending…", "กำลังส่ง…"],
   loading: ["Loading…", "กำลังโหลด…"],
+  // Credits
+  credits: ["Credits", "เครดิต"],
+  one_credit: ["1 credit", "1 เครดิต"],
+  n_credits: ["{n} credits", "{n} เครดิต"],
+  left_over: ["{n} left", "เหลือ {n}"],
+  left_word: ["credits left", "เครดิตคงเหลือ"],
+  held: ["{n} held by jobs under way", "{n} ถูกกันไว้สำหรับงานที่กำลังทำ"],
+  get_credits: ["Get credits", "รับเครดิต"],
+  purchase_simulated: [
+    "Nothing is paid here: the GPU is simulated, and so is the purchase.",
+    "ไม่มีการชำระเงินจริง GPU และการซื้อเป็นการจำลอง",
+  ],
+  purchase_elsewhere: ["Ask the owner of this site for more.", "กรุณาติดต่อเจ้าของเว็บไซต์เพื่อรับเครดิตเพิ่ม"],
+  entries: ["What came and went", "รายการ"],
+  begun_with: ["To begin with", "เครดิตเริ่มต้น"],
+  purchase: ["Simulated purchase", "ซื้อ (จำลอง)"],
+  given_back_short: ["given back", "คืนแล้ว"],
+  reserved_short: ["held", "กันไว้"],
+  given_back: ["Nothing was paid: {n} given back.", "ไม่มีค่าใช้จ่าย: คืน {n} แล้ว"],
+  paid: ["{n} paid", "ใช้ไป {n}"],
+  error_insufficient_credits: [
+    "There are not enough credits for this. Get more and press again: what you filled in is kept.",
+    "เครดิตไม่พอ กรุณารับเครดิตเพิ่มแล้วกดอีกครั้ง ข้อมูลที่กรอกไว้ยังอยู่",
+  ],
   // What is wrong with an input
   missing_required: ["This is needed.", "จำเป็นต้องระบุ"],
   missing_any_of: [
@@ -179,6 +206,10 @@ const TEXTS = {
   after: ["After", "หลัง"],
   compare: ["How much of the original is shown", "สัดส่วนของภาพต้นฉบับที่แสดง"],
   preview: ["Preview", "ตัวอย่าง"],
+  preview_help: [
+    "The result will be larger and without this mark.",
+    "ผลลัพธ์จะมีขนาดใหญ่กว่าและไม่มีลายน้ำ",
+  ],
   made_in: ["made in {time}", "ใช้เวลา {time}"],
   offline: [
     "You are offline. The job goes on; this page catches up when you are back.",
@@ -235,6 +266,11 @@ const TEXTS = {
     "The service is briefly away. Try again in {s} s.",
     "ระบบไม่พร้อมใช้งานชั่วคราว ลองใหม่ใน {s} วินาที",
   ],
+  error_unconfigured: [
+    "The service is not set up: nothing is served until its owner has acted.",
+    "ระบบยังไม่ได้ตั้งค่า จะใช้งานได้เมื่อเจ้าของระบบแก้ไขแล้ว",
+  ],
+  error_settings: ["Missing or wrong:", "การตั้งค่าที่ขาดหรือไม่ถูกต้อง:"],
   error_other: [
     "Something went wrong on our side. Try again; if it stays, tell us the number below.",
     "เกิดข้อผิดพลาดในระบบ ลองใหม่อีกครั้ง หากยังไม่หาย กรุณาแจ้งหมายเลขด้านล่าง",

@@ -125,6 +125,18 @@ impl Window {
     }
 }
 
+/// Whether a caller pays for its jobs with credits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credits {
+    /// It does not.
+    #[default]
+    Free,
+    /// Once its owner has been granted some.
+    IfGranted,
+    /// Always; it begins with so many.
+    Begins(u32),
+}
+
 /// What a call may do, and what it is charged to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
@@ -135,6 +147,7 @@ pub struct Rights {
     pub key: Option<String>,
     /// Where its jobs are counted, if they are.
     pub account: Option<Account>,
+    pub credits: Credits,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

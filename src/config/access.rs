@@ -13,6 +13,8 @@ pub struct AccessSettings {
     pub turnstile_secret: Option<String>,
     /// Jobs that have not ended, of all callers, before creates are turned away.
     pub backlog_max: u32,
+    /// What a session begins with, in credits. `None`: nobody pays with credits.
+    pub session_credits: Option<u32>,
 }
 
 /// A shorter secret could be guessed off line from one link.
@@ -23,6 +25,9 @@ const LOCAL_SECRET: &str = "local development only, refused everywhere else";
 
 /// A simulated GPU spends nothing.
 const SIMULATED_JOBS_PER_DAY: u32 = 10_000;
+
+/// One of each thing that the pages make, nearly: the first person to look can make a video, too.
+const SIMULATED_CREDITS: u32 = 20;
 
 /// More than an endpoint of some twenty workers does in the hour that a job waits at most.
 const BACKLOG_MAX_DEFAULT: u32 = 10_000;
@@ -41,7 +46,27 @@ impl Reader<'_> {
             session_jobs_per_day: self.whole("SESSION_JOBS_PER_DAY", sessions),
             turnstile_secret: self.turnstile_secret(environment),
             backlog_max: self.whole("BACKLOG_MAX", BACKLOG_MAX_DEFAULT),
+            session_credits: self.session_credits(mode),
         }
+    }
+
+    /// Asked for where the GPU is simulated, so that the pages show them; live only on request.
+    fn session_credits(&mut self, mode: Mode) -> Option<u32> {
+        let begins = match mode {
+            Mode::Simulated => SIMULATED_CREDITS,
+            Mode::Live => 0,
+        };
+        let begins = self.whole("SESSION_CREDITS", begins);
+        let is_on = match self.get("CREDITS").as_deref() {
+            None => mode == Mode::Simulated,
+            Some("on") => true,
+            Some("off") => false,
+            Some(_) => {
+                self.problem("CREDITS", "must be on or off");
+                false
+            }
+        };
+        is_on.then_some(begins)
     }
 
     fn whole(&mut self, setting: &'static str, default: u32) -> u32 {

@@ -153,3 +153,20 @@ fn a_live_deployment_gives_sessions_only_when_it_is_told_to() {
     assert_eq!(jobs(&[]), 0);
     assert_eq!(jobs(&[("SESSION_JOBS_PER_DAY", "500")]), 500);
 }
+
+#[test]
+fn credits_are_asked_for_where_nothing_is_paid_and_elsewhere_on_request() {
+    let begins = |base: &[(&str, &str)], change: &[(&str, &str)]| {
+        let config = read(base, change).unwrap_or_else(|problems| panic!("{problems:?}"));
+        config.access.session_credits
+    };
+    let local = [("ENVIRONMENT", "local")];
+    assert_eq!(begins(&local, &[]), Some(20));
+    assert_eq!(begins(&local, &[("CREDITS", "off")]), None);
+    assert_eq!(begins(PRODUCTION, &[]), None);
+    assert_eq!(begins(PRODUCTION, &[("SESSION_CREDITS", "3")]), None);
+    let both = [("CREDITS", "on"), ("SESSION_CREDITS", "3")];
+    assert_eq!(begins(PRODUCTION, &both), Some(3));
+    assert_eq!(begins(PRODUCTION, &both[..1]), Some(0));
+    check(PRODUCTION, &[("CREDITS", "yes")], &["CREDITS"]);
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::auth::{Caller, Operator};
+use super::deliveries;
 use super::error::ApiError;
 use super::path::Path;
 use super::queue::{self, filter, job_id};
@@ -76,6 +78,28 @@ pub async fn retry(
 ) -> Result<Answer, ApiError> {
     let caller = as_its_caller(&app, call, &id).await?;
     queue::retry(State(app), caller, Path(id)).await
+}
+
+/// `GET /api/admin/jobs/{id}/deliveries`: what its caller was told of it.
+pub async fn told(
+    State(app): State<Arc<App>>,
+    Operator(call): Operator,
+    Path(id): Path<String>,
+) -> Result<Answer, ApiError> {
+    let caller = as_its_caller(&app, call, &id).await?;
+    deliveries::of_job(State(app), caller, Path(id)).await
+}
+
+/// `POST /api/admin/jobs/{id}/replay`: tells its caller again, as the caller would ask.
+pub async fn replay(
+    State(app): State<Arc<App>>,
+    Operator(call): Operator,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Answer, ApiError> {
+    let caller = as_its_caller(&app, call, &id).await?;
+    deliveries::replay(State(app), caller, Path(id), headers, body).await
 }
 
 /// The operator's call, in the name of the job's owner and with the operator's rights.

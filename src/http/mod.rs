@@ -10,6 +10,7 @@ mod auth;
 mod cors;
 mod cost;
 mod create_body;
+mod credits;
 mod deliveries;
 mod error;
 mod fingerprint;
@@ -63,6 +64,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/templates", get(templates::list))
         .route("/api/templates/{name}", get(templates::one))
         .route("/api/session", post(session::mint))
+        .route("/api/credits", get(credits::show))
+        .route("/api/credits/purchase", post(credits::purchase))
         .route("/api/webhooks/secret", get(deliveries::secret))
         .route("/api/webhooks/secret", post(deliveries::rotate_secret))
         .route("/api/webhooks/keys", get(deliveries::public_keys))
@@ -76,6 +79,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/jobs/{id}", get(admin_jobs::status))
         .route("/api/admin/jobs/{id}/cancel", post(admin_jobs::cancel))
         .route("/api/admin/jobs/{id}/retry", post(admin_jobs::retry))
+        .route("/api/admin/jobs/{id}/deliveries", get(admin_jobs::told))
+        .route("/api/admin/jobs/{id}/replay", post(admin_jobs::replay))
         .route("/api/admin/jobs/{id}/evidence", get(admin::evidence))
         .route("/api/admin/jobs/{id}/recover", get(admin::recoverable))
         .route("/api/admin/jobs/{id}/recover", post(admin::recover))
@@ -89,6 +94,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/admin/keys", post(keys::create))
         .route("/api/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/api/admin/keys/{id}/rotate", post(keys::rotate))
+        .route("/api/admin/credits", post(credits::grant))
         .route("/api/admin/deliveries", get(deliveries::missed))
         .route("/api/admin/deliveries/replay", post(deliveries::resend))
         .route("/api/admin/inventory", get(inventory::show))

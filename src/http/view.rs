@@ -53,6 +53,7 @@ pub struct JobView<'a> {
     attempts: Vec<AttemptView<'a>>,
     metrics: Metrics,
     cost: Cost,
+    credits: Option<CreditsView>,
     urls: Urls,
 }
 
@@ -106,6 +107,13 @@ pub struct Metrics {
     queue_ms: Option<u64>,
     execution_ms: Option<u64>,
     total_ms: Option<u64>,
+}
+
+/// What this round costs its caller.
+#[derive(Serialize)]
+struct CreditsView {
+    price: u32,
+    state: &'static str,
 }
 
 #[derive(Serialize)]
@@ -195,6 +203,10 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         attempts: attempts(full),
         metrics: metrics(record),
         cost: cost::of(app, full),
+        credits: record.credits.map(|price| CreditsView {
+            price,
+            state: credits_state(state.status),
+        }),
         urls: urls(state.id, first.map(|(_, url)| url)),
         outputs,
     }
@@ -206,6 +218,15 @@ impl JobView<'_> {
     pub fn at_position(mut self, position: Option<usize>) -> Self {
         self.queue_position = position;
         self
+    }
+}
+
+/// What has become of the credits that the round held.
+const fn credits_state(status: JobStatus) -> &'static str {
+    match status {
+        JobStatus::Queued | JobStatus::Running | JobStatus::Canceling => "reserved",
+        JobStatus::Succeeded => "spent",
+        JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => "given_back",
     }
 }
 
@@ -260,6 +281,7 @@ pub fn accepted(record: &Record) -> Full {
             delay_ms: None,
             execution_ms: None,
             wait_reason: None,
+            credits: None,
         },
         outputs: Vec::new(),
         attempts: Vec::new(),

@@ -5,11 +5,15 @@ use thiserror::Error;
 
 use super::create::Work;
 use super::Call;
-use crate::access::{Limits, Scope, Window};
+use crate::access::{Credits, Limits, Scope, Window};
 use crate::app::App;
+use crate::store::credits::Balance;
 use crate::store::spending::{Payer, Standing};
 use crate::time::UnixMillis;
 use crate::workflow::template;
+
+/// What a job costs in credits where its contract names no price, and a caller's own workflow.
+const CREDITS_DEFAULT: u32 = 1;
 
 /// What a caller may not do, although another may.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -26,6 +30,8 @@ pub enum Denied {
     Busy(Meter),
     #[error("the queue is full")]
     Full,
+    #[error("{left} credits are left, and {price} are asked for")]
+    Credits { price: u32, left: u64 },
 }
 
 /// How a caller stands, counted exactly.
@@ -37,11 +43,17 @@ pub struct Meter {
 }
 
 impl Call {
-    pub(super) fn payer(&self, now: UnixMillis) -> Payer<'_> {
+    /// Who pays for a job of this template, and how much.
+    pub(super) fn payer(&self, now: UnixMillis, template: &str) -> Payer<'_> {
+        let price = || {
+            let named = template::find(template).and_then(|found| found.contract.limits.credits);
+            named.unwrap_or(CREDITS_DEFAULT)
+        };
         Payer {
             caller: &self.caller,
             rights: &self.rights,
             now,
+            price: (self.rights.credits != Credits::Free).then(price),
         }
     }
 
@@ -96,8 +108,22 @@ impl Call {
         }
     }
 
-    /// Why nothing was recorded, or opened, that was asked for at `at`.
-    pub(super) fn denied(&self, app: &App, standing: Option<Standing>, at: UnixMillis) -> Denied {
+    /// Why nothing was recorded, or opened, that `payer` was to pay for.
+    pub(super) fn denied(
+        &self,
+        app: &App,
+        payer: &Payer<'_>,
+        standing: Option<Standing>,
+        balance: Option<Balance>,
+    ) -> Denied {
+        let at = payer.now;
+        let is_valid = standing.is_none_or(|standing| standing.is_valid);
+        if let (true, Some(price), Some(balance)) = (is_valid, payer.price, balance) {
+            let left = balance.left();
+            if left < u64::from(price) {
+                return Denied::Credits { price, left };
+            }
+        }
         let denied = self.reason(standing, at);
         if let (Denied::Spent(window, meter), Some(account)) = (&denied, &self.rights.account) {
             let spent = (*window, meter.standing, at);

@@ -166,8 +166,9 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
     let meter = call.meter(recorded.standing, accepted.created_at);
     let Some(record) = recorded.record else {
         discard(app, &accepted).await;
-        let at = accepted.created_at;
-        return Err(call.denied(app, recorded.standing, at).into());
+        let payer = call.payer(accepted.created_at, &accepted.template);
+        let denied = call.denied(app, &payer, recorded.standing, recorded.balance);
+        return Err(denied.into());
     };
     let replayed = record.job.id != id;
     if replayed {
@@ -251,7 +252,7 @@ async fn record(
         accepted,
         prompt: (!accepted.prompt_in_blob).then_some(plan.prompt.as_str()),
         due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
-        payer: call.payer(accepted.created_at),
+        payer: call.payer(accepted.created_at, &accepted.template),
         backlog_max: (!is_counted).then_some(app.config.access.backlog_max),
     };
     let error = match jobs::create(&*app.db, &recording).await {

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::session;
 use super::QueueError;
-use crate::access::{Account, Presented, Rights};
+use crate::access::{Account, Credits, Presented, Rights};
 use crate::app::App;
 use crate::config::Environment;
 use crate::id::CallerId;
@@ -59,7 +59,7 @@ pub async fn bearer(app: &App, shown: &str, address: &str) -> Result<Identity, S
             return Err(Stranger::Refused(message));
         };
         let key = known_key(app, &presented, address).await?;
-        return within(app, Rate::Key, identity(key)).await;
+        return within(app, Rate::Key, identity(app, key)).await;
     }
     slow_down(app, address).await?;
     Err(UNKNOWN)
@@ -118,7 +118,7 @@ fn opens(app: &App, key: &StoredKey, presented: &Presented) -> bool {
     (is_new || is_old) && is_alive
 }
 
-fn identity(key: StoredKey) -> Identity {
+fn identity(app: &App, key: StoredKey) -> Identity {
     let account = key.limits.any().then(|| Account {
         name: key.id.clone(),
         limits: key.limits,
@@ -130,6 +130,10 @@ fn identity(key: StoredKey) -> Identity {
             public_only: false,
             key: Some(key.id),
             account,
+            credits: match app.config.access.session_credits {
+                Some(_) => Credits::IfGranted,
+                None => Credits::Free,
+            },
         },
     }
 }

@@ -8,6 +8,7 @@ pub mod assets;
 mod best_effort;
 pub mod cancel;
 pub mod create;
+pub mod credits;
 pub mod deliver;
 pub mod deliveries;
 pub mod endpoints;

@@ -43,15 +43,16 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
         after: job.round,
         opened_at: now,
         due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
-        payer: call.payer(now),
+        payer: call.payer(now, &accepted.template),
     };
-    let (after, standing) = jobs::retry(&*app.db, id, &next).await?;
-    let Some(after) = after else {
+    let opened = jobs::retry(&*app.db, id, &next).await?;
+    let Some(after) = opened.job else {
         return Ok(Retried::NoJob);
     };
     // It could be opened, and was not: only its payer can be why.
     if after.record.job.round == job.round && can_be_opened(&after.record.job) {
-        return Ok(Retried::Denied(call.denied(app, standing, now)));
+        let denied = call.denied(app, &next.payer, opened.standing, opened.balance);
+        return Ok(Retried::Denied(denied));
     }
     app.log(
         log::info("job.retried")

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::identify::Identity;
 use super::QueueError;
-use crate::access::{Account, Limits, Rights, Scope};
+use crate::access::{Account, Credits, Limits, Rights, Scope};
 use crate::app::App;
 use crate::id::CallerId;
 use crate::log;
@@ -23,6 +23,8 @@ const SESSION_MS: u64 = 3_600_000;
 pub const RENEWABLE_MS: u64 = 30 * 24 * 3_600_000;
 /// Jobs of one session at a time.
 const LIVE_JOBS_MAX: u32 = 3;
+/// What the name of a session's caller begins with; no owner of a key can have it.
+const PREFIX: &str = "session:";
 /// The account that every session's jobs are charged to.
 const ACCOUNT: &str = "sessions";
 
@@ -110,7 +112,7 @@ pub(super) fn identity(app: &App, token: &str) -> Option<Identity> {
     }
     let subject = u128::from_be_bytes(claim.subject);
     Some(Identity {
-        caller: CallerId::new(format!("session:{subject:032x}")),
+        caller: CallerId::new(format!("{PREFIX}{subject:032x}")),
         rights: Rights {
             scopes: [Scope::JobsWrite, Scope::JobsRead].into_iter().collect(),
             public_only: true,
@@ -123,8 +125,20 @@ pub(super) fn identity(app: &App, token: &str) -> Option<Identity> {
                     live_jobs: Some(LIVE_JOBS_MAX),
                 },
             }),
+            credits: credits(app),
         },
     })
+}
+
+/// How sessions pay.
+pub(super) fn credits(app: &App) -> Credits {
+    let begins = app.config.access.session_credits;
+    begins.map_or(Credits::Free, Credits::Begins)
+}
+
+/// Whether this is a browser's session.
+pub(super) fn owns(caller: &CallerId) -> bool {
+    caller.as_str().starts_with(PREFIX)
 }
 
 /// Asks Turnstile. A challenge counts once: it tells a second use, too.

@@ -4,6 +4,7 @@
 //! in [`STATEMENTS`], so that tests can prove that each uses an index and runs on D1.
 
 pub mod assets;
+pub mod credits;
 pub mod deliveries;
 pub mod endpoints;
 pub mod hours;
@@ -42,6 +43,14 @@ pub const STATEMENTS: &[&str] = &[
     assets::FIND,
     assets::PAGE,
     assets::FORGET,
+    credits::OPEN,
+    credits::RESERVE,
+    credits::RESERVE_ROUND,
+    credits::GIVE_BACK,
+    credits::FIND,
+    credits::ENTRIES,
+    credits::GRANT,
+    credits::NOTE_GRANT,
     deliveries::RECORD,
     deliveries::PENDING,
     deliveries::OF_JOB,
@@ -97,6 +106,7 @@ pub const STATEMENTS: &[&str] = &[
     jobs::LOOK_LATER,
     jobs::HOLD,
     jobs::FINISH,
+    jobs::FINISH_CREDITS,
     jobs::FINISH_OUTPUTS,
     jobs::FINISH_ATTEMPT,
     jobs::FINISH_LATE,
@@ -104,6 +114,7 @@ pub const STATEMENTS: &[&str] = &[
     jobs::WINNER,
     jobs::CLOSE_ATTEMPT,
     jobs::CANCEL,
+    jobs::CANCEL_CREDITS,
     jobs::RETRY,
     jobs::SWEEP,
     jobs::OVERDUE,

@@ -11,15 +11,50 @@ use crate::id::{CallerId, JobId, RequestKey};
 use crate::ports::{Param, Statement};
 use crate::time::UnixMillis;
 
-/// What a charge needs besides a job that is there to be paid: `?1` to `?9` are the same in both.
+/// No job is recorded under this id, or under this request key of this caller.
+macro_rules! is_new {
+    ($id:literal, $caller:literal, $key:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM jobs WHERE id = ",
+            $id,
+            ")
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE caller = ",
+            $caller,
+            " AND request_key = ",
+            $key,
+            ")"
+        )
+    };
+}
+pub(super) use is_new;
+
+/// Behind this round of the job another one can be opened.
+macro_rules! can_follow {
+    ($id:literal, $round:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM jobs WHERE id = ",
+            $id,
+            " AND round = ",
+            $round,
+            "
+    AND status IN ('failed', 'canceled', 'expired')
+    AND (attempt = 0 OR attempt_ended_at IS NOT NULL))"
+        )
+    };
+}
+pub(super) use can_follow;
+
+/// What a charge needs besides a job that is there to be paid: `?1` to `?9` and `?12` are the same
+/// in both. Where credits are asked for (?12), they have been reserved for this very charge.
 macro_rules! charge {
-    ($paid:literal) => {
+    ($paid:expr) => {
         concat!(
             "INSERT INTO spending (account, day, day_jobs, minute, minute_jobs, charge)
 SELECT ?1, ?2, 1, ?3, 1, ?4
 WHERE (?5 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?5 AND revoked_at IS NULL))
   AND (?6 IS NULL OR (SELECT count(due_at) FROM jobs INDEXED BY jobs_due
     WHERE due_at > 0 AND caller = ?7) < ?6)
+  AND (?12 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = ?7 AND charge <> ?4))
   AND ",
             $paid,
             "
@@ -36,20 +71,13 @@ WHERE (?8 IS NULL OR day < excluded.day OR day_jobs < ?8)
 /// For a job that is not recorded yet, under this id or this request key.
 pub const CHARGE: &str = concat!(
     "-- spending::charge\n",
-    charge!(
-        "NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?10)
-  AND NOT EXISTS (SELECT 1 FROM jobs WHERE caller = ?7 AND request_key = ?11)"
-    )
+    charge!(is_new!("?10", "?7", "?11"))
 );
 
 /// For a round that can be opened.
 pub const CHARGE_ROUND: &str = concat!(
     "-- spending::charge_round\n",
-    charge!(
-        "EXISTS (SELECT 1 FROM jobs WHERE id = ?10 AND round = ?11
-    AND status IN ('failed', 'canceled', 'expired')
-    AND (attempt = 0 OR attempt_ended_at IS NOT NULL))"
-    )
+    charge!(can_follow!("?10", "?11"))
 );
 
 /// How an account stands in the day and the minute of now.
@@ -73,6 +101,8 @@ pub struct Payer<'a> {
     pub caller: &'a CallerId,
     pub rights: &'a Rights,
     pub now: UnixMillis,
+    /// What it costs in credits. `None`: this caller pays with none.
+    pub price: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,17 +147,19 @@ impl Payer<'_> {
             account.limits.jobs_per_minute.into(),
             job,
             detail,
+            self.price.into(),
         ];
         Some(Statement { sql, params })
     }
 
-    /// What the statement that is paid for asks: the account, the charge, the key.
-    pub(super) fn proof(&self, job: JobId, round: u32) -> [Param; 3] {
+    /// What the statement that is paid for asks: the account, the charge, the key, the credits.
+    pub(super) fn proof(&self, job: JobId, round: u32) -> [Param; 4] {
         let account = self.rights.account.as_ref();
         [
             account.map(|account| account.name.as_str()).into(),
             charge_of(job, round).into(),
             self.rights.key.as_deref().into(),
+            self.price.into(),
         ]
     }
 
@@ -160,7 +192,7 @@ impl Payer<'_> {
     }
 }
 
-fn charge_of(job: JobId, round: u32) -> String {
+pub(super) fn charge_of(job: JobId, round: u32) -> String {
     format!("{job}:{round}")
 }
 

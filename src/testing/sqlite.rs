@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use rusqlite::limits::Limit;
 use rusqlite::types::{Value as SqlValue, ValueRef};
-use rusqlite::{params_from_iter, Connection};
+use rusqlite::{params_from_iter, Connection, StatementStatus};
 use serde_json::Value;
 
 use super::memory::{lock, pause};
@@ -40,6 +40,7 @@ pub struct SqliteDb {
     faults: Mutex<VecDeque<DbFault>>,
     batches: Mutex<Vec<Vec<&'static str>>>,
     rows_written: Mutex<u64>,
+    steps: Mutex<i64>,
     /// Selects the entries of every index.
     entries_sql: Mutex<String>,
     columns: Mutex<Columns>,
@@ -65,6 +66,7 @@ impl SqliteDb {
             faults: Mutex::default(),
             batches: Mutex::default(),
             rows_written: Mutex::default(),
+            steps: Mutex::default(),
             entries_sql: Mutex::new(entries_sql),
             columns: Mutex::default(),
         })
@@ -99,12 +101,17 @@ impl SqliteDb {
         lock(&self.connection).total_changes()
     }
 
+    /// Steps of SQLite's machine since this was last asked: what statements cost, by no clock.
+    pub fn take_steps(&self) -> i64 {
+        std::mem::take(&mut lock(&self.steps))
+    }
+
     /// For the tests' own questions: rows as JSON objects. Parameters are null.
     pub fn query(&self, sql: &str) -> rusqlite::Result<Vec<Value>> {
         let connection = lock(&self.connection);
         let asked = connection.prepare_cached(sql)?.parameter_count();
         let nulls = vec![Param::Null; asked];
-        let (rows, _) = statement_rows(&connection, sql, &nulls, &mut Columns::new())?;
+        let (rows, ..) = statement_rows(&connection, sql, &nulls, &mut Columns::new())?;
         Ok(serde_json::from_str(&rows).unwrap_or_default())
     }
 }
@@ -129,8 +136,9 @@ impl SqliteDb {
         }
         let mut connection = lock(&self.connection);
         let (entries_sql, mut columns) = (lock(&self.entries_sql), lock(&self.columns));
-        let outcomes = transaction(&mut connection, &entries_sql, &mut columns, statements);
-        let outcomes = outcomes.map_err(|error| DbError::Refused(error.to_string()))?;
+        let done = transaction(&mut connection, &entries_sql, &mut columns, statements);
+        let (outcomes, steps) = done.map_err(|error| DbError::Refused(error.to_string()))?;
+        *lock(&self.steps) += steps;
         *lock(&self.rows_written) += outcomes.iter().map(|o| o.rows_written).sum::<u64>();
         match fault {
             Some(DbFault::LostAfter) => Err(DbError::Unknown("connection lost".into())),
@@ -144,9 +152,10 @@ fn transaction(
     entries_sql: &str,
     columns: &mut Columns,
     statements: &[Statement],
-) -> rusqlite::Result<Vec<Outcome>> {
+) -> rusqlite::Result<(Vec<Outcome>, i64)> {
     let transaction = connection.transaction()?;
     let mut outcomes = Vec::new();
+    let mut all_steps = 0;
     for statement in statements {
         let entries = || {
             if entries_sql.is_empty() || transaction.prepare_cached(statement.sql)?.readonly() {
@@ -156,7 +165,8 @@ fn transaction(
         };
         let before = entries()?;
         let Statement { sql, params } = statement;
-        let (rows, changes) = statement_rows(&transaction, sql, params, columns)?;
+        let (rows, changes, steps) = statement_rows(&transaction, sql, params, columns)?;
+        all_steps += steps;
         // An entry that is taken away costs nothing.
         let new_entries = entries()?.difference(&before).count() as u64;
         outcomes.push(Outcome {
@@ -166,7 +176,7 @@ fn transaction(
         });
     }
     transaction.commit()?;
-    Ok(outcomes)
+    Ok((outcomes, all_steps))
 }
 
 /// One row for each entry of each index that the schema declares: which index, its columns, and the
@@ -198,13 +208,13 @@ fn entries(connection: &Connection, entries_sql: &str) -> rusqlite::Result<BTree
     entries.collect()
 }
 
-/// The rows as the text of a JSON array, and how many rows were changed.
+/// The rows as the text of a JSON array, how many rows were changed, and in how many steps.
 fn statement_rows(
     connection: &Connection,
     sql: &str,
     params: &[Param],
     columns: &mut Columns,
-) -> rusqlite::Result<(String, u64)> {
+) -> rusqlite::Result<(String, u64, i64)> {
     let mut statement = connection.prepare_cached(sql)?;
     let names = columns.entry(sql.as_ptr() as usize).or_insert_with(|| {
         let quoted = |name: &&str| format!("{}:", Value::from(*name));
@@ -213,6 +223,7 @@ fn statement_rows(
     let names = Arc::clone(names);
     let bound = params_from_iter(params.iter().map(bound));
     let before = connection.total_changes();
+    statement.reset_status(StatementStatus::VmStep);
     let mut rows = String::from("[");
     let mut answer = statement.query(bound)?;
     while let Some(row) = answer.next()? {
@@ -225,7 +236,9 @@ fn statement_rows(
         rows.push('}');
     }
     rows.push(']');
-    Ok((rows, connection.total_changes() - before))
+    drop(answer);
+    let steps = statement.get_status(StatementStatus::VmStep);
+    Ok((rows, connection.total_changes() - before, i64::from(steps)))
 }
 
 #[allow(clippy::cast_precision_loss)] // D1 binds every number as a JavaScript number.

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { test } from "node:test";
 
 import { figures } from "../../public/js/figures.js";
@@ -74,6 +76,32 @@ test("what_happened_to_a_failed_job_is_seen_and_it_is_tried_again", async (t) =>
   assert.deepEqual(await accessibility(page), []);
   await page.getByRole("button", { name: "Try again" }).click();
   await eventually("another round", async () => (await product.job(id)).round === 2);
+});
+
+test("what_a_caller_was_told_is_seen_and_told_again", async (t) => {
+  const told = [];
+  const receiver = createServer((request, response) => {
+    told.push(request.headers["webhook-id"]);
+    response.writeHead(204).end();
+  });
+  t.after(() => receiver.close());
+  receiver.listen(0, "127.0.0.1");
+  await once(receiver, "listening");
+  const url = `http://127.0.0.1:${receiver.address().port}/hook`;
+  const events = { webhook_url: url, webhook_events_filter: ["job.succeeded"] };
+  const id = await product.create({ prompt: "told", ...events });
+  await product.ended(id);
+  await eventually("the caller is told", () => told.length === 1);
+  const page = await opened(t);
+  await jobPage(page, id);
+  const delivery = page.locator(".deliveries li");
+  await delivery.getByText("Delivered").waitFor();
+  await page.getByText("Caller told: job.succeeded").waitFor();
+  assert.deepEqual(await accessibility(page), []);
+  await delivery.getByRole("button", { name: "Tell again" }).click();
+  await page.getByText("Told again: 1.").waitFor();
+  await eventually("the caller is told again", () => told.length === 2);
+  assert.equal(told[0], told[1]);
 });
 
 test("a_running_job_is_recovered_and_canceled", async (t) => {

@@ -30,7 +30,25 @@ async function drawn(page) {
   await page.waitForLoadState("networkidle");
 }
 
-describe("every_page_can_be_used_by_everybody", () => {
+/** What moved although nobody had touched the page. */
+function moved(page) {
+  return page.evaluate(async () => {
+    const found = [];
+    const note = (list) =>
+      list
+        .getEntries()
+        .filter(({ hadRecentInput }) => !hadRecentInput)
+        .forEach(({ value, sources }) =>
+          found.push([value, ...sources.map(({ node }) => node?.id || node?.className)]),
+        );
+    new PerformanceObserver(note).observe({ type: "layout-shift", buffered: true });
+    for (let frames = 0; frames < 3; frames += 1)
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    return found;
+  });
+}
+
+describe("every_page_can_be_used_by_everybody", { concurrency: 3 }, () => {
   const LOOKS = {
     "a desk, in light": { ...DESK, colorScheme: "light", locale: "en-US" },
     "a phone, in the dark, in Thai": { ...PHONE, colorScheme: "dark", locale: "th-TH" },
@@ -40,6 +58,7 @@ describe("every_page_can_be_used_by_everybody", () => {
       test(`${path} at ${look}`, async (t) => {
         const page = await browser.visit(t, path, options);
         await drawn(page);
+        assert.deepEqual(await moved(page), []);
         assert.deepEqual(await accessibility(page), []);
         const [wide, window] = await page.evaluate(() => [
           document.documentElement.scrollWidth,
@@ -116,6 +135,21 @@ test("a_video_is_made_from_words_or_from_a_picture", async (t) => {
   await page.locator("#input-prompt").fill("the cat yawns");
   await page.getByRole("button", { name: "Make the video" }).click();
   await page.locator(".tile").nth(1).waitFor();
+
+  // 5 and 15 of the 20 that a session begins with are gone.
+  await page.locator(".purse", { hasText: /15 credits\s*0 left/ }).waitFor();
+  await page.getByRole("button", { name: "Make the video" }).click();
+  await page.getByText("There are not enough credits for this.").waitFor();
+  await page.getByRole("button", { name: "Get credits" }).click();
+  const dialog = page.getByRole("dialog", { name: "Credits" });
+  await dialog.getByText("Nothing is paid here").waitFor();
+  assert.deepEqual(await accessibility(page), []);
+  await dialog.getByRole("button", { name: "50" }).click();
+  await dialog.getByText("Simulated purchase").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.locator(".purse", { hasText: "50 left" }).waitFor();
+  await page.getByRole("button", { name: "Make the video" }).click();
+  await page.locator(".tile").nth(2).waitFor();
 });
 
 test("a_page_chosen_in_thai_and_in_the_dark_stays_so", async (t) => {

@@ -159,6 +159,14 @@ impl From<Denied> for ApiError {
                 );
                 Self::later(Code::RateLimited, message, BUSY_RETRY_AFTER_S).metered(&meter)
             }
+            Denied::Credits { price, left } => {
+                let message = format!(
+                    "the price in credits is {price}, and {left} are left: get more as \
+                     GET /api/credits says, or wait for a job under way, which gives its own back \
+                     if it fails"
+                );
+                Self::new(Code::InsufficientCredits, message)
+            }
             Denied::Full => {
                 let message = "too many jobs are waiting, of all callers; try again later";
                 Self::later(Code::QueueFull, message, FULL_RETRY_AFTER_S)

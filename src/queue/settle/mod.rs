@@ -194,6 +194,7 @@ async fn succeed(
         }),
         due_at: app.now().plus_ms(DUE_MARGIN_MS),
         is_told: record.accepted.webhook_url.is_some(),
+        is_paid: record.credits.is_some(),
         outputs: stored,
     };
     let finished = jobs::finish(&*app.db, record.job.id, &finish, app.now()).await?;
@@ -253,6 +254,7 @@ async fn finish(
         outputs: Vec::new(),
         due_at: app.now().plus_ms(DUE_MARGIN_MS),
         is_told: record.accepted.webhook_url.is_some(),
+        is_paid: record.credits.is_some(),
     };
     let finished = jobs::finish(&*app.db, record.job.id, &finish, app.now()).await?;
     Ok(report(app, record, &finish, finished))

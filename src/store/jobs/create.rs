@@ -4,8 +4,9 @@ use super::record::columns;
 use super::{Accepted, Record};
 use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
+use crate::store::credits::{self, Balance};
 use crate::store::spending::{self, Payer, Standing};
-use crate::store::{ask, batch, deliveries, StoreError};
+use crate::store::{ask, batch, deliveries, Answer, StoreError};
 use crate::time::UnixMillis;
 
 /// Only if what pays for it was charged, and its key has not been revoked.
@@ -13,11 +14,13 @@ pub const CREATE: &str = "-- jobs::create
 INSERT INTO jobs (id, caller, request_key, fingerprint, template, template_version, template_hash,
   protocol, inputs_json, files_json, outputs_json, labels_json, prompt_hash, prompt_in_blob,
   priority, webhook_url, webhook_events, provider, endpoint, created_at, execution_limit_ms,
-  usual_ms, opened_at, start_by_ms, due_at, deadline_ms, inventory_hash, webhook_key)
+  usual_ms, opened_at, start_by_ms, due_at, deadline_ms, inventory_hash, webhook_key, credits)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-  ?21, ?22, ?20, ?23, ?24, ?25, ?26, ?27
+  ?21, ?22, ?20, ?23, ?24, ?25, ?26, ?27,
+  (SELECT ?31 FROM credits WHERE owner = ?2 AND charge = ?29)
 WHERE (?28 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?28 AND charge = ?29))
   AND (?30 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?30 AND revoked_at IS NULL))
+  AND (?31 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = ?2 AND charge <> ?29))
 ON CONFLICT DO NOTHING";
 
 /// Only beside the job that this very create recorded.
@@ -71,6 +74,8 @@ pub struct Recorded {
     /// `None`: the caller is not limited.
     pub standing: Option<Standing>,
     pub backlog: Option<u32>,
+    /// `None`: the caller pays with no credits.
+    pub balance: Option<Balance>,
 }
 
 /// Records `accepted`, unless its request key names a job already or its payer may not. The job
@@ -99,26 +104,29 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
     let told = [
         Some(find),
         payer.standing(),
+        payer.balance(),
         recording.backlog_max.map(spending::backlog),
     ];
     let event = accepted.webhook_url.as_ref();
     let event = event.map(|_| deliveries::record(accepted.id, accepted.created_at));
-    let changes = [charge, Some(insert), prompt, event];
-    let told_from = changes.iter().flatten().count();
-    let statements = changes.into_iter().chain(told).flatten().collect();
+    let mut statements = payer.reserve(accepted.id, accepted.request_key.as_ref());
+    let undo = payer.give_back(accepted.id, 1);
+    statements.extend(
+        [charge, Some(insert), prompt, event, undo]
+            .into_iter()
+            .flatten(),
+    );
+    let told_from = statements.len();
+    statements.extend(told.into_iter().flatten());
     let answers = batch(db, statements).await?;
     let mut told = answers[told_from..].iter();
-    let mut next = || told.next().ok_or(StoreError::Short(1));
+    let found = told.next().ok_or(StoreError::Short(1))?;
+    let (standing, balance) = credits::told(payer, &mut told)?;
     Ok(Recorded {
-        record: next()?.row()?,
-        standing: match payer.standing() {
-            Some(_) => next()?.row()?,
-            None => None,
-        },
-        backlog: match recording.backlog_max {
-            Some(_) => next()?.row()?,
-            None => None,
-        },
+        record: found.row()?,
+        standing,
+        backlog: told.next().map(Answer::row).transpose()?.flatten(),
+        balance,
     })
 }
 

@@ -9,11 +9,34 @@ use crate::store::row::from_row;
 use crate::store::{batch, deliveries, Answer, StoreError};
 use crate::time::UnixMillis;
 
+/// Which job a finish may end; what it holds of its owner's credits is settled by the same words.
+macro_rules! may_end {
+    () => {
+        "id = ?1 AND status IN ('queued', 'running', 'canceling') AND round = ?11
+  AND (?3 = 'succeeded' OR (attempt = ?2 AND attempt_ended_at IS NULL)
+    OR (?2 = 0 AND (?12 = 1 OR attempt = 0 OR attempt_ended_at IS NOT NULL)))
+  AND NOT EXISTS (SELECT 1 FROM attempts
+    WHERE job_id = ?1 AND n = ?2 AND outcome = 'canceled')"
+    };
+}
+
+/// Before the job is ended, with the same parameters: spent by a success, else given back.
+pub const FINISH_CREDITS: &str = concat!(
+    "-- jobs::finish (credits)
+UPDATE credits SET reserved = reserved - job.credits,
+  spent = spent + CASE ?3 WHEN 'succeeded' THEN job.credits ELSE 0 END
+FROM (SELECT caller, credits FROM jobs WHERE ",
+    may_end!(),
+    " AND credits IS NOT NULL) AS job
+WHERE credits.owner = job.caller"
+);
+
 /// Whoever comes first wins: the status must still be open, in the round that was judged. Only the
 /// live attempt may end it without a result, or none where none is live or the job gives it up
 /// (?12); a success counts whichever attempt brings it, unless that one was canceled. An attempt
 /// that stays live stays due, to be canceled at the provider.
-pub const FINISH: &str = "-- jobs::finish
+pub const FINISH: &str = concat!(
+    "-- jobs::finish
 UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = ?6,
   delay_ms = ?7, execution_ms = ?8, version = version + 1, wait_reason = NULL,
   due_at = CASE WHEN attempt = ?2 OR attempt = 0 OR attempt_ended_at IS NOT NULL THEN NULL
@@ -23,11 +46,9 @@ UPDATE jobs SET status = ?3, completed_at = ?4, settle_nonce = ?5, error_json = 
   attempt_ended_at = CASE WHEN attempt = ?2 THEN coalesce(attempt_ended_at, ?4)
     ELSE attempt_ended_at END,
   provider_id = CASE WHEN attempt = ?2 THEN coalesce(provider_id, ?10) ELSE provider_id END
-WHERE id = ?1 AND status IN ('queued', 'running', 'canceling') AND round = ?11
-  AND (?3 = 'succeeded' OR (attempt = ?2 AND attempt_ended_at IS NULL)
-    OR (?2 = 0 AND (?12 = 1 OR attempt = 0 OR attempt_ended_at IS NOT NULL)))
-  AND NOT EXISTS (SELECT 1 FROM attempts
-    WHERE job_id = ?1 AND n = ?2 AND outcome = 'canceled')";
+WHERE ",
+    may_end!()
+);
 
 pub const FINISH_OUTPUTS: &str = "-- jobs::finish (outputs)
 INSERT INTO outputs (job_id, i, key, kind, content_type, size_bytes, hash, name, node_id, label,
@@ -168,6 +189,8 @@ pub struct Finish {
     pub due_at: UnixMillis,
     /// Its caller wants to be told of it.
     pub is_told: bool,
+    /// It holds credits of its owner's.
+    pub is_paid: bool,
 }
 
 /// What stands after a finish.
@@ -187,7 +210,13 @@ pub async fn finish(
     finish: &Finish,
     now: UnixMillis,
 ) -> Result<Finished, StoreError> {
-    let mut statements = vec![update(id, finish, now)];
+    let update = update(id, finish, now);
+    let credits = Statement {
+        sql: FINISH_CREDITS,
+        params: update.params.clone(),
+    };
+    let mut statements: Vec<Statement> = finish.is_paid.then_some(credits).into_iter().collect();
+    statements.push(update);
     if !finish.outputs.is_empty() {
         statements.push(Statement {
             sql: FINISH_OUTPUTS,

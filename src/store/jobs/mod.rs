@@ -26,8 +26,8 @@ pub use create::{
 };
 pub use finish::{
     close_attempt, fail_attempt, finish, Again, AttemptEnd, AttemptOutcome, Closing, Finish,
-    Finished, Heard, CLOSE_ATTEMPT, FAIL_ATTEMPT, FINISH, FINISH_ATTEMPT, FINISH_LATE,
-    FINISH_OUTPUTS, WINNER,
+    Finished, Heard, CLOSE_ATTEMPT, FAIL_ATTEMPT, FINISH, FINISH_ATTEMPT, FINISH_CREDITS,
+    FINISH_LATE, FINISH_OUTPUTS, WINNER,
 };
 pub use list::{list, list_all, Filter, Page, LIST, LIST_ALL, LIST_ALL_EXAMINED, LIST_EXAMINED};
 pub use read::{
@@ -35,4 +35,4 @@ pub use read::{
     FULL, PROMPT_OF,
 };
 pub use record::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
-pub use turn::{cancel, retry, sweep, Round, CANCEL, RETRY, SWEEP};
+pub use turn::{cancel, retry, sweep, Opened, Round, CANCEL, CANCEL_CREDITS, RETRY, SWEEP};

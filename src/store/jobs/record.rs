@@ -23,7 +23,7 @@ macro_rules! columns {
          phase, version, started_at, completed_at, error_json, settle_nonce, delay_ms, \
          execution_ms, attempt, attempt_nonce, attempt_begun_at, attempt_ended_at, \
          provider_id, retry_at, refusals, wait_reason, deadline_ms, failures, canceled_through, \
-         inventory_hash, webhook_key"
+         inventory_hash, webhook_key, credits"
     };
 }
 pub(super) use columns;
@@ -99,6 +99,8 @@ pub struct Record {
     pub delay_ms: Option<u64>,
     pub execution_ms: Option<u64>,
     pub wait_reason: Option<String>,
+    /// What this round costs in credits, if its caller pays with them.
+    pub credits: Option<u32>,
 }
 
 /// One stored file of a succeeded job.
@@ -204,6 +206,7 @@ impl FromRow for Record {
             delay_ms: row.get("delay_ms")?,
             execution_ms: row.get("execution_ms")?,
             wait_reason: row.get("wait_reason")?,
+            credits: row.get("credits")?,
         })
     }
 }

@@ -4,8 +4,9 @@ use super::read::by_id;
 use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
+use crate::store::credits::{self, Balance};
 use crate::store::spending::{Payer, Standing};
-use crate::store::{ask, batch, deliveries, Answer, StoreError};
+use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
 /// Without a live attempt the job ends at once; otherwise the provider must confirm first.
@@ -17,6 +18,13 @@ UPDATE jobs SET version = version + 1, wait_reason = NULL,
   completed_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN ?2 END
 WHERE id = ?1 AND status IN ('queued', 'running')";
 
+/// Before the job is canceled: what it holds goes back.
+pub const CANCEL_CREDITS: &str = "-- jobs::cancel (credits)
+UPDATE credits SET reserved = reserved - job.credits
+FROM (SELECT caller, credits FROM jobs WHERE id = ?1 AND status IN ('queued', 'running')
+  AND (attempt = 0 OR attempt_ended_at IS NOT NULL) AND credits IS NOT NULL) AS job
+WHERE credits.owner = job.caller";
+
 /// A new round of the same job: attempt numbers, version and history go on. Not while an attempt of
 /// the last round is still live at the provider: two would run at once.
 pub const RETRY: &str = "-- jobs::retry
@@ -24,11 +32,13 @@ UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened
   due_at = ?4, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
   started_at = NULL, delay_ms = NULL, execution_ms = NULL, retry_at = NULL, refusals = 0,
   failures = 0, wait_reason = NULL, version = version + 1,
+  credits = (SELECT ?8 FROM credits WHERE owner = caller AND charge = ?6),
   canceled_through = CASE status WHEN 'canceled' THEN attempt ELSE canceled_through END
 WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
   AND (attempt = 0 OR attempt_ended_at IS NOT NULL)
   AND (?5 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?5 AND charge = ?6))
-  AND (?7 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?7 AND revoked_at IS NULL))";
+  AND (?7 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?7 AND revoked_at IS NULL))
+  AND (?8 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = caller AND charge <> ?6))";
 
 /// Moves what it finds ten minutes on, so that rows that cannot be woken do not starve others.
 pub const SWEEP: &str = "-- jobs::sweep
@@ -47,8 +57,12 @@ pub async fn cancel(
         sql: CANCEL,
         params: vec![id.into(), now.into(), due_at.into()],
     };
+    let credits = Statement {
+        sql: CANCEL_CREDITS,
+        params: vec![id.into()],
+    };
     let event = deliveries::record(id, now);
-    batch(db, vec![cancel, event, by_id(FULL, id)]).await?[2].row()
+    batch(db, vec![credits, cancel, event, by_id(FULL, id)]).await?[3].row()
 }
 
 /// A new round, and who pays for it.
@@ -61,29 +75,40 @@ pub struct Round<'a> {
     pub payer: Payer<'a>,
 }
 
-/// Opens a round and answers what stands then, and how its payer stands. Twice opens one round.
-pub async fn retry(
-    db: &dyn Db,
-    id: JobId,
-    next: &Round<'_>,
-) -> Result<(Option<Full>, Option<Standing>), StoreError> {
+/// What stands after a retry, and how its payer stands.
+#[derive(Debug)]
+pub struct Opened {
+    pub job: Option<Full>,
+    pub standing: Option<Standing>,
+    pub balance: Option<Balance>,
+}
+
+/// Opens a round. Twice opens one.
+pub async fn retry(db: &dyn Db, id: JobId, next: &Round<'_>) -> Result<Opened, StoreError> {
+    let Round { payer, .. } = next;
     let mut params = vec![
         id.into(),
         next.after.into(),
         next.opened_at.into(),
         next.due_at.into(),
     ];
-    params.extend(next.payer.proof(id, next.after + 1));
-    let charge = next.payer.charge_round(id, next.after);
+    params.extend(payer.proof(id, next.after + 1));
     let retry = Statement { sql: RETRY, params };
-    let told = [Some(by_id(FULL, id)), next.payer.standing()];
     let event = deliveries::record(id, next.opened_at);
-    let changes = [charge, Some(retry), Some(event)];
-    let told_from = changes.iter().flatten().count();
-    let statements = changes.into_iter().chain(told).flatten().collect();
+    let undo = payer.give_back(id, next.after + 1);
+    let mut statements = payer.reserve_round(id, next.after);
+    statements.extend(payer.charge_round(id, next.after));
+    statements.extend([retry, event].into_iter().chain(undo));
+    let told_from = statements.len();
+    let told = [Some(by_id(FULL, id)), payer.standing(), payer.balance()];
+    statements.extend(told.into_iter().flatten());
     let answers = batch(db, statements).await?;
-    let standing = answers.get(told_from + 1).map(Answer::row);
-    Ok((answers[told_from].row()?, standing.transpose()?.flatten()))
+    let (standing, balance) = credits::told(payer, &mut answers[told_from + 1..].iter())?;
+    Ok(Opened {
+        job: answers[told_from].row()?,
+        standing,
+        balance,
+    })
 }
 
 /// Jobs that should have ended by `now`, at most `limit`; each is found again after `next_at`.

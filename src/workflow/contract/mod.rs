@@ -167,7 +167,8 @@ pub struct Model {
     pub file: String,
 }
 
-/// For scheduling, deadlines and prices; hints except `execution_limit_ms`, which is enforced.
+/// For scheduling, deadlines and prices; hints except `execution_limit_ms` and `credits`, which are
+/// enforced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -181,7 +182,7 @@ pub struct Limits {
     /// What one job usually costs us, in millionths of a US dollar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usual_cost_microusd: Option<u64>,
-    /// What one job costs the user of a page, in credits.
+    /// What one job costs its caller in credits, where they are asked for; 1 if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<u32>,
 }

@@ -1,6 +1,7 @@
 //! Who may call, and how much: keys, sessions, limits, origins.
 
 mod budget;
+mod credits;
 mod door;
 mod keys;
 mod others;

@@ -169,6 +169,13 @@ async fn every_try_is_in_the_log_of_its_job() {
         let answer = operate(&queue, method, path, "").await;
         assert_eq!(answer.status, 404, "another caller's job: {path}");
     }
+    let path = format!("/api/admin/jobs/{id}/deliveries");
+    let seen = operate(&queue, "GET", &path, "").await.json()["deliveries"][0].clone();
+    assert_eq!(seen, told, "the operator sees what the caller sees");
+    let path = format!("/api/admin/jobs/{id}/replay");
+    let event = json!({ "event": told["id"] }).to_string();
+    let again = operate(&queue, "POST", &path, &event).await.json();
+    assert_eq!(again["replayed"], 1, "{again:#}");
     let wrong = json!({"event": "evt_x"});
     assert_eq!(queue.post(&replay, &wrong).await.status, 404);
     let others = json!({"event": format!("evt_{id}_9_queued")});

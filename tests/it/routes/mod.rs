@@ -3,6 +3,7 @@
 mod admin;
 mod cancel;
 mod comfy;
+mod console;
 mod cost;
 mod create;
 mod deliveries;

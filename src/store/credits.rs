@@ -1,0 +1,237 @@
+//! The tables `credits` and `grants`: what an owner may spend on jobs, and where it came from.
+//!
+//! A round holds credits from when it is opened until it ends: then they are spent by a success, or
+//! given back. Each of these is in the batch that opens the round or ends it, under the very
+//! condition of that statement, so that it happens once, however often the batch runs. Between them
+//! the row of the job says what it holds, and no total can become negative: the table forbids it.
+
+use serde::Serialize;
+
+use super::row::from_row;
+use super::spending::{can_follow, charge_of, is_new, Payer, Standing};
+use super::{batch, Answer, StoreError};
+use crate::access::Credits;
+use crate::id::{CallerId, JobId, RequestKey};
+use crate::ports::{Db, Param, Statement};
+use crate::time::UnixMillis;
+
+/// Entries shown of an owner.
+const ENTRIES_MAX: u32 = 50;
+
+pub const OPEN: &str = "-- credits::open
+INSERT INTO credits (owner, opened_at, begun_with, granted) VALUES (?1, ?3, ?2, ?2)
+ON CONFLICT DO NOTHING";
+
+/// What reserving needs besides a job that is there to be paid.
+macro_rules! reserve {
+    ($paid:expr) => {
+        concat!(
+            "UPDATE credits SET reserved = reserved + ?2, charge = ?3
+WHERE owner = ?1 AND granted - spent - reserved >= ?2
+  AND ",
+            $paid
+        )
+    };
+}
+
+/// For a job that is not recorded yet, under this id or this request key.
+pub const RESERVE: &str = concat!("-- credits::reserve\n", reserve!(is_new!("?4", "?1", "?5")));
+
+/// For a round that can be opened.
+pub const RESERVE_ROUND: &str = concat!(
+    "-- credits::reserve_round\n",
+    reserve!(can_follow!("?4", "?5"))
+);
+
+/// What was reserved a moment ago for a round that was not opened then: a limit forbade it.
+pub const GIVE_BACK: &str = "-- credits::give_back
+UPDATE credits SET reserved = reserved - ?2, charge = ''
+WHERE owner = ?1 AND charge = ?3
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?4 AND round >= ?5)";
+
+pub const FIND: &str = "-- credits::find
+SELECT granted, spent, reserved FROM credits WHERE owner = ?1";
+
+/// The newest of each kind; of the jobs those among the newest that were charged.
+pub const ENTRIES: &str = "-- credits::entries
+SELECT 'granted' AS kind, begun_with AS credits, opened_at AS at_ms, NULL AS job_id,
+  'begun with' AS what FROM credits WHERE owner = ?1 AND begun_with > 0
+UNION ALL SELECT 'granted', credits, granted_at, NULL, why FROM grants WHERE owner = ?1
+UNION ALL SELECT CASE status WHEN 'succeeded' THEN 'spent' WHEN 'queued' THEN 'reserved'
+    WHEN 'running' THEN 'reserved' WHEN 'canceling' THEN 'reserved' ELSE 'given_back' END,
+  credits, coalesce(completed_at, opened_at), id, template
+FROM (SELECT id, template, status, credits, completed_at, opened_at FROM jobs
+  WHERE caller = ?1 ORDER BY id DESC LIMIT ?2) WHERE credits IS NOT NULL
+ORDER BY at_ms DESC LIMIT ?2";
+
+/// Unless this grant was made before.
+pub const GRANT: &str = "-- credits::grant
+INSERT INTO credits (owner, opened_at, begun_with, granted)
+SELECT ?1, ?4, 0, ?3 WHERE NOT EXISTS (SELECT 1 FROM grants WHERE owner = ?1 AND id = ?2)
+ON CONFLICT (owner) DO UPDATE SET granted = granted + excluded.granted";
+
+pub const NOTE_GRANT: &str = "-- credits::grant (entry)
+INSERT INTO grants (owner, id, credits, granted_at, why) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO NOTHING";
+
+/// How an owner stands. What is left is what was granted less the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    pub granted: u64,
+    pub spent: u64,
+    pub reserved: u64,
+}
+from_row!(Balance {
+    granted,
+    spent,
+    reserved
+});
+
+impl Balance {
+    pub const fn left(&self) -> u64 {
+        self.granted.saturating_sub(self.spent + self.reserved)
+    }
+}
+
+/// One line of an owner's books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// `granted`, `reserved`, `spent` or `given_back`.
+    pub kind: String,
+    pub credits: u64,
+    pub at_ms: UnixMillis,
+    pub job_id: Option<JobId>,
+    /// The job's template, or what the grant was for.
+    pub what: String,
+}
+from_row!(Entry {
+    kind,
+    credits,
+    at_ms,
+    job_id,
+    what
+});
+
+/// Credits for an owner. A second one under the same id changes nothing.
+#[derive(Clone, Debug)]
+pub struct Grant<'a> {
+    pub owner: &'a CallerId,
+    pub id: &'a str,
+    pub credits: u32,
+    pub why: &'a str,
+    pub at: UnixMillis,
+    /// What the owner's ledger opens with, if this opens it.
+    pub begins: Credits,
+}
+
+impl Payer<'_> {
+    /// Opens the ledger of who always has one, and holds what a new job costs.
+    pub(super) fn reserve(&self, job: JobId, key: Option<&RequestKey>) -> Vec<Statement> {
+        let key = key.map(RequestKey::as_str).into();
+        self.holding(RESERVE, (job, 1), key)
+    }
+
+    pub(super) fn reserve_round(&self, job: JobId, round: u32) -> Vec<Statement> {
+        self.holding(RESERVE_ROUND, (job, round + 1), round.into())
+    }
+
+    fn holding(&self, sql: &'static str, of: (JobId, u32), detail: Param) -> Vec<Statement> {
+        let opened = open(self.caller, self.rights.credits, self.now);
+        opened
+            .into_iter()
+            .chain(self.moving(sql, of, detail))
+            .collect()
+    }
+
+    /// Undoes a reservation that nothing came of.
+    pub(super) fn give_back(&self, job: JobId, round: u32) -> Option<Statement> {
+        self.moving(GIVE_BACK, (job, round), round.into())
+    }
+
+    fn moving(
+        &self,
+        sql: &'static str,
+        (job, round): (JobId, u32),
+        detail: Param,
+    ) -> Option<Statement> {
+        let params = vec![
+            self.caller.as_str().into(),
+            self.price?.into(),
+            charge_of(job, round).into(),
+            job.into(),
+            detail,
+        ];
+        Some(Statement { sql, params })
+    }
+
+    pub(super) fn balance(&self) -> Option<Statement> {
+        self.price.map(|_| find(self.caller))
+    }
+}
+
+fn open(owner: &CallerId, credits: Credits, at: UnixMillis) -> Option<Statement> {
+    match credits {
+        Credits::Begins(credits) => Some(Statement {
+            sql: OPEN,
+            params: vec![owner.as_str().into(), credits.into(), at.into()],
+        }),
+        Credits::Free | Credits::IfGranted => None,
+    }
+}
+
+fn find(owner: &CallerId) -> Statement {
+    Statement {
+        sql: FIND,
+        params: vec![owner.as_str().into()],
+    }
+}
+
+/// How a payer stands after a batch that asked for it: what is counted of it, and its credits.
+pub(super) fn told<'a>(
+    payer: &Payer<'_>,
+    answers: &mut impl Iterator<Item = &'a Answer>,
+) -> Result<(Option<Standing>, Option<Balance>), StoreError> {
+    let mut next = || answers.next().ok_or(StoreError::Short(1));
+    let standing = match payer.standing() {
+        Some(_) => next()?.row()?,
+        None => None,
+    };
+    let balance = match payer.price {
+        Some(_) => next()?.row()?,
+        None => None,
+    };
+    Ok((standing, balance))
+}
+
+/// How an owner stands, and its newest entries. `None`: it has no ledger.
+pub async fn books(
+    db: &dyn Db,
+    owner: &CallerId,
+) -> Result<(Option<Balance>, Vec<Entry>), StoreError> {
+    let entries = Statement {
+        sql: ENTRIES,
+        params: vec![owner.as_str().into(), ENTRIES_MAX.into()],
+    };
+    let answers = batch(db, vec![find(owner), entries]).await?;
+    Ok((answers[0].row()?, answers[1].rows()?))
+}
+
+/// Answers how the owner stands then.
+pub async fn grant(db: &dyn Db, grant: &Grant<'_>) -> Result<Balance, StoreError> {
+    let params = vec![
+        grant.owner.as_str().into(),
+        grant.id.into(),
+        grant.credits.into(),
+        grant.at.into(),
+    ];
+    let mut noted = params.clone();
+    noted.push(grant.why.into());
+    let sql = NOTE_GRANT;
+    let note = Statement { sql, params: noted };
+    let sql = GRANT;
+    let opened = open(grant.owner, grant.begins, grant.at);
+    let changes = [Statement { sql, params }, note, find(grant.owner)];
+    let answers = batch(db, opened.into_iter().chain(changes).collect()).await?;
+    let balance = answers.last().map(Answer::row).transpose()?.flatten();
+    balance.ok_or(StoreError::Short(1))
+}
