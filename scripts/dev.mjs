@@ -10,7 +10,7 @@ import { isFree, stop } from "./lib/process.mjs";
 import { ROOT, build, buildOps, migrate, mockRunpod, serve, stock, tick } from "./lib/server.mjs";
 
 const PORT_DEFAULT = 8787;
-/** In production cron fires every five minutes; here nobody wants to wait that long. */
+/** In production cron fires every minute; here nobody wants to wait that long. */
 const TICK_MS = 60_000;
 /** make does not always pass signals on: look whether it is still there. */
 const PARENT_MS = 500;
