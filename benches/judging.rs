@@ -3,10 +3,8 @@
 
 mod case;
 
-use std::collections::BTreeMap;
-
 use case::{contract, prompt_text, OBJECT_INFO};
-use edge_queue::workflow::check::{check, Asked};
+use edge_queue::workflow::check::{check, Asked, Files};
 use edge_queue::workflow::compile::compile;
 use edge_queue::workflow::template::Template;
 use serde_json::{json, Map};
@@ -17,7 +15,7 @@ fn main() {
     let asked = Asked {
         inputs: &inputs,
         shorthands: &Map::new(),
-        files: &BTreeMap::new(),
+        files: &Files::new(),
         seed_if_random: 7,
     };
     let hash = Template::parse(&contract, &template)

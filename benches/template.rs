@@ -2,10 +2,8 @@
 //!
 //! The case is a golden one: a template with a choice made for everything it offers.
 
-use std::collections::BTreeMap;
-
 use divan::{black_box, Bencher};
-use edge_queue::workflow::check::{check, Asked, FileFact};
+use edge_queue::workflow::check::{check, Asked, Files};
 use edge_queue::workflow::compile::compile;
 use edge_queue::workflow::template::{self, Template};
 use serde::Deserialize;
@@ -18,7 +16,7 @@ const PROMPT: &str = include_str!("../src/workflow/templates/qwen-image-edit/tem
 #[derive(Default, Deserialize)]
 struct Case {
     inputs: Map<String, Value>,
-    files: BTreeMap<String, FileFact>,
+    files: Files,
 }
 
 fn main() {

@@ -4,11 +4,9 @@
 
 mod case;
 
-use std::collections::BTreeMap;
-
 use case::{contract, prompt_text, schema, OBJECT_INFO};
 use divan::{black_box, Bencher};
-use edge_queue::workflow::check::{check, Asked};
+use edge_queue::workflow::check::{check, Asked, Files};
 use edge_queue::workflow::compile::compile;
 use edge_queue::workflow::prompt::Prompt;
 use edge_queue::workflow::schema::Schema;
@@ -62,7 +60,7 @@ fn compile_and_validate_200_nodes(bencher: Bencher) {
     let asked = Asked {
         inputs: &inputs,
         shorthands: &Map::new(),
-        files: &BTreeMap::new(),
+        files: &Files::new(),
         seed_if_random: 7,
     };
     let judge = |asked: &Asked| {

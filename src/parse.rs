@@ -4,12 +4,14 @@
 //! fields in order. Nobody sends us such an array, and the code for it is a third of every reader:
 //! here an object is asked for, and that code is never built. Text and bytes share one reader, too.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// The whole text as one value.
 pub fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
@@ -21,6 +23,65 @@ pub fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Erro
 /// As [`json`], of bytes that may be anything.
 pub fn json_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
     json(std::str::from_utf8(bytes).map_err(Error::custom)?)
+}
+
+/// The members of an object in their order, each value still as text.
+#[derive(Default)]
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Of equal names the last one, as in JavaScript and Python.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let found = self.0.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// The name of a member; where it is written without escapes it is not copied.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(name.into()))
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(name.to_owned().into()))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
 }
 
 /// Asks what it wraps for an object where a struct is wanted, and wraps everything inside.
@@ -213,8 +274,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -249,6 +308,19 @@ mod tests {
             [Shape::Dot, Shape::At(at(1)), Shape::Line { from: at(2) }]
         );
         assert!(json::<Shape>(r#"{"At": [1, null]}"#).is_err());
+    }
+
+    #[test]
+    fn members_keep_their_order_and_the_last_of_equal_names_counts() {
+        let text = r#"{"b": 1, "\u0061": [2], "b": {"c": 3}}"#;
+        let members: Members = json(text).unwrap();
+        let names: Vec<&str> = members.0.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["b", "a", "b"]);
+        let found = |name| members.get(name).map(RawValue::get);
+        assert_eq!(found("a"), Some("[2]"));
+        assert_eq!(found("b"), Some(r#"{"c": 3}"#));
+        assert_eq!(found("c"), None);
+        assert!(json::<Members>("[1]").is_err());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+pub const DAY_MS: u64 = 24 * 3_600_000;
+
 /// Milliseconds since 1970-01-01T00:00:00Z. Fits a JavaScript number until the year 287396.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

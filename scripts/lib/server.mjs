@@ -1,8 +1,11 @@
 // The product on this machine: built, migrated, served by `wrangler dev`. `make dev` and the
 // black-box tests use the same functions.
 
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { freePort, kill, run, start, stop, until } from "./process.mjs";
@@ -25,6 +28,35 @@ export async function build(options) {
 export async function migrate(state, options) {
   const args = ["d1", "migrations", "apply", DATABASE, "--local", "--persist-to", state];
   await run(WRANGLER, args, { cwd: ROOT, env: await environment(state), ...options });
+}
+
+/**
+ * Lays an empty, migrated database into `state`. wrangler takes seconds of processor time to migrate,
+ * so its result is kept until the migrations or the tools change, and copied.
+ */
+export async function layDatabase(state, options) {
+  const kept = join(ROOT, "target/migrated", await migrationsHash());
+  if (!existsSync(kept)) {
+    const made = await mkdtemp(join(tmpdir(), "edge-queue-migrated-"));
+    await migrate(made, options);
+    await mkdir(dirname(kept), { recursive: true });
+    const beside = `${kept}-${process.pid}`;
+    await cp(join(made, "v3"), beside, { recursive: true });
+    await rm(made, { recursive: true });
+    // Of two that are made at once the first stays.
+    await rename(beside, kept).catch(() => rm(beside, { recursive: true }));
+  }
+  await cp(kept, join(state, "v3"), { recursive: true });
+}
+
+async function migrationsHash() {
+  const hash = createHash("sha256");
+  const folder = join(ROOT, "migrations");
+  const files = (await readdir(folder)).sort().map((name) => join(folder, name));
+  for (const file of [join(ROOT, "package-lock.json"), join(ROOT, "wrangler.toml"), ...files]) {
+    hash.update(file).update(await readFile(file));
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 /**

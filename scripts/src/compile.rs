@@ -1,13 +1,12 @@
 //! `ops compile`: the prompt that a template makes of inputs.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, Context};
 use edge_queue::media;
-use edge_queue::workflow::check::{check, Asked, Checked, FileFact, SEED_MAX};
+use edge_queue::workflow::check::{check, Asked, Checked, FileFact, Files, SEED_MAX};
 use edge_queue::workflow::compile::{compile, Compiled};
 use edge_queue::workflow::contract::{Contract, Kind, Protocol};
 use edge_queue::workflow::prompt::Prompt;
@@ -60,7 +59,7 @@ pub struct Arguments {
 #[derive(Default)]
 struct Given {
     inputs: Map<String, Value>,
-    files: BTreeMap<String, FileFact>,
+    files: Files,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {

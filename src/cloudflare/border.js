@@ -26,6 +26,25 @@ export async function forward(request, url, headers, own) {
   return new Response(answer.body, { status, headers: [...theirs, ...JSON.parse(own)] });
 }
 
+/** A request to another server; throws what is wrong with it, before anything leaves. */
+export function outgoing(method, url, headers, body) {
+  return new Request(url, { method, headers: JSON.parse(headers), body, redirect: "manual" });
+}
+
+export function send(request, timeoutMs) {
+  return fetch(request, { signal: AbortSignal.timeout(timeoutMs) });
+}
+
+/** `{name: value, ...}` of an answer. */
+export function heads(response) {
+  return JSON.stringify(Object.fromEntries(response.headers));
+}
+
+/** Whether a rate limiting binding lets one more call of this key through. */
+export async function limit(binding, key) {
+  return (await binding.limit({ key })).success;
+}
+
 /** Sends an e-mail through a binding `send_email`. */
 export function mail(binding, from, to, subject, text) {
   return binding.send({ from, to, subject, text });

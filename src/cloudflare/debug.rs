@@ -1,14 +1,12 @@
 //! Routes that prove and measure the build; never in a release.
 
-use std::collections::BTreeMap;
-
 use axum::body::{to_bytes, Body};
 use axum::http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 
 use crate::parse;
-use crate::workflow::check::{check, Asked};
+use crate::workflow::check::{check, Asked, Files};
 use crate::workflow::compile::compile;
 use crate::workflow::prompt::Prompt;
 use crate::workflow::schema::Schema;
@@ -48,7 +46,7 @@ fn rounds(question: &Question) -> Option<Value> {
     let asked = Asked {
         inputs: &question.inputs,
         shorthands: &Map::new(),
-        files: &BTreeMap::new(),
+        files: &Files::new(),
         seed_if_random: question.seed,
     };
     let mut last = None;

@@ -2,16 +2,26 @@
 
 use async_trait::async_trait;
 use futures::{stream, StreamExt};
-use wasm_bindgen::JsValue;
-use worker::js_sys::Uint8Array;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::js_sys::{Promise, Uint8Array};
 use worker::send::SendFuture;
-use worker::web_sys;
-use worker::{
-    AbortSignal, Error, Fetch, Headers, Request, RequestInit, RequestRedirect, ResponseBody,
-};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{Request, Response};
 
-use super::pieces;
+use super::pieces::{self, said};
+use crate::parse;
 use crate::ports::{Http, HttpAnswer, HttpError, HttpRequest, Method};
+
+#[wasm_bindgen(module = "/src/cloudflare/border.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn outgoing(method: &str, url: &str, headers: &str, body: &JsValue)
+        -> Result<Request, JsValue>;
+    #[wasm_bindgen(catch)]
+    fn send(request: &Request, timeout_ms: u32) -> Result<Promise, JsValue>;
+    fn heads(response: &Response) -> String;
+}
 
 pub struct RuntimeFetch;
 
@@ -23,41 +33,31 @@ impl Http for RuntimeFetch {
 }
 
 async fn open(asked: HttpRequest) -> Result<HttpAnswer, HttpError> {
-    let signal: AbortSignal = web_sys::AbortSignal::timeout_with_u32(asked.timeout_ms).into();
     // Nothing has left while the request is being made.
-    let request = outgoing(&asked).map_err(|error| HttpError::NotSent(error.to_string()))?;
-    let answer = Fetch::Request(request).send_with_signal(&signal).await;
-    let answer = answer.map_err(|error| HttpError::Unknown(text(&error)))?;
+    let request = request(&asked).map_err(HttpError::NotSent)?;
+    let answer = sent(&request, asked.timeout_ms).await;
+    let answer = answer.map_err(|error| HttpError::Unknown(said(&error)))?;
     Ok(HttpAnswer {
-        status: answer.status_code(),
-        headers: answer.headers().entries().collect(),
+        status: answer.status(),
+        headers: parse::json(&heads(&answer))
+            .map_err(|error| HttpError::Unknown(error.to_string()))?,
         body: match answer.body() {
-            ResponseBody::Stream(body) => pieces::of_answer(body).boxed(),
-            ResponseBody::Body(bytes) => stream::iter([Ok(bytes.clone().into())]).boxed(),
-            ResponseBody::Empty => stream::empty().boxed(),
+            Some(body) => pieces::of_answer(&body).boxed(),
+            None => stream::empty().boxed(),
         },
     })
 }
 
-fn outgoing(asked: &HttpRequest) -> worker::Result<Request> {
-    let headers = Headers::new();
-    for (name, value) in &asked.headers {
-        headers.set(name, value)?;
-    }
-    let mut init = RequestInit::new();
-    init.with_headers(headers)
-        .with_redirect(RequestRedirect::Manual);
-    match asked.method {
-        Method::Get => init.with_method(worker::Method::Get),
-        Method::Post => init
-            .with_method(worker::Method::Post)
-            .with_body(Some(JsValue::from(Uint8Array::from(asked.body.as_ref())))),
+fn request(asked: &HttpRequest) -> Result<Request, String> {
+    let headers = serde_json::to_string(&asked.headers).map_err(|error| error.to_string())?;
+    let (method, body) = match asked.method {
+        Method::Get => ("GET", JsValue::UNDEFINED),
+        Method::Post => ("POST", Uint8Array::from(asked.body.as_ref()).into()),
     };
-    Request::new_with_init(&asked.url, &init)
+    outgoing(method, &asked.url, &headers, &body).map_err(|error| said(&error))
 }
 
-/// `worker::Error` prints a stack of several lines; the first says what happened.
-fn text(error: &Error) -> String {
-    let all = error.to_string();
-    all.lines().next().unwrap_or_default().to_owned()
+async fn sent(request: &Request, timeout_ms: u32) -> Result<Response, JsValue> {
+    let answer = JsFuture::from(send(request, timeout_ms)?).await?;
+    Ok(answer.unchecked_into())
 }

@@ -5,25 +5,33 @@
 //! wrangler.toml.
 
 use async_trait::async_trait;
-use worker::send::SendWrapper;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::JsValue;
+use worker::js_sys::Promise;
+use worker::send::{SendFuture, SendWrapper};
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
+use super::binding;
 use crate::ports::{Rate, RateLimiter};
 
+#[wasm_bindgen(module = "/src/cloudflare/border.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn limit(binding: &JsValue, key: &str) -> Result<Promise, JsValue>;
+}
+
 pub struct Bindings {
-    keys: SendWrapper<worker::RateLimiter>,
-    sessions: SendWrapper<worker::RateLimiter>,
-    addresses: SendWrapper<worker::RateLimiter>,
-    mints: SendWrapper<worker::RateLimiter>,
+    keys: SendWrapper<JsValue>,
+    sessions: SendWrapper<JsValue>,
+    addresses: SendWrapper<JsValue>,
+    mints: SendWrapper<JsValue>,
 }
 
 impl Bindings {
     /// The name of the first binding that is missing otherwise.
     pub fn new(env: &Env) -> Result<Self, &'static str> {
-        let named = |name: &'static str| {
-            let found = env.rate_limiter(name).map(SendWrapper);
-            found.map_err(|_| name)
-        };
+        let named = |name: &'static str| binding(env, name).map(SendWrapper).map_err(|_| name);
         Ok(Self {
             keys: named("RATE_KEYS")?,
             sessions: named("RATE_SESSIONS")?,
@@ -42,8 +50,11 @@ impl RateLimiter for Bindings {
             Rate::Address => &self.addresses,
             Rate::Mint => &self.mints,
         };
+        let allowed = SendFuture::new(async {
+            let answer = JsFuture::from(limit(&counter.0, who)?).await?;
+            Ok::<_, JsValue>(answer.is_truthy())
+        });
         // A counter that fails must not take the service with it.
-        let answer = counter.limit(who.to_owned()).await;
-        answer.map_or(true, |outcome| outcome.success)
+        allowed.await.unwrap_or(true)
     }
 }

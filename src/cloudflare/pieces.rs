@@ -130,7 +130,8 @@ fn pieces(
     })
 }
 
-fn said(error: &JsValue) -> String {
+/// What an error says, without its stack.
+pub fn said(error: &JsValue) -> String {
     let error = error.dyn_ref::<Error>();
     error.map_or_else(String::new, |error| error.message().into())
 }

@@ -1,8 +1,7 @@
 //! Settings of how long things are kept.
 
 use super::Reader;
-
-const DAY_MS: u64 = 24 * 3_600_000;
+use crate::time::DAY_MS;
 
 /// As callers were promised from the beginning.
 const JOB_DAYS_DEFAULT: u32 = 30;

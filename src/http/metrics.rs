@@ -1,6 +1,8 @@
 //! `/api/metrics` and its summary: what happened, for Prometheus and for charts.
 
 use std::collections::BTreeMap;
+
+use litemap::LiteMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -113,8 +115,8 @@ struct OfTemplate {
 
 /// Names end in their unit, counters in `_total` (Prometheus, Metric and label naming).
 fn exposition(rows: &[HourRow], usd_per_second: Option<f64>) -> String {
-    let mut ended: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    let mut templates: BTreeMap<&str, OfTemplate> = BTreeMap::new();
+    let mut ended: LiteMap<(&str, &str), u64> = LiteMap::new();
+    let mut templates: LiteMap<&str, OfTemplate> = LiteMap::new();
     for row in rows {
         let of = templates.entry(&row.template).or_default();
         of.paid_ms += row.paid_ms;

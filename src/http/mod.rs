@@ -28,6 +28,7 @@ mod queue;
 mod rate;
 mod request_id;
 mod results;
+mod route;
 mod session;
 mod templates;
 mod v2;
@@ -36,7 +37,6 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use axum::routing::{get, post, put};
 use axum::{middleware, Router};
 
 use crate::app::App;
@@ -44,6 +44,7 @@ use crate::app::App;
 pub use answer::PlatformBody;
 pub use health::refusing;
 pub use proxy::{Forward, PREFIX as PROXY_PREFIX};
+use route::{get, post, put};
 pub use view::RENDER;
 
 /// Every route, in the order of docs/API.md.

@@ -12,7 +12,7 @@ use crate::log;
 use crate::queue::create::prompt_key;
 use crate::store::jobs::{self, Audited};
 use crate::store::{assets, tombstones};
-use crate::time::UnixMillis;
+use crate::time::{UnixMillis, DAY_MS};
 
 /// Jobs of one run; runs every five minutes make 57,600 a day. Their files fit into a few deletes.
 const JOBS_MAX: u32 = 200;
@@ -23,7 +23,6 @@ const EVIDENCE_MAX: u32 = 500;
 /// Tombstones of one run: at least as many as come in.
 const TOMBSTONES_MAX: u32 = 500;
 
-const DAY_MS: u64 = 24 * 3_600_000;
 /// How long it is known that a job was there; after that it is as if it never was.
 const TOMBSTONE_MS: u64 = 90 * DAY_MS;
 
@@ -40,14 +39,17 @@ pub async fn purge(app: &App) -> Result<Purged, QueueError> {
     let kept = &app.config.retention;
     let now = app.now();
     let jobs_before = before(now, kept.job_ms);
+    // Each part runs, whatever became of the one before it.
+    let jobs = purge_jobs(app, jobs_before).await;
+    let evidence = purge_evidence(app, jobs_before).await;
+    let uploads = purge_uploads(app, before(now, kept.upload_ms)).await;
+    let gone = before(now, kept.job_ms + TOMBSTONE_MS);
+    let tombstones = tombstones::forget(&*app.db, JobId::mint(gone, [0; 10]), TOMBSTONES_MAX).await;
     let purged = Purged {
-        jobs: purge_jobs(app, jobs_before).await?,
-        evidence: purge_evidence(app, jobs_before).await?,
-        uploads: purge_uploads(app, before(now, kept.upload_ms)).await?,
-        tombstones: {
-            let gone = before(now, kept.job_ms + TOMBSTONE_MS);
-            tombstones::forget(&*app.db, JobId::mint(gone, [0; 10]), TOMBSTONES_MAX).await?
-        },
+        jobs: jobs?,
+        evidence: evidence?,
+        uploads: uploads?,
+        tombstones: tombstones?,
     };
     if purged != Purged::default() {
         app.log(

@@ -1,8 +1,9 @@
 //! The table `assets`: files that callers uploaded.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{batch, rows, StoreError};
+use super::row::from_row;
+use super::{ask, batch, StoreError};
 use crate::id::CallerId;
 use crate::media::Kind;
 use crate::ports::{Db, Statement};
@@ -31,6 +32,7 @@ WHERE (caller, hash) > (?1, ?2) ORDER BY caller, hash LIMIT ?3";
 /// Only while it still points where it did: the same bytes may have come again.
 pub const FORGET: &str = "-- assets::forget
 DELETE FROM assets WHERE caller = ?1 AND hash = ?2 AND key = ?3";
+
 /// The hashes that begin as the caller's asset id says: one, or none.
 pub const FIND_BEGINNING: &str = "-- assets::find_beginning
 SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
@@ -58,7 +60,7 @@ AND NOT EXISTS (
     AND file.value ->> '$.key' = assets.key)
 RETURNING key";
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Asset {
     pub hash: String,
     pub key: String,
@@ -71,6 +73,17 @@ pub struct Asset {
     pub name: Option<String>,
     pub created_at: UnixMillis,
 }
+from_row!(Asset {
+    hash,
+    key,
+    content_type,
+    kind,
+    size_bytes,
+    width,
+    height,
+    name,
+    created_at
+});
 
 /// Records an upload and answers the asset that stands: its `key` is another one if the caller had
 /// uploaded the same bytes before.
@@ -90,24 +103,14 @@ pub async fn put(db: &dyn Db, caller: &CallerId, asset: &Asset) -> Result<Asset,
             asset.created_at.into(),
         ],
     };
-    let outcomes = batch(db, vec![put, select(caller, &[&asset.hash])]).await?;
-    let standing = rows::<Asset>(FIND, &outcomes[1])?;
-    standing.into_iter().next().ok_or(StoreError::Short(1))
+    let answers = batch(db, vec![put, select(caller, &[&asset.hash])]).await?;
+    answers[1].row()?.ok_or(StoreError::Short(1))
 }
 
 /// How many uploads the caller has, counted up to `limit`.
 pub async fn count(db: &dyn Db, caller: &CallerId, limit: u32) -> Result<u32, StoreError> {
-    #[derive(Deserialize)]
-    struct Counted {
-        assets: u32,
-    }
-    let count = Statement {
-        sql: COUNT,
-        params: vec![caller.as_str().into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![count]).await?;
-    let counted = rows::<Counted>(COUNT, &outcomes[0])?;
-    Ok(counted.first().map_or(0, |counted| counted.assets))
+    let params = vec![caller.as_str().into(), limit.into()];
+    Ok(ask(db, COUNT, params).await?.row()?.unwrap_or(0))
 }
 
 /// The caller's own assets among `hashes`, in no order.
@@ -116,8 +119,7 @@ pub async fn find(
     caller: &CallerId,
     hashes: &[&str],
 ) -> Result<Vec<Asset>, StoreError> {
-    let outcomes = batch(db, vec![select(caller, hashes)]).await?;
-    rows(FIND, &outcomes[0])
+    batch(db, vec![select(caller, hashes)]).await?[0].rows()
 }
 
 /// The caller's own assets whose hash begins so.
@@ -126,12 +128,8 @@ pub async fn find_beginning(
     caller: &CallerId,
     begins: &str,
 ) -> Result<Vec<Asset>, StoreError> {
-    let find = Statement {
-        sql: FIND_BEGINNING,
-        params: vec![caller.as_str().into(), begins.into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    rows(FIND_BEGINNING, &outcomes[0])
+    let params = vec![caller.as_str().into(), begins.into()];
+    ask(db, FIND_BEGINNING, params).await?.rows()
 }
 
 pub async fn rename(
@@ -140,11 +138,8 @@ pub async fn rename(
     hash: &str,
     name: &str,
 ) -> Result<(), StoreError> {
-    let rename = Statement {
-        sql: RENAME,
-        params: vec![caller.as_str().into(), hash.into(), name.into()],
-    };
-    batch(db, vec![rename]).await.map(drop)
+    let params = vec![caller.as_str().into(), hash.into(), name.into()];
+    ask(db, RENAME, params).await.map(drop)
 }
 
 /// Answers what is left: nothing, or the asset that a job still needs.
@@ -157,23 +152,14 @@ pub async fn delete(
         sql: DELETE,
         params: vec![caller.as_str().into(), hash.into()],
     };
-    let outcomes = batch(db, vec![delete, select(caller, &[hash])]).await?;
-    Ok(rows(FIND, &outcomes[1])?.into_iter().next())
+    batch(db, vec![delete, select(caller, &[hash])]).await?[1].row()
 }
 
 /// Deletes the rows of uploads made before `before`; answers where their bytes are.
 pub async fn purge(db: &dyn Db, before: UnixMillis, limit: u32) -> Result<Vec<String>, StoreError> {
-    #[derive(Deserialize)]
-    struct Purged {
-        key: String,
-    }
-    let purge = Statement {
-        sql: PURGE,
-        params: vec![before.into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![purge]).await?;
-    let purged = rows::<Purged>(PURGE, &outcomes[0])?;
-    Ok(purged.into_iter().map(|purged| purged.key).collect())
+    ask(db, PURGE, vec![before.into(), limit.into()])
+        .await?
+        .rows()
 }
 
 fn select(caller: &CallerId, hashes: &[&str]) -> Statement {
@@ -185,13 +171,19 @@ fn select(caller: &CallerId, hashes: &[&str]) -> Statement {
 }
 
 /// An upload as an operator sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     pub caller: String,
     pub hash: String,
     pub key: String,
     pub created_at: UnixMillis,
 }
+from_row!(Upload {
+    caller,
+    hash,
+    key,
+    created_at
+});
 
 /// Uploads after the one of this caller and hash; empty texts are before all of them.
 pub async fn page(
@@ -199,23 +191,15 @@ pub async fn page(
     (caller, hash): (&str, &str),
     limit: u32,
 ) -> Result<Vec<Upload>, StoreError> {
-    let page = Statement {
-        sql: PAGE,
-        params: vec![caller.into(), hash.into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![page]).await?;
-    rows(PAGE, &outcomes[0])
+    let params = vec![caller.into(), hash.into(), limit.into()];
+    ask(db, PAGE, params).await?.rows()
 }
 
 /// Forgets an upload whose object is gone. False: it is another one by now.
 pub async fn forget(db: &dyn Db, upload: &Upload) -> Result<bool, StoreError> {
-    let forget = Statement {
-        sql: FORGET,
-        params: vec![
-            upload.caller.as_str().into(),
-            upload.hash.as_str().into(),
-            upload.key.as_str().into(),
-        ],
-    };
-    Ok(batch(db, vec![forget]).await?[0].changes > 0)
+    let Upload {
+        caller, hash, key, ..
+    } = upload;
+    let params = [caller, hash, key].map(|text| text.as_str().into());
+    Ok(ask(db, FORGET, params.to_vec()).await?.changes() > 0)
 }

@@ -4,12 +4,11 @@
 //! often the batch runs that records it. A try is claimed before it is made, by a compare-and-set
 //! on the count of tries, so that no two are under way of one event by our own doing.
 
-use serde::Deserialize;
-
-use super::{batch, rows, StoreError};
+use super::row::{from_row, FromRow, Row};
+use super::{ask, batch, StoreError};
 use crate::id::JobId;
 use crate::job::{Failure, JobStatus};
-use crate::ports::{Db, Statement};
+use crate::ports::{Db, Param, Statement};
 use crate::time::UnixMillis;
 
 /// The columns of a [`Delivery`], in every statement that reads one.
@@ -109,7 +108,7 @@ pub struct Event {
 }
 
 /// What the job's row said when it happened.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Then {
     pub opened_at: UnixMillis,
     pub started_at: Option<UnixMillis>,
@@ -117,9 +116,16 @@ pub struct Then {
     pub execution_ms: Option<u64>,
     pub error: Option<Failure>,
 }
+from_row!(Then {
+    opened_at,
+    started_at,
+    completed_at,
+    execution_ms,
+    error
+});
 
 /// One try, as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Try {
     pub n: u32,
     pub at: UnixMillis,
@@ -129,6 +135,13 @@ pub struct Try {
     /// What was wrong; null: nothing.
     pub why: Option<String>,
 }
+from_row!(Try {
+    n,
+    at,
+    status,
+    duration_ms,
+    why
+});
 
 /// An event with what became of it.
 #[derive(Clone, Debug)]
@@ -145,42 +158,24 @@ pub struct Delivery {
     pub log: Vec<Try>,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    job_id: JobId,
-    round: u32,
-    status: JobStatus,
-    happened_at: UnixMillis,
-    #[serde(deserialize_with = "super::jobs::json_text")]
-    then_json: Then,
-    due_at: Option<UnixMillis>,
-    tries: u32,
-    tries_before: u32,
-    delivered_at: Option<UnixMillis>,
-    missed_at: Option<UnixMillis>,
-    answer: Option<u16>,
-    #[serde(deserialize_with = "super::jobs::json_text")]
-    log_json: Vec<Try>,
-}
-
-impl From<Row> for Delivery {
-    fn from(row: Row) -> Self {
-        Self {
+impl FromRow for Delivery {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, serde_json::Error> {
+        Ok(Self {
             event: Event {
-                job: row.job_id,
-                round: row.round,
-                status: row.status,
+                job: row.get("job_id")?,
+                round: row.get("round")?,
+                status: row.get("status")?,
             },
-            happened_at: row.happened_at,
-            then: row.then_json,
-            due_at: row.due_at,
-            tries: row.tries,
-            tries_before: row.tries_before,
-            delivered_at: row.delivered_at,
-            missed_at: row.missed_at,
-            answer: row.answer,
-            log: row.log_json,
-        }
+            happened_at: row.get("happened_at")?,
+            then: row.object("then_json")?,
+            due_at: row.get("due_at")?,
+            tries: row.get("tries")?,
+            tries_before: row.get("tries_before")?,
+            delivered_at: row.get("delivered_at")?,
+            missed_at: row.get("missed_at")?,
+            answer: row.get("answer")?,
+            log: row.list("log_json")?,
+        })
     }
 }
 
@@ -194,7 +189,7 @@ pub(super) fn record(job: JobId, now: UnixMillis) -> Statement {
     }
 }
 
-fn of(event: &Event) -> Vec<crate::ports::Param> {
+fn of(event: &Event) -> Vec<Param> {
     vec![
         event.job.into(),
         event.round.into(),
@@ -202,24 +197,14 @@ fn of(event: &Event) -> Vec<crate::ports::Param> {
     ]
 }
 
-async fn read(
-    db: &dyn Db,
-    sql: &'static str,
-    params: Vec<crate::ports::Param>,
-) -> Result<Vec<Delivery>, StoreError> {
-    let outcomes = batch(db, vec![Statement { sql, params }]).await?;
-    let found = rows::<Row>(sql, &outcomes[0])?;
-    Ok(found.into_iter().map(Into::into).collect())
-}
-
 /// What is to be told of a job, and what a receiver that is gone was told last; oldest first.
 pub async fn pending(db: &dyn Db, job: JobId) -> Result<Vec<Delivery>, StoreError> {
-    read(db, PENDING, vec![job.into()]).await
+    ask(db, PENDING, vec![job.into()]).await?.rows()
 }
 
 /// Every event of a job, oldest first.
 pub async fn of_job(db: &dyn Db, job: JobId) -> Result<Vec<Delivery>, StoreError> {
-    read(db, OF_JOB, vec![job.into()]).await
+    ask(db, OF_JOB, vec![job.into()]).await?.rows()
 }
 
 /// Counts a try of each before it is made, and sets when the next one follows. True for those that
@@ -234,8 +219,8 @@ pub async fn claim(
         params.extend([delivery.tries.into(), (*next_at).into()]);
         Statement { sql: CLAIM, params }
     });
-    let outcomes = batch(db, claims.collect()).await?;
-    Ok(outcomes.iter().map(|outcome| outcome.changes > 0).collect())
+    let answers = batch(db, claims.collect()).await?;
+    Ok(answers.iter().map(|answer| answer.changes() > 0).collect())
 }
 
 /// What came of a try.
@@ -269,24 +254,14 @@ pub async fn report(db: &dyn Db, event: &Event, report: &Report) -> Result<(), S
         super::jobs::json(&report.made),
         TRIES_KEPT_MAX.into(),
     ]);
-    batch(
-        db,
-        vec![Statement {
-            sql: REPORT,
-            params,
-        }],
-    )
-    .await
-    .map(drop)
+    ask(db, REPORT, params).await.map(drop)
 }
 
 /// Nothing more is told of the job, until a replay.
 pub async fn forsake(db: &dyn Db, job: JobId, now: UnixMillis) -> Result<(), StoreError> {
-    let forsake = Statement {
-        sql: FORSAKE,
-        params: vec![job.into(), now.into()],
-    };
-    batch(db, vec![forsake]).await.map(drop)
+    ask(db, FORSAKE, vec![job.into(), now.into()])
+        .await
+        .map(drop)
 }
 
 /// Makes one event due. False: there is no such event.
@@ -298,17 +273,14 @@ pub async fn replay(db: &dyn Db, event: &Event, now: UnixMillis) -> Result<bool,
         sql: FORGIVE,
         params: vec![event.job.into()],
     };
-    let outcomes = batch(db, vec![Statement { sql, params }, forgive]).await?;
-    Ok(outcomes[0].changes > 0)
+    let answers = batch(db, vec![Statement { sql, params }, forgive]).await?;
+    Ok(answers[0].changes() > 0)
 }
 
 /// Makes every missed event of a job due. Answers how many.
 pub async fn replay_job(db: &dyn Db, job: JobId, now: UnixMillis) -> Result<u64, StoreError> {
-    let replay = Statement {
-        sql: REPLAY_JOB,
-        params: vec![job.into(), now.into()],
-    };
-    Ok(batch(db, vec![replay]).await?[0].changes)
+    let params = vec![job.into(), now.into()];
+    Ok(ask(db, REPLAY_JOB, params).await?.changes())
 }
 
 /// Makes events of all jobs due that were missed since then, at most `limit`. Answers their jobs.
@@ -319,7 +291,7 @@ pub async fn replay_missed(
     limit: u32,
 ) -> Result<Vec<JobId>, StoreError> {
     let params = vec![since.into(), now.into(), limit.into()];
-    jobs_of(db, REPLAY_MISSED, params).await
+    ask(db, REPLAY_MISSED, params).await?.rows()
 }
 
 /// Jobs of which something should have been told by `before`, at most `limit` events.
@@ -329,21 +301,8 @@ pub async fn sweep(
     now: UnixMillis,
     limit: u32,
 ) -> Result<Vec<JobId>, StoreError> {
-    jobs_of(db, SWEEP, vec![before.into(), now.into(), limit.into()]).await
-}
-
-async fn jobs_of(
-    db: &dyn Db,
-    sql: &'static str,
-    params: Vec<crate::ports::Param>,
-) -> Result<Vec<JobId>, StoreError> {
-    #[derive(Deserialize)]
-    struct Found {
-        job_id: JobId,
-    }
-    let outcomes = batch(db, vec![Statement { sql, params }]).await?;
-    let found = rows::<Found>(sql, &outcomes[0])?;
-    Ok(found.into_iter().map(|row| row.job_id).collect())
+    let params = vec![before.into(), now.into(), limit.into()];
+    ask(db, SWEEP, params).await?.rows()
 }
 
 /// Where a page of missed events begins: after this event, missed at this moment.
@@ -365,5 +324,5 @@ pub async fn missed(
         None => params.extend(["".into(), 0_u32.into(), "".into()]),
     }
     params.push(limit.into());
-    read(db, MISSED, params).await
+    ask(db, MISSED, params).await?.rows()
 }

@@ -1,9 +1,8 @@
 //! What is known of the providers' endpoints beside their jobs.
 
-use serde::Deserialize;
-
-use super::{batch, rows, StoreError};
-use crate::ports::{Db, Statement};
+use super::row::from_row;
+use super::{ask, StoreError};
+use crate::ports::Db;
 use crate::time::UnixMillis;
 
 pub const FIND: &str = "-- endpoints::find
@@ -19,7 +18,7 @@ INSERT INTO endpoints (endpoint, no_worker_since) VALUES (?1, ?2)
 ON CONFLICT (endpoint) DO UPDATE SET no_worker_since = ?2
 WHERE (endpoints.no_worker_since IS NULL) <> (?2 IS NULL)";
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointRow {
     pub endpoint: String,
     /// Since when nothing is submitted to it.
@@ -27,15 +26,15 @@ pub struct EndpointRow {
     /// Since when it shows no worker although jobs wait.
     pub no_worker_since: Option<UnixMillis>,
 }
+from_row!(EndpointRow {
+    endpoint,
+    paused_at,
+    no_worker_since
+});
 
 /// `None`: nothing special is known.
 pub async fn find(db: &dyn Db, endpoint: &str) -> Result<Option<EndpointRow>, StoreError> {
-    let find = Statement {
-        sql: FIND,
-        params: vec![endpoint.into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    Ok(rows::<EndpointRow>(FIND, &outcomes[0])?.into_iter().next())
+    ask(db, FIND, vec![endpoint.into()]).await?.row()
 }
 
 /// `None` resumes. True if that changed something.
@@ -62,9 +61,6 @@ async fn change(
     endpoint: &str,
     at: Option<UnixMillis>,
 ) -> Result<bool, StoreError> {
-    let change = Statement {
-        sql,
-        params: vec![endpoint.into(), at.into()],
-    };
-    Ok(batch(db, vec![change]).await?[0].changes > 0)
+    let params = vec![endpoint.into(), at.into()];
+    Ok(ask(db, sql, params).await?.changes() > 0)
 }

@@ -1,9 +1,10 @@
 //! What happened, hour by hour. Counted from the jobs of an hour, as often as one likes: the rows
 //! of an hour are replaced whole, so that nothing is counted twice.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{batch, rows, StoreError};
+use super::row::from_row;
+use super::{ask, batch, StoreError};
 use crate::id::JobId;
 use crate::ports::{Db, Param, Statement};
 
@@ -66,7 +67,7 @@ FROM hours WHERE hour >= 0
 GROUP BY template, status, queue_bucket, execution_bucket";
 
 /// Jobs that are alike.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HourRow {
     /// Hours since 1970 UTC.
     pub hour: i64,
@@ -79,6 +80,17 @@ pub struct HourRow {
     pub execution_ms: u64,
     pub paid_ms: u64,
 }
+from_row!(HourRow {
+    hour,
+    template,
+    status,
+    queue_bucket,
+    execution_bucket,
+    jobs,
+    queue_ms,
+    execution_ms,
+    paid_ms
+});
 
 /// What counting has to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,18 +110,20 @@ pub struct Hour {
 }
 
 pub async fn stale(db: &dyn Db, open_max: u32) -> Result<Stale, StoreError> {
-    #[derive(Deserialize)]
     struct Row {
         hour: i64,
-        is_newest: u8,
+        is_newest: bool,
     }
-    let params = vec![open_max.into()];
-    let outcomes = batch(db, vec![Statement { sql: STALE, params }]).await?;
+    from_row!(Row {
+        hour,
+        is_newest: flag
+    });
     let mut stale = Stale::default();
-    for row in rows::<Row>(STALE, &outcomes[0])? {
-        match row.is_newest {
-            1 => stale.newest = Some(row.hour),
-            _ => stale.open.push(row.hour),
+    for row in ask(db, STALE, vec![open_max.into()]).await?.rows::<Row>()? {
+        if row.is_newest {
+            stale.newest = Some(row.hour);
+        } else {
+            stale.open.push(row.hour);
         }
     }
     Ok(stale)
@@ -150,21 +164,12 @@ pub async fn note_counted(db: &dyn Db, newest: i64, kept_from: i64) -> Result<()
 
 /// The newest first, at most `limit` rows.
 pub async fn since(db: &dyn Db, hour: i64, limit: u32) -> Result<Vec<HourRow>, StoreError> {
-    let params = vec![hour.into(), limit.into()];
-    let outcomes = batch(db, vec![Statement { sql: SINCE, params }]).await?;
-    rows(SINCE, &outcomes[0])
+    ask(db, SINCE, vec![hour.into(), limit.into()])
+        .await?
+        .rows()
 }
 
 /// Of all hours together.
 pub async fn totals(db: &dyn Db) -> Result<Vec<HourRow>, StoreError> {
-    let params = Vec::new();
-    let outcomes = batch(
-        db,
-        vec![Statement {
-            sql: TOTALS,
-            params,
-        }],
-    )
-    .await?;
-    rows(TOTALS, &outcomes[0])
+    ask(db, TOTALS, Vec::new()).await?.rows()
 }

@@ -4,9 +4,8 @@
 //! beside the old one and adopted when it is complete, in one batch that also deletes what no
 //! longer counts. A reader sees one or the other, whole.
 
-use serde::Deserialize;
-
-use super::{batch, rows, StoreError};
+use super::row::{from_row, FromRow, Row};
+use super::{ask, batch, StoreError};
 use crate::parse;
 use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
@@ -65,28 +64,28 @@ pub struct Loaded {
     pub classes: Vec<(String, String)>,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    endpoint: String,
-    hash: String,
-    classes: u64,
-    lists: u64,
-    lists_left_out_json: String,
-    size_bytes: u64,
-    put_at: UnixMillis,
+impl FromRow for Stored {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            endpoint: row.get("endpoint")?,
+            hash: row.get("hash")?,
+            classes: row.get("classes")?,
+            lists: row.get("lists")?,
+            // Our own text; what cannot be read names nothing.
+            lists_left_out: parse::json(&row.get::<String>("lists_left_out_json")?)
+                .unwrap_or_default(),
+            size_bytes: row.get("size_bytes")?,
+            put_at: row.get("put_at")?,
+        })
+    }
 }
 
-#[derive(Deserialize)]
 struct ClassRow {
     hash: String,
     class: Option<String>,
     entry: Option<String>,
 }
-
-#[derive(Deserialize)]
-struct NameRow {
-    class: String,
-}
+from_row!(ClassRow { hash, class, entry });
 
 /// Adds classes, each with its entry's text, to an inventory that does not count yet.
 pub async fn add(
@@ -97,11 +96,8 @@ pub async fn add(
 ) -> Result<(), StoreError> {
     let pairs = classes.iter().map(|(name, entry)| vec![*name, *entry]);
     let list: serde_json::Value = pairs.collect();
-    let add = Statement {
-        sql: ADD,
-        params: vec![endpoint.into(), hash.into(), list.to_string().into()],
-    };
-    batch(db, vec![add]).await.map(drop)
+    let params = vec![endpoint.into(), hash.into(), list.to_string().into()];
+    ask(db, ADD, params).await.map(drop)
 }
 
 /// Lets `stored` count from now on, if all its classes are there. Answers what counts.
@@ -123,19 +119,15 @@ pub async fn adopt(db: &dyn Db, stored: &Stored) -> Result<Option<Stored>, Store
         sql: FORGET,
         params: vec![stored.endpoint.as_str().into()],
     };
-    let outcomes = batch(db, vec![adopt, forget, select(&stored.endpoint)]).await?;
-    Ok(rows::<Row>(FIND, &outcomes[2])?
-        .into_iter()
-        .next()
-        .map(Into::into))
+    let find = Statement {
+        sql: FIND,
+        params: vec![stored.endpoint.as_str().into()],
+    };
+    batch(db, vec![adopt, forget, find]).await?[2].row()
 }
 
 pub async fn find(db: &dyn Db, endpoint: &str) -> Result<Option<Stored>, StoreError> {
-    let outcomes = batch(db, vec![select(endpoint)]).await?;
-    Ok(rows::<Row>(FIND, &outcomes[0])?
-        .into_iter()
-        .next()
-        .map(Into::into))
+    ask(db, FIND, vec![endpoint.into()]).await?.row()
 }
 
 /// Those of the named classes that the endpoint has. `None`: it has no inventory.
@@ -145,12 +137,8 @@ pub async fn load(
     names: &[&str],
 ) -> Result<Option<Loaded>, StoreError> {
     let list = serde_json::Value::from(names.to_vec()).to_string();
-    let load = Statement {
-        sql: LOAD,
-        params: vec![endpoint.into(), list.into()],
-    };
-    let outcomes = batch(db, vec![load]).await?;
-    let rows = rows::<ClassRow>(LOAD, &outcomes[0])?;
+    let answer = ask(db, LOAD, vec![endpoint.into(), list.into()]).await?;
+    let rows: Vec<ClassRow> = answer.rows()?;
     let Some(hash) = rows.first().map(|row| row.hash.clone()) else {
         return Ok(None);
     };
@@ -163,33 +151,5 @@ pub async fn load(
 
 /// The names of all classes of an endpoint.
 pub async fn names(db: &dyn Db, endpoint: &str) -> Result<Vec<String>, StoreError> {
-    let names = Statement {
-        sql: NAMES,
-        params: vec![endpoint.into()],
-    };
-    let outcomes = batch(db, vec![names]).await?;
-    let rows = rows::<NameRow>(NAMES, &outcomes[0])?;
-    Ok(rows.into_iter().map(|row| row.class).collect())
-}
-
-fn select(endpoint: &str) -> Statement {
-    Statement {
-        sql: FIND,
-        params: vec![endpoint.into()],
-    }
-}
-
-impl From<Row> for Stored {
-    fn from(row: Row) -> Self {
-        Self {
-            endpoint: row.endpoint,
-            hash: row.hash,
-            classes: row.classes,
-            lists: row.lists,
-            // Our own text; what cannot be read names nothing.
-            lists_left_out: parse::json(&row.lists_left_out_json).unwrap_or_default(),
-            size_bytes: row.size_bytes,
-            put_at: row.put_at,
-        }
-    }
+    ask(db, NAMES, vec![endpoint.into()]).await?.rows()
 }

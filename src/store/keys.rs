@@ -1,8 +1,7 @@
 //! The table `api_keys`: who may call, and how much.
 
-use serde::Deserialize;
-
-use super::{batch, rows, StoreError};
+use super::row::{from_row, FromRow, Row};
+use super::{ask, batch, StoreError};
 use crate::access::{Limits, Scopes};
 use crate::id::CallerId;
 use crate::ports::{Db, Statement};
@@ -54,11 +53,12 @@ UPDATE api_keys SET webhook_secret = webhook_secret + 1, webhook_rotated_at = ?3
 WHERE id = ?1 AND webhook_secret = ?2 AND revoked_at IS NULL";
 
 /// Which secret signs, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WebhookSecret {
     pub number: u32,
     pub rotated_at: Option<UnixMillis>,
 }
+from_row!(WebhookSecret { number, rotated_at });
 
 /// A key as it is stored: nothing here opens anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,44 +83,28 @@ pub struct OldSecret {
     pub until: UnixMillis,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    id: String,
-    owner: CallerId,
-    name: String,
-    hash: String,
-    old_hash: Option<String>,
-    old_until: Option<UnixMillis>,
-    scopes: String,
-    jobs_per_minute: Option<u32>,
-    jobs_per_day: Option<u32>,
-    live_jobs: Option<u32>,
-    expires_at: Option<UnixMillis>,
-    created_at: UnixMillis,
-    rotated_at: Option<UnixMillis>,
-    revoked_at: Option<UnixMillis>,
-}
-
-impl From<Row> for StoredKey {
-    fn from(row: Row) -> Self {
-        let old = row.old_hash.zip(row.old_until);
-        Self {
-            id: row.id,
-            owner: row.owner,
-            name: row.name,
-            hash: row.hash,
+impl FromRow for StoredKey {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, serde_json::Error> {
+        let old_hash: Option<String> = row.get("old_hash")?;
+        let old_until: Option<UnixMillis> = row.get("old_until")?;
+        let old = old_hash.zip(old_until);
+        Ok(Self {
+            id: row.get("id")?,
+            owner: row.get("owner")?,
+            name: row.get("name")?,
+            hash: row.get("hash")?,
             old: old.map(|(hash, until)| OldSecret { hash, until }),
-            scopes: Scopes::read(&row.scopes),
+            scopes: Scopes::read(&row.get::<String>("scopes")?),
             limits: Limits {
-                jobs_per_minute: row.jobs_per_minute,
-                jobs_per_day: row.jobs_per_day,
-                live_jobs: row.live_jobs,
+                jobs_per_minute: row.get("jobs_per_minute")?,
+                jobs_per_day: row.get("jobs_per_day")?,
+                live_jobs: row.get("live_jobs")?,
             },
-            expires_at: row.expires_at,
-            created_at: row.created_at,
-            rotated_at: row.rotated_at,
-            revoked_at: row.revoked_at,
-        }
+            expires_at: row.get("expires_at")?,
+            created_at: row.get("created_at")?,
+            rotated_at: row.get("rotated_at")?,
+            revoked_at: row.get("revoked_at")?,
+        })
     }
 }
 
@@ -145,20 +129,14 @@ pub async fn create(db: &dyn Db, key: &StoredKey) -> Result<Option<StoredKey>, S
 }
 
 pub async fn find(db: &dyn Db, id: &str) -> Result<Option<StoredKey>, StoreError> {
-    let outcomes = batch(db, vec![by_id(id)]).await?;
-    let found = rows::<Row>(FIND, &outcomes[0])?;
-    Ok(found.into_iter().next().map(Into::into))
+    ask(db, FIND, vec![id.into()]).await?.row()
 }
 
 /// Keys with ids after `after`, at most `limit`.
 pub async fn list(db: &dyn Db, after: &str, limit: u32) -> Result<Vec<StoredKey>, StoreError> {
-    let list = Statement {
-        sql: LIST,
-        params: vec![after.into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![list]).await?;
-    let found = rows::<Row>(LIST, &outcomes[0])?;
-    Ok(found.into_iter().map(Into::into).collect())
+    ask(db, LIST, vec![after.into(), limit.into()])
+        .await?
+        .rows()
 }
 
 /// Ends a key, and answers what stands then; twice is the same as once.
@@ -203,12 +181,7 @@ pub async fn rotate(
 
 /// `None`: there is no such key.
 pub async fn webhook_secret(db: &dyn Db, id: &str) -> Result<Option<WebhookSecret>, StoreError> {
-    let find = Statement {
-        sql: FIND_WEBHOOK_SECRET,
-        params: vec![id.into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    Ok(rows(FIND_WEBHOOK_SECRET, &outcomes[0])?.into_iter().next())
+    ask(db, FIND_WEBHOOK_SECRET, vec![id.into()]).await?.row()
 }
 
 /// Puts the next secret in the place of `seen`, and answers what stands then.
@@ -226,8 +199,7 @@ pub async fn rotate_webhook_secret(
         sql: FIND_WEBHOOK_SECRET,
         params: vec![id.into()],
     };
-    let outcomes = batch(db, vec![rotate, find]).await?;
-    Ok(rows(FIND_WEBHOOK_SECRET, &outcomes[1])?.into_iter().next())
+    batch(db, vec![rotate, find]).await?[1].row()
 }
 
 async fn changed(
@@ -235,14 +207,9 @@ async fn changed(
     change: Statement,
     id: &str,
 ) -> Result<Option<StoredKey>, StoreError> {
-    let outcomes = batch(db, vec![change, by_id(id)]).await?;
-    let found = rows::<Row>(FIND, &outcomes[1])?;
-    Ok(found.into_iter().next().map(Into::into))
-}
-
-fn by_id(id: &str) -> Statement {
-    Statement {
+    let find = Statement {
         sql: FIND,
         params: vec![id.into()],
-    }
+    };
+    batch(db, vec![change, find]).await?[1].row()
 }

@@ -10,14 +10,14 @@ pub mod hours;
 pub mod inventories;
 pub mod jobs;
 pub mod keys;
+mod row;
 pub mod spending;
 pub mod tombstones;
 
-use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::parse;
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
+use row::FromRow;
 
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -136,20 +136,27 @@ pub const PING: &str = "-- store::ping
 SELECT 1 AS one FROM jobs WHERE id = ''";
 
 pub async fn ping(db: &dyn Db) -> Result<(), StoreError> {
-    let ping = Statement {
-        sql: PING,
-        params: Vec::new(),
-    };
-    batch(db, vec![ping]).await.map(drop)
+    ask(db, PING, Vec::new()).await.map(drop)
 }
 
 /// How often a batch is repeated when it is not known whether it was committed. Every batch here
 /// may run twice: it says what it wants by nonce or key, and reads back what stands.
 const REPEATS_MAX: usize = 2;
 
-/// Runs a batch, and runs it again when its outcome is unknown.
-async fn batch(db: &dyn Db, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError> {
-    let asked = statements.len();
+/// What a statement answered.
+struct Answer {
+    statement: &'static str,
+    outcome: Outcome,
+}
+
+/// Runs one statement.
+async fn ask(db: &dyn Db, sql: &'static str, params: Vec<Param>) -> Result<Answer, StoreError> {
+    let mut answers = batch(db, vec![Statement { sql, params }]).await?;
+    answers.pop().ok_or(StoreError::Short(1))
+}
+
+/// Runs a batch, and runs it again when its outcome is unknown. Answers as many as it was asked.
+async fn batch(db: &dyn Db, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
     let mut repeats = 0;
     let outcomes = loop {
         match db.batch(statements.clone()).await {
@@ -157,21 +164,32 @@ async fn batch(db: &dyn Db, statements: Vec<Statement>) -> Result<Vec<Outcome>, 
             answer => break answer?,
         }
     };
-    if outcomes.len() < asked {
-        return Err(StoreError::Short(asked - outcomes.len()));
+    if outcomes.len() < statements.len() {
+        return Err(StoreError::Short(statements.len() - outcomes.len()));
     }
-    Ok(outcomes)
+    let answer = |(asked, outcome): (Statement, Outcome)| Answer {
+        statement: asked.sql,
+        outcome,
+    };
+    Ok(statements.into_iter().zip(outcomes).map(answer).collect())
 }
 
-/// The rows that a statement answered, as the store's own types.
-fn rows<T: DeserializeOwned>(
-    statement: &'static str,
-    outcome: &Outcome,
-) -> Result<Vec<T>, StoreError> {
-    parse::json(&outcome.rows).map_err(|source| StoreError::Row {
-        statement: name(statement),
-        source,
-    })
+impl Answer {
+    const fn changes(&self) -> u64 {
+        self.outcome.changes
+    }
+
+    fn rows<T: FromRow>(&self) -> Result<Vec<T>, StoreError> {
+        row::read(&self.outcome.rows).map_err(|source| StoreError::Row {
+            statement: name(self.statement),
+            source,
+        })
+    }
+
+    /// The first row, where there is one.
+    fn row<T: FromRow>(&self) -> Result<Option<T>, StoreError> {
+        Ok(self.rows()?.into_iter().next())
+    }
 }
 
 /// The name in a statement's first line.

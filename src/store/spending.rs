@@ -5,12 +5,10 @@
 //! (`<job>:<round>`); the statement that records the job, or opens its round, asks for that name.
 //! A batch that runs twice finds its job recorded, and charges nothing.
 
-use serde::Deserialize;
-
-use super::{rows, StoreError};
+use super::row::from_row;
 use crate::access::{Rights, Window};
 use crate::id::{CallerId, JobId, RequestKey};
-use crate::ports::{Outcome, Param, Statement};
+use crate::ports::{Param, Statement};
 use crate::time::UnixMillis;
 
 /// What a charge needs besides a job that is there to be paid: `?1` to `?9` are the same in both.
@@ -85,6 +83,12 @@ pub struct Standing {
     pub minute_jobs: u32,
     pub live_jobs: u32,
 }
+from_row!(Standing {
+    is_valid: flag,
+    day_jobs,
+    minute_jobs,
+    live_jobs
+});
 
 impl Payer<'_> {
     /// The charge for a new job; `None`: nothing of this caller is counted.
@@ -160,36 +164,10 @@ fn charge_of(job: JobId, round: u32) -> String {
     format!("{job}:{round}")
 }
 
-pub(super) fn read(outcome: &Outcome) -> Result<Option<Standing>, StoreError> {
-    #[derive(Deserialize)]
-    struct Row {
-        is_valid: u8,
-        day_jobs: u32,
-        minute_jobs: u32,
-        live_jobs: u32,
-    }
-    let found = rows::<Row>(STANDING, outcome)?;
-    Ok(found.into_iter().next().map(|row| Standing {
-        is_valid: row.is_valid == 1,
-        day_jobs: row.day_jobs,
-        minute_jobs: row.minute_jobs,
-        live_jobs: row.live_jobs,
-    }))
-}
-
 /// Jobs that have not ended, of all callers; counts up to `most`.
 pub(super) fn backlog(most: u32) -> Statement {
     Statement {
         sql: BACKLOG,
         params: vec![most.into()],
     }
-}
-
-pub(super) fn read_backlog(outcome: &Outcome) -> Result<u32, StoreError> {
-    #[derive(Deserialize)]
-    struct Row {
-        live_jobs: u32,
-    }
-    let found = rows::<Row>(BACKLOG, outcome)?;
-    Ok(found.first().map_or(0, |row| row.live_jobs))
 }

@@ -4,12 +4,11 @@
 //! Deviation: a tombstone was planned as the job's own row, emptied. A row of its own gives the
 //! request key back by itself, and no other statement has to tell the dead from the living.
 
-use serde::Deserialize;
-
 use super::jobs::{json, Audited};
-use super::{batch, rows, StoreError};
+use super::row::from_row;
+use super::{ask, batch, Answer, StoreError};
 use crate::id::{CallerId, JobId};
-use crate::ports::{Db, Param, Statement};
+use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
 
 /// A job that somebody still has to come back for is left alone.
@@ -19,25 +18,41 @@ SELECT id, caller, created_at + ?2 FROM jobs
 WHERE id IN (SELECT value FROM json_each(?1)) AND completed_at IS NOT NULL AND due_at IS NULL
 ON CONFLICT DO NOTHING";
 
-pub const BURY_OUTPUTS: &str = "-- tombstones::bury (outputs)
-DELETE FROM outputs WHERE job_id IN (SELECT value FROM json_each(?1))
-  AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = outputs.job_id)";
+/// What belongs to a job goes after its tombstone stands, and not without it.
+macro_rules! delete {
+    ($table:literal, $id:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE ",
+            $id,
+            " IN (SELECT value FROM json_each(?1))
+  AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = ",
+            $table,
+            ".",
+            $id,
+            ")"
+        )
+    };
+}
 
-pub const BURY_ATTEMPTS: &str = "-- tombstones::bury (attempts)
-DELETE FROM attempts WHERE job_id IN (SELECT value FROM json_each(?1))
-  AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = attempts.job_id)";
-
-pub const BURY_DELIVERIES: &str = "-- tombstones::bury (deliveries)
-DELETE FROM deliveries WHERE job_id IN (SELECT value FROM json_each(?1))
-  AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = deliveries.job_id)";
-
-pub const BURY_PROMPTS: &str = "-- tombstones::bury (prompts)
-DELETE FROM prompts WHERE job_id IN (SELECT value FROM json_each(?1))
-  AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = prompts.job_id)";
-
-pub const BURY_JOBS: &str = "-- tombstones::bury (jobs)
-DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(?1))
-  AND EXISTS (SELECT 1 FROM tombstones WHERE tombstones.job_id = jobs.id)";
+pub const BURY_OUTPUTS: &str = concat!(
+    "-- tombstones::bury (outputs)\n",
+    delete!("outputs", "job_id")
+);
+pub const BURY_ATTEMPTS: &str = concat!(
+    "-- tombstones::bury (attempts)\n",
+    delete!("attempts", "job_id")
+);
+pub const BURY_DELIVERIES: &str = concat!(
+    "-- tombstones::bury (deliveries)\n",
+    delete!("deliveries", "job_id")
+);
+pub const BURY_PROMPTS: &str = concat!(
+    "-- tombstones::bury (prompts)\n",
+    delete!("prompts", "job_id")
+);
+pub const BURY_JOBS: &str = concat!("-- tombstones::bury (jobs)\n", delete!("jobs", "id"));
 
 pub const FIND: &str = "-- tombstones::find
 SELECT caller, expired_at FROM tombstones WHERE job_id = ?1";
@@ -46,49 +61,42 @@ pub const FORGET: &str = "-- tombstones::forget
 DELETE FROM tombstones WHERE job_id IN
   (SELECT job_id FROM tombstones WHERE job_id < ?1 ORDER BY job_id LIMIT ?2)";
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
     pub caller: CallerId,
     pub expired_at: UnixMillis,
 }
+from_row!(Tombstone { caller, expired_at });
 
 /// Deletes jobs that were kept for `kept_ms`, whose files are gone already. Answers how many.
 pub async fn bury(db: &dyn Db, jobs: &[&Audited], kept_ms: u64) -> Result<u64, StoreError> {
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let ids = json(&ids);
-    let statement = |sql, params: &[Param]| Statement {
-        sql,
-        params: params.to_vec(),
+    let bury = Statement {
+        sql: BURY,
+        params: vec![ids.clone(), kept_ms.into()],
     };
-    let of_all = std::slice::from_ref(&ids);
-    let outcomes = batch(
-        db,
-        vec![
-            statement(BURY, &[ids.clone(), kept_ms.into()]),
-            statement(BURY_OUTPUTS, of_all),
-            statement(BURY_ATTEMPTS, of_all),
-            statement(BURY_DELIVERIES, of_all),
-            statement(BURY_PROMPTS, of_all),
-            statement(BURY_JOBS, of_all),
-        ],
-    );
-    Ok(outcomes.await?[5].changes)
+    let mut statements = vec![bury];
+    for sql in [
+        BURY_OUTPUTS,
+        BURY_ATTEMPTS,
+        BURY_DELIVERIES,
+        BURY_PROMPTS,
+        BURY_JOBS,
+    ] {
+        let params = vec![ids.clone()];
+        statements.push(Statement { sql, params });
+    }
+    let answers = batch(db, statements).await?;
+    Ok(answers.last().map_or(0, Answer::changes))
 }
 
 pub async fn find(db: &dyn Db, id: JobId) -> Result<Option<Tombstone>, StoreError> {
-    let find = Statement {
-        sql: FIND,
-        params: vec![id.into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    Ok(rows(FIND, &outcomes[0])?.into_iter().next())
+    ask(db, FIND, vec![id.into()]).await?.row()
 }
 
 /// Forgets those of jobs before this id. Answers how many.
 pub async fn forget(db: &dyn Db, before: JobId, limit: u32) -> Result<u64, StoreError> {
-    let forget = Statement {
-        sql: FORGET,
-        params: vec![before.into(), limit.into()],
-    };
-    Ok(batch(db, vec![forget]).await?[0].changes)
+    let params = vec![before.into(), limit.into()];
+    Ok(ask(db, FORGET, params).await?.changes())
 }

@@ -1,14 +1,13 @@
 //! Golden cases: `<template>/<case>/inputs.json`, and what comes of it, either `prompt.json` or
 //! `violations.json`. The tests and `ops golden` read the same ones.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 
-use crate::workflow::check::{check, Asked, FileFact};
+use crate::workflow::check::{check, Asked, Files};
 use crate::workflow::compile::compile;
 use crate::workflow::contract::Kind;
 use crate::workflow::template;
@@ -24,7 +23,7 @@ pub struct Given {
     #[serde(default)]
     pub shorthands: Map<String, Value>,
     #[serde(default)]
-    pub files: BTreeMap<String, FileFact>,
+    pub files: Files,
     #[serde(default)]
     pub seed_if_random: u64,
 }

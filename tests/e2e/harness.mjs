@@ -15,7 +15,7 @@ import { after, afterEach, before } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 
 import { freePort, until } from "../../scripts/lib/process.mjs";
-import { build, migrate, mockRunpod, serve, stock, tick } from "../../scripts/lib/server.mjs";
+import { build, layDatabase, mockRunpod, serve, stock, tick } from "../../scripts/lib/server.mjs";
 import { Confidential } from "./confidential.mjs";
 
 /** Lines shown of a failure: one long test prints a few hundred. */
@@ -78,7 +78,7 @@ export class Product {
       this.state = await mkdtemp(join(tmpdir(), "edge-queue-e2e-"));
       built ??= build();
       await built;
-      await migrate(this.state, { onLine: this.note });
+      await layDatabase(this.state, { onLine: this.note });
       if (this.runpod) {
         this.mock = await mockRunpod({ args: this.mockArgs, onLine: this.note });
       }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { getPlatformProxy } from "wrangler";
 
-import { ROOT, migrate, opsBinary } from "../../scripts/lib/server.mjs";
+import { ROOT, layDatabase, opsBinary } from "../../scripts/lib/server.mjs";
 
 /** Reading every row there is; "SEARCH jobs USING …" and "SCAN json_each …" do not. */
 const SCAN =
@@ -25,7 +25,7 @@ async function database(t) {
     await proxy?.dispose();
     await rm(state, { recursive: true, force: true });
   });
-  await migrate(state);
+  await layDatabase(state);
   proxy = await getPlatformProxy({
     configPath: join(ROOT, "wrangler.toml"),
     persist: { path: join(state, "v3") },

@@ -3,9 +3,7 @@
 // Helpers of tests may panic like the tests themselves.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-
-use edge_queue::workflow::check::{check, Asked, Checked, FileFact, SEED_MAX};
+use edge_queue::workflow::check::{check, Asked, Checked, FileFact, Files, SEED_MAX};
 use edge_queue::workflow::compile::compile;
 use edge_queue::workflow::contract::{lint, Contract, Kind, MediaKind};
 use edge_queue::workflow::template::{self, Template};
@@ -88,7 +86,7 @@ fn good_inputs(template: &'static Template) -> impl Strategy<Value = Map<String,
 }
 
 /// A good file for every file input.
-fn good_files(contract: &Contract) -> BTreeMap<String, FileFact> {
+fn good_files(contract: &Contract) -> Files {
     let files = contract
         .inputs
         .iter()
@@ -168,7 +166,7 @@ proptest! {
         let asked = Asked {
             inputs: &inputs,
             shorthands: &inputs,
-            files: &BTreeMap::new(),
+            files: &Files::new(),
             seed_if_random: u64::MAX,
         };
         match check(&template.contract, &asked) {

@@ -16,7 +16,7 @@ const MODELS = { "qwen-image-lightning": { steps: 4, cfg: 1 }, "qwen-image": { s
 const OUTPUTS = [{ node_id: "11", kind: "image", label: { en: "Picture", th: "ภาพ" }, prefix: "text-to-image" }];
 const NAMES = new Set(["prompt", "negative_prompt", "ratio", "model", "steps", "cfg", "seed"]);
 const START_BY_MS = 3_600_000;
-const DUE_MARGIN_MS = 600_000;
+const DUE_MARGIN_MS = 300_000;
 const USUAL_MS = 15_000;
 const EXECUTION_LIMIT_MS = 600_000;
 const PROMPT_ROW_BYTES_MAX = 256 << 10;
@@ -51,7 +51,7 @@ export async function create({ request, env, id }) {
     db.prepare(env.SQL["jobs::create"]).bind(
       job, caller, key, fingerprintHash, template, "1.0.0", env.TEMPLATE_HASH, "comfyui", JSON.stringify(inputs), "[]",
       JSON.stringify(OUTPUTS), JSON.stringify(labels), promptHash, 0, priority, null, null, "runpod", "bench", now,
-      EXECUTION_LIMIT_MS, USUAL_MS, START_BY_MS, now + USUAL_MS + DUE_MARGIN_MS,
+      EXECUTION_LIMIT_MS, USUAL_MS, START_BY_MS, now + USUAL_MS + DUE_MARGIN_MS, null, null, null, null, `${job}:1`, null,
     ),
     db.prepare(env.SQL["jobs::create (prompt)"]).bind(job, prompt),
     db.prepare(env.SQL["jobs::create (what stands)"]).bind(job, caller, key),

@@ -1,6 +1,6 @@
 //! Errors in the words of the Comfy API: its envelope, and its names for what we call otherwise.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use axum::response::Response;
 use serde::Serialize;
@@ -73,8 +73,8 @@ fn code(code: Code, details: &[Violation]) -> &'static str {
 }
 
 /// What is wrong by node, as ComfyUI's own answers have it.
-fn node_errors(details: &[Violation]) -> BTreeMap<String, Vec<NodeError<'_>>> {
-    let mut nodes: BTreeMap<String, Vec<NodeError<'_>>> = BTreeMap::new();
+fn node_errors(details: &[Violation]) -> LiteMap<String, Vec<NodeError<'_>>> {
+    let mut nodes: LiteMap<String, Vec<NodeError<'_>>> = LiteMap::new();
     for violation in details {
         let Some(rest) = violation.path.strip_prefix("/workflow/") else {
             continue;

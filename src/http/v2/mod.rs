@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, head, post};
 use axum::Router;
 use serde::Serialize;
 
 use super::error::ApiError;
 use super::health;
+use super::route::{delete, get, head, post};
 use crate::app::App;
 use crate::ports::Surface;
 
@@ -30,10 +30,10 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/api/v2/assets/by-hash/{hash}", head(assets::by_hash))
         .route(
             "/api/v2/assets/{id}",
-            get(assets::one).delete(assets::delete),
+            get(assets::one).merge(delete(assets::delete)),
         )
         .route("/api/v2/assets/{id}/content", get(assets::content))
-        .route("/api/v2/jobs", post(jobs::submit).get(list::list))
+        .route("/api/v2/jobs", post(jobs::submit).merge(get(list::list)))
         .route("/api/v2/jobs/{id}", get(jobs::one))
         .route("/api/v2/jobs/{id}/workflow", get(jobs::workflow))
         .route("/api/v2/jobs/{id}/events", get(jobs::events))

@@ -1,7 +1,7 @@
 //! What a create will do, before it does anything: the compiled prompt and the files that go along.
 //! Reads the caller's uploads and writes nothing.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use bytes::Bytes;
 use serde_json::value::{to_raw_value, RawValue};
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::media::{self, Flaw};
 use crate::queue::{Call, QueueError};
 use crate::store::assets::{self, Asset};
-use crate::workflow::check::{self, Asked, FileFact};
+use crate::workflow::check::{self, Asked, FileFact, Files};
 use crate::workflow::compile::{self, Compiled, ExpectedOutput};
 use crate::workflow::contract::Protocol;
 use crate::workflow::template::{self, Template};
@@ -84,7 +84,7 @@ async fn from_template(
     let mut asked = Asked {
         inputs,
         shorthands,
-        files: &BTreeMap::new(),
+        files: &Files::new(),
         seed_if_random: u64::from_be_bytes(app.random()),
     };
     let known = known_files(app, call, request, template, &asked).await?;
@@ -127,7 +127,7 @@ fn planned(
     template: &Template,
     compiled: Compiled,
     inputs: Box<RawValue>,
-    mut known: BTreeMap<String, KnownFile>,
+    mut known: LiteMap<String, KnownFile>,
 ) -> Plan {
     let files = compiled.files.into_iter().filter_map(|file| {
         let known = known.remove(&file.input)?;
@@ -172,8 +172,8 @@ async fn known_files(
     request: &Request,
     template: &Template,
     asked: &Asked<'_>,
-) -> Result<BTreeMap<String, KnownFile>, CreateError> {
-    let mut known = BTreeMap::new();
+) -> Result<LiteMap<String, KnownFile>, CreateError> {
+    let mut known = LiteMap::new();
     let mut keys = Vec::new();
     for asked in check::file_references(&template.contract, asked) {
         let upload = request

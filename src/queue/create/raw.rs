@@ -4,7 +4,9 @@
 //! would run what is sound of a half-broken prompt, and files would be missing that somebody paid
 //! for. Without one a prompt is checked for its structure only, and its job says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use litemap::LiteMap;
 use std::num::NonZeroUsize;
 
 use serde_json::value::{to_raw_value, RawValue};
@@ -194,7 +196,7 @@ async fn suggest(
     unknown: Vec<(String, String)>,
 ) -> Result<CreateError, CreateError> {
     let names = inventories::names(&*app.db, endpoint).await?;
-    let mut near: BTreeMap<String, Option<&str>> = BTreeMap::new();
+    let mut near: LiteMap<String, Option<&str>> = LiteMap::new();
     let violation = |(path, class): (String, String)| {
         if convert::is_browser_only(&class) {
             let message = format!(

@@ -1,7 +1,7 @@
 //! Asset references in a caller's own workflow: objects `{"__type": "core/ASSET", "info": {"id"}}`
 //! where a file name would stand. Each becomes the name under which its bytes go along.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use serde_json::{json, Value};
 
@@ -30,10 +30,10 @@ pub async fn stage(app: &App, call: &Call, prompt: &Value) -> Result<Staged, Cre
     let mut prompt = prompt.clone();
     let mut places = Vec::new();
     collect(&mut prompt, &mut places);
-    let mut files: BTreeMap<String, PlannedFile> = BTreeMap::new();
+    let mut files: LiteMap<String, PlannedFile> = LiteMap::new();
     let mut missing = Vec::new();
     // What is referred to twice is read once.
-    let mut names: BTreeMap<AssetId, Option<String>> = BTreeMap::new();
+    let mut names: LiteMap<AssetId, Option<String>> = LiteMap::new();
     for (n, (path, place)) in places.into_iter().enumerate() {
         let id = place["info"]["id"].as_str().unwrap_or_default();
         let asset = AssetId::parse(id).filter(|_| n < REFERENCES_MAX);
@@ -53,7 +53,7 @@ pub async fn stage(app: &App, call: &Call, prompt: &Value) -> Result<Staged, Cre
     if !missing.is_empty() {
         return Err(CreateError::MissingAssets(missing));
     }
-    let files = files.into_values().collect();
+    let files = files.into_iter().map(|(_, file)| file).collect();
     Ok(Staged { prompt, files })
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use litemap::LiteMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -42,7 +44,7 @@ struct Data<'a> {
     template: &'a str,
     template_version: &'a str,
     labels: &'a BTreeMap<String, String>,
-    echo: BTreeMap<&'a str, Box<RawValue>>,
+    echo: LiteMap<&'a str, Box<RawValue>>,
     created_at: String,
     started_at: Option<String>,
     completed_at: Option<String>,
@@ -166,12 +168,12 @@ fn link(app: &App, full: &Full, output: &OutputRow) -> String {
 }
 
 /// The inputs that the contract promises to bring back, as they were accepted.
-fn echo(full: &Full) -> BTreeMap<&str, Box<RawValue>> {
+fn echo(full: &Full) -> LiteMap<&str, Box<RawValue>> {
     let accepted = &full.record.accepted;
     let Some(template) = template::find(&accepted.template) else {
-        return BTreeMap::new();
+        return LiteMap::new();
     };
-    let given: Result<BTreeMap<String, Box<RawValue>>, _> = parse::json(accepted.inputs.get());
+    let given: Result<LiteMap<String, Box<RawValue>>, _> = parse::json(accepted.inputs.get());
     let mut given = given.unwrap_or_default();
     let mut left = ECHO_BYTES_MAX;
     let names = template.contract.echo.iter();

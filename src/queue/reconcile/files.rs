@@ -1,7 +1,5 @@
 //! Objects against the rows that should point to them, and uploads against their objects.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Code, Finding, Page};
 use crate::app::App;
 use crate::id::JobId;
@@ -64,12 +62,12 @@ async fn orphans(app: &App, all: &[Listed]) -> Result<Vec<String>, QueueError> {
     let of_jobs: Vec<(&str, JobId)> = old
         .filter_map(|listed| Some((listed.key.as_str(), job_of(&listed.key)?)))
         .collect();
-    let ids: BTreeSet<JobId> = of_jobs.iter().map(|(_, id)| *id).collect();
-    let ids: Vec<JobId> = ids.into_iter().collect();
-    let found = jobs::audit_these(&*app.db, &ids).await?;
-    let known: BTreeMap<JobId, &Audited> = found.iter().map(|job| (job.id, job)).collect();
+    // The files of one job lie side by side.
+    let mut ids: Vec<JobId> = of_jobs.iter().map(|(_, id)| *id).collect();
+    ids.dedup();
+    let known = jobs::audit_these(&*app.db, &ids).await?;
     let orphans = of_jobs.into_iter().filter(|(key, id)| {
-        let job = known.get(id);
+        let job = known.iter().find(|job| job.id == *id);
         job.is_none_or(|job| !points_to(job, key))
     });
     Ok(orphans.map(|(key, _)| key.to_owned()).collect())

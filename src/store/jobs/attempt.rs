@@ -1,14 +1,11 @@
 //! An attempt's life until its end: begun, known to the provider, running, or put off.
 
-use serde::Deserialize;
-
 use super::read::by_id;
-use super::row::Row;
 use super::{Record, FIND};
 use crate::id::{JobId, ProviderId};
 use crate::job::JobStatus;
 use crate::ports::{Db, Statement};
-use crate::store::{batch, deliveries, rows, StoreError};
+use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
 /// Also takes up again an attempt that began and provably never left: its time counts from now.
@@ -69,26 +66,20 @@ pub async fn begin_attempt(
     nonce: &str,
     now: UnixMillis,
 ) -> Result<Option<Begun>, StoreError> {
-    #[derive(Deserialize)]
-    struct Prompt {
-        body: String,
-    }
     let begin = Statement {
         sql: BEGIN_ATTEMPT,
         params: vec![id.into(), n.into(), nonce.into(), now.into()],
     };
-    let outcomes = batch(db, vec![begin, by_id(FIND, id), by_id(PROMPT, id)]).await?;
-    let Some(row) = rows::<Row>(FIND, &outcomes[1])?.into_iter().next() else {
+    let answers = batch(db, vec![begin, by_id(FIND, id), by_id(PROMPT, id)]).await?;
+    let Some(record) = answers[1].row::<Record>()? else {
         return Ok(None);
     };
-    let record = Record::from(row);
-    let prompt = rows::<Prompt>(PROMPT, &outcomes[2])?.into_iter().next();
     Ok(Some(Begun {
         won: record.job.status == JobStatus::Queued
             && record.job.is_live(n)
             && record.attempt_nonce.as_deref() == Some(nonce),
         record,
-        prompt: prompt.map(|prompt| prompt.body),
+        prompt: answers[2].row()?,
     }))
 }
 
@@ -103,9 +94,7 @@ pub async fn note_provider_id(
         sql: NOTE_PROVIDER_ID,
         params: vec![id.into(), n.into(), provider_id.as_str().into()],
     };
-    let outcomes = batch(db, vec![note, by_id(FIND, id)]).await?;
-    let row = rows::<Row>(FIND, &outcomes[1])?.into_iter().next();
-    Ok(row.map(Into::into))
+    batch(db, vec![note, by_id(FIND, id)]).await?[1].row()
 }
 
 /// A worker was seen working on attempt `n`.
@@ -120,7 +109,7 @@ pub async fn note_started(
         params: vec![id.into(), n.into(), now.into()],
     };
     let event = deliveries::record(id, now);
-    Ok(batch(db, vec![note, event]).await?[0].changes > 0)
+    Ok(batch(db, vec![note, event]).await?[0].changes() > 0)
 }
 
 /// The provider provably did not take attempt `n`: the job waits and tries again.
@@ -132,11 +121,8 @@ pub async fn put_off(
     until: UnixMillis,
     reason: &str,
 ) -> Result<(), StoreError> {
-    let put_off = Statement {
-        sql: PUT_OFF,
-        params: vec![id.into(), n.into(), now.into(), until.into(), reason.into()],
-    };
-    batch(db, vec![put_off]).await.map(drop)
+    let params = vec![id.into(), n.into(), now.into(), until.into(), reason.into()];
+    ask(db, PUT_OFF, params).await.map(drop)
 }
 
 /// The provider asks not to be looked at before `until`.
@@ -146,18 +132,13 @@ pub async fn look_later(
     n: u32,
     until: UnixMillis,
 ) -> Result<(), StoreError> {
-    let later = Statement {
-        sql: LOOK_LATER,
-        params: vec![id.into(), n.into(), until.into()],
-    };
-    batch(db, vec![later]).await.map(drop)
+    let params = vec![id.into(), n.into(), until.into()];
+    ask(db, LOOK_LATER, params).await.map(drop)
 }
 
 /// Says why a queued job waits. Saying it twice writes nothing.
 pub async fn hold(db: &dyn Db, id: JobId, reason: &str) -> Result<(), StoreError> {
-    let hold = Statement {
-        sql: HOLD,
-        params: vec![id.into(), reason.into()],
-    };
-    batch(db, vec![hold]).await.map(drop)
+    ask(db, HOLD, vec![id.into(), reason.into()])
+        .await
+        .map(drop)
 }

@@ -1,13 +1,13 @@
 //! Jobs as an operator sees them: where each stands, and what it points to.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::row::{flag, json_text};
 use super::InputFile;
 use crate::id::{JobId, ProviderId};
 use crate::job::{JobStatus, Phase};
-use crate::ports::{Db, Statement};
-use crate::store::{batch, rows, StoreError};
+use crate::ports::Db;
+use crate::store::row::from_row;
+use crate::store::{ask, StoreError};
 use crate::time::UnixMillis;
 
 /// The columns of an [`Audited`] job, in every statement that reads one.
@@ -52,14 +52,19 @@ SELECT count(*) AS live FROM (SELECT 1 FROM jobs
     AND attempt > 0 AND attempt_ended_at IS NULL LIMIT ?3)";
 
 /// A file that a row says is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFile {
     pub key: String,
     pub size_bytes: u64,
     pub hash: String,
 }
+from_row!(StoredFile {
+    key,
+    size_bytes,
+    hash
+});
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Audited {
     pub id: JobId,
     pub status: JobStatus,
@@ -71,15 +76,29 @@ pub struct Audited {
     pub provider_id: Option<ProviderId>,
     pub attempt: u32,
     /// Whether its newest attempt may still run at the provider.
-    #[serde(deserialize_with = "flag")]
     pub is_live: bool,
-    #[serde(skip_serializing, deserialize_with = "json_text")]
+    #[serde(skip)]
     files_json: Vec<InputFile>,
-    #[serde(skip_serializing, deserialize_with = "flag")]
+    #[serde(skip)]
     pub prompt_in_blob: bool,
-    #[serde(skip_serializing, deserialize_with = "json_text")]
+    #[serde(skip)]
     outputs_json: Vec<StoredFile>,
 }
+from_row!(Audited {
+    id,
+    status,
+    phase,
+    version,
+    due_at,
+    created_at,
+    provider,
+    provider_id,
+    attempt,
+    is_live: flag,
+    files_json: list,
+    prompt_in_blob: flag,
+    outputs_json: list
+});
 
 impl Audited {
     /// Whether somebody has to come back for it.
@@ -112,7 +131,7 @@ pub async fn overdue(
 ) -> Result<Vec<Audited>, StoreError> {
     let id = after.id.map_or_else(String::new, |id| id.to_string());
     let params = vec![now.into(), after.due_at.into(), id.into(), limit.into()];
-    read(db, OVERDUE, params).await
+    ask(db, OVERDUE, params).await?.rows()
 }
 
 /// All jobs in the order of their ids, which is that of their age.
@@ -122,31 +141,20 @@ pub async fn audit(
     limit: u32,
 ) -> Result<Vec<Audited>, StoreError> {
     let after = after.map_or_else(String::new, |id| id.to_string());
-    read(db, AUDIT, vec![after.into(), limit.into()]).await
+    let params = vec![after.into(), limit.into()];
+    ask(db, AUDIT, params).await?.rows()
 }
 
 /// Those of these jobs that exist, in no order.
 pub async fn audit_these(db: &dyn Db, ids: &[JobId]) -> Result<Vec<Audited>, StoreError> {
     let ids = super::create::json(&ids);
-    read(db, AUDIT_THESE, vec![ids]).await
-}
-
-async fn read(
-    db: &dyn Db,
-    sql: &'static str,
-    params: Vec<crate::ports::Param>,
-) -> Result<Vec<Audited>, StoreError> {
-    let outcomes = batch(db, vec![Statement { sql, params }]).await?;
-    rows(sql, &outcomes[0])
+    ask(db, AUDIT_THESE, vec![ids]).await?.rows()
 }
 
 /// Puts `due_at` right, unless the job has moved on since it was seen. False: it has.
 pub async fn mend_due(db: &dyn Db, seen: &Audited, due_at: UnixMillis) -> Result<bool, StoreError> {
-    let mend = Statement {
-        sql: MEND_DUE,
-        params: vec![seen.id.into(), seen.version.into(), due_at.into()],
-    };
-    Ok(batch(db, vec![mend]).await?[0].changes > 0)
+    let params = vec![seen.id.into(), seen.version.into(), due_at.into()];
+    Ok(ask(db, MEND_DUE, params).await?.changes() > 0)
 }
 
 /// The live attempts at one endpoint, at most `limit`.
@@ -156,15 +164,6 @@ pub async fn count_live(
     endpoint: &str,
     limit: u32,
 ) -> Result<u64, StoreError> {
-    #[derive(Deserialize)]
-    struct Counted {
-        live: u64,
-    }
-    let count = Statement {
-        sql: COUNT_LIVE,
-        params: vec![provider.into(), endpoint.into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![count]).await?;
-    let counted = rows::<Counted>(COUNT_LIVE, &outcomes[0])?;
-    Ok(counted.first().map_or(0, |counted| counted.live))
+    let params = vec![provider.into(), endpoint.into(), limit.into()];
+    Ok(ask(db, COUNT_LIVE, params).await?.row()?.unwrap_or(0))
 }

@@ -1,11 +1,11 @@
 //! Recording a job, exactly once per request key.
 
-use super::row::{columns, Row};
+use super::record::columns;
 use super::{Accepted, Record};
 use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
 use crate::store::spending::{self, Payer, Standing};
-use crate::store::{batch, deliveries, rows, StoreError};
+use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
 /// Only if what pays for it was charged, and its key has not been revoked.
@@ -48,13 +48,8 @@ pub async fn find_by_key(
     caller: &CallerId,
     key: &RequestKey,
 ) -> Result<Option<Record>, StoreError> {
-    let find = Statement {
-        sql: FIND_BY_KEY,
-        params: vec![caller.as_str().into(), key.as_str().into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    let row = rows::<Row>(FIND_BY_KEY, &outcomes[0])?.into_iter().next();
-    Ok(row.map(Into::into))
+    let params = vec![caller.as_str().into(), key.as_str().into()];
+    ask(db, FIND_BY_KEY, params).await?.row()
 }
 
 /// A job to be recorded.
@@ -111,22 +106,19 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
     let changes = [charge, Some(insert), prompt, event];
     let told_from = changes.iter().flatten().count();
     let statements = changes.into_iter().chain(told).flatten().collect();
-    let outcomes = batch(db, statements).await?;
-    let mut told = outcomes[told_from..].iter();
+    let answers = batch(db, statements).await?;
+    let mut told = answers[told_from..].iter();
     let mut next = || told.next().ok_or(StoreError::Short(1));
-    let row = rows::<Row>(FIND_CREATED, next()?)?.into_iter().next();
-    let standing = match payer.standing() {
-        Some(_) => spending::read(next()?)?,
-        None => None,
-    };
-    let backlog = match recording.backlog_max {
-        Some(_) => Some(spending::read_backlog(next()?)?),
-        None => None,
-    };
     Ok(Recorded {
-        record: row.map(Into::into),
-        standing,
-        backlog,
+        record: next()?.row()?,
+        standing: match payer.standing() {
+            Some(_) => next()?.row()?,
+            None => None,
+        },
+        backlog: match recording.backlog_max {
+            Some(_) => next()?.row()?,
+            None => None,
+        },
     })
 }
 

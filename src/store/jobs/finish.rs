@@ -1,13 +1,12 @@
 //! The end of a job and of its attempts.
 
-use serde::Deserialize;
-
 use super::create::json;
 use super::OutputRow;
 use crate::id::{JobId, ProviderId};
 use crate::job::{Ending, Failure, JobStatus, Times};
 use crate::ports::{Db, Param, Statement};
-use crate::store::{batch, deliveries, rows, StoreError};
+use crate::store::row::from_row;
+use crate::store::{batch, deliveries, Answer, StoreError};
 use crate::time::UnixMillis;
 
 /// Whoever comes first wins: the status must still be open, in the round that was judged. Only the
@@ -215,26 +214,28 @@ pub async fn finish(
         sql: WINNER,
         params: vec![id.into()],
     });
-    let outcomes = batch(db, statements).await?;
-    let standing = outcomes.last().ok_or(StoreError::Short(1))?;
-    let winner = rows::<Winner>(WINNER, standing)?.into_iter().next();
-    Ok(winner.map_or(
+    let answers = batch(db, statements).await?;
+    let winner = answers.last().map(Answer::row::<Winner>).transpose()?;
+    Ok(winner.flatten().map_or(
         Finished {
             won: false,
             live: false,
         },
         |row| Finished {
             won: row.settle_nonce.as_deref() == Some(&finish.nonce),
-            live: row.live == 1,
+            live: row.live,
         },
     ))
 }
 
-#[derive(Deserialize)]
 struct Winner {
     settle_nonce: Option<String>,
-    live: u8,
+    live: bool,
 }
+from_row!(Winner {
+    settle_nonce,
+    live: flag
+});
 
 /// Ends an attempt of a job that has ended before.
 pub async fn close_attempt(
@@ -280,8 +281,8 @@ pub async fn fail_attempt(
             next.round.into(),
         ],
     };
-    let outcomes = batch(db, vec![fail, insert(id, end, now)]).await?;
-    Ok(outcomes[0].changes > 0)
+    let answers = batch(db, vec![fail, insert(id, end, now)]).await?;
+    Ok(answers[0].changes() > 0)
 }
 
 fn update(id: JobId, finish: &Finish, now: UnixMillis) -> Statement {

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::create::json;
-use super::row::{columns, Row};
+use super::record::columns;
 use super::Record;
 use crate::id::{CallerId, JobId};
 use crate::job::JobStatus;
 use crate::ports::{Db, Param, Statement};
-use crate::store::{batch, rows, StoreError};
+use crate::store::row::from_row;
+use crate::store::{batch, StoreError};
 
 /// Rows examined for one page: a filter that matches little answers short pages, with a cursor.
 const EXAMINED_MAX: u32 = 1_000;
@@ -93,11 +92,11 @@ async fn page(
     filter: &Filter,
     limit: u32,
 ) -> Result<Page, StoreError> {
-    #[derive(Deserialize)]
     struct Examined {
         last: Option<String>,
         examined: u32,
     }
+    from_row!(Examined { last, examined });
     // Above every UUID, and below every one.
     let before = filter
         .before
@@ -120,12 +119,9 @@ async fn page(
             params: window,
         },
     ];
-    let outcomes = batch(db, statements).await?;
-    let jobs: Vec<Record> = rows::<Row>(list, &outcomes[0])?
-        .into_iter()
-        .map(Into::into)
-        .collect();
-    let examined = rows::<Examined>(examined, &outcomes[1])?.into_iter().next();
+    let answers = batch(db, statements).await?;
+    let jobs: Vec<Record> = answers[0].rows()?;
+    let examined: Option<Examined> = answers[1].row()?;
     let full = u32::try_from(jobs.len()).is_ok_and(|count| count >= limit);
     let next = if full {
         jobs.last().map(|record| record.job.id.to_string())

@@ -9,7 +9,7 @@ mod create;
 mod finish;
 mod list;
 mod read;
-mod row;
+mod record;
 mod turn;
 
 pub use attempt::{
@@ -33,6 +33,5 @@ pub use list::{list, list_all, Filter, Page, LIST, LIST_ALL, LIST_ALL_EXAMINED, 
 pub use read::{
     at_endpoint, beginning, find, full, prompt, AT_ENDPOINT, BEGINNING, FIND, FULL, PROMPT_OF,
 };
-pub(in crate::store) use row::json_text;
-pub use row::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
+pub use record::{Accepted, AttemptRow, Full, InputFile, OutputRow, Record};
 pub use turn::{cancel, retry, sweep, Round, CANCEL, RETRY, SWEEP};

@@ -1,12 +1,10 @@
 //! Reading one job.
 
-use serde::Deserialize;
-
-use super::row::{columns, Row};
+use super::record::columns;
 use super::{Full, Record};
 use crate::id::{CallerId, JobId};
 use crate::ports::{Db, Statement};
-use crate::store::{batch, rows, StoreError};
+use crate::store::{ask, StoreError};
 
 pub const FIND: &str = concat!(
     "-- jobs::find\nSELECT ",
@@ -46,16 +44,12 @@ SELECT body FROM prompts WHERE job_id = ?1";
 
 /// What decisions need of a job.
 pub async fn find(db: &dyn Db, id: JobId) -> Result<Option<Record>, StoreError> {
-    let outcomes = batch(db, vec![by_id(FIND, id)]).await?;
-    let found = rows::<Row>(FIND, &outcomes[0])?;
-    Ok(found.into_iter().next().map(Into::into))
+    ask(db, FIND, vec![id.into()]).await?.row()
 }
 
 /// A job with everything its caller may see, in one read.
 pub async fn full(db: &dyn Db, id: JobId) -> Result<Option<Full>, StoreError> {
-    let outcomes = batch(db, vec![by_id(FULL, id)]).await?;
-    let found = rows::<Row>(FULL, &outcomes[0])?;
-    Ok(found.into_iter().next().map(Into::into))
+    ask(db, FULL, vec![id.into()]).await?.row()
 }
 
 /// Jobs with a live attempt at the endpoint, at most `limit`.
@@ -64,13 +58,8 @@ pub async fn at_endpoint(
     endpoint: &str,
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
-    let find = Statement {
-        sql: AT_ENDPOINT,
-        params: vec![endpoint.into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    let found = rows::<Row>(AT_ENDPOINT, &outcomes[0])?;
-    Ok(found.into_iter().map(Into::into).collect())
+    let params = vec![endpoint.into(), limit.into()];
+    ask(db, AT_ENDPOINT, params).await?.rows()
 }
 
 /// The caller's jobs whose ids begin so: those of one millisecond.
@@ -79,28 +68,13 @@ pub async fn beginning(
     caller: &CallerId,
     begins: &str,
 ) -> Result<Vec<JobId>, StoreError> {
-    #[derive(Deserialize)]
-    struct Found {
-        id: JobId,
-    }
-    let find = Statement {
-        sql: BEGINNING,
-        params: vec![caller.as_str().into(), begins.into()],
-    };
-    let outcomes = batch(db, vec![find]).await?;
-    let found = rows::<Found>(BEGINNING, &outcomes[0])?;
-    Ok(found.into_iter().map(|found| found.id).collect())
+    let params = vec![caller.as_str().into(), begins.into()];
+    ask(db, BEGINNING, params).await?.rows()
 }
 
 /// The stored prompt; `None` when it is an object.
 pub async fn prompt(db: &dyn Db, id: JobId) -> Result<Option<String>, StoreError> {
-    #[derive(Deserialize)]
-    struct Prompt {
-        body: String,
-    }
-    let outcomes = batch(db, vec![by_id(PROMPT_OF, id)]).await?;
-    let found = rows::<Prompt>(PROMPT_OF, &outcomes[0])?;
-    Ok(found.into_iter().next().map(|prompt| prompt.body))
+    ask(db, PROMPT_OF, vec![id.into()]).await?.row()
 }
 
 pub(super) fn by_id(sql: &'static str, id: JobId) -> Statement {

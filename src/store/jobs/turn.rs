@@ -1,14 +1,11 @@
 //! What callers and the clock turn: cancel, retry, sweep.
 
-use serde::Deserialize;
-
 use super::read::by_id;
-use super::row::Row;
 use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
-use crate::store::spending::{self, Payer, Standing};
-use crate::store::{batch, deliveries, rows, StoreError};
+use crate::store::spending::{Payer, Standing};
+use crate::store::{ask, batch, deliveries, Answer, StoreError};
 use crate::time::UnixMillis;
 
 /// Without a live attempt the job ends at once; otherwise the provider must confirm first.
@@ -51,9 +48,7 @@ pub async fn cancel(
         params: vec![id.into(), now.into(), due_at.into()],
     };
     let event = deliveries::record(id, now);
-    let outcomes = batch(db, vec![cancel, event, by_id(FULL, id)]).await?;
-    let row = rows::<Row>(FULL, &outcomes[2])?.into_iter().next();
-    Ok(row.map(Into::into))
+    batch(db, vec![cancel, event, by_id(FULL, id)]).await?[2].row()
 }
 
 /// A new round, and who pays for it.
@@ -86,10 +81,9 @@ pub async fn retry(
     let changes = [charge, Some(retry), Some(event)];
     let told_from = changes.iter().flatten().count();
     let statements = changes.into_iter().chain(told).flatten().collect();
-    let outcomes = batch(db, statements).await?;
-    let row = rows::<Row>(FULL, &outcomes[told_from])?.into_iter().next();
-    let standing = outcomes.get(told_from + 1).map(spending::read);
-    Ok((row.map(Into::into), standing.transpose()?.flatten()))
+    let answers = batch(db, statements).await?;
+    let standing = answers.get(told_from + 1).map(Answer::row);
+    Ok((answers[told_from].row()?, standing.transpose()?.flatten()))
 }
 
 /// Jobs that should have ended by `now`, at most `limit`; each is found again after `next_at`.
@@ -99,15 +93,6 @@ pub async fn sweep(
     next_at: UnixMillis,
     limit: u32,
 ) -> Result<Vec<JobId>, StoreError> {
-    #[derive(Deserialize)]
-    struct Found {
-        id: JobId,
-    }
-    let sweep = Statement {
-        sql: SWEEP,
-        params: vec![now.into(), next_at.into(), limit.into()],
-    };
-    let outcomes = batch(db, vec![sweep]).await?;
-    let found = rows::<Found>(SWEEP, &outcomes[0])?;
-    Ok(found.into_iter().map(|row| row.id).collect())
+    let params = vec![now.into(), next_at.into(), limit.into()];
+    ask(db, SWEEP, params).await?.rows()
 }

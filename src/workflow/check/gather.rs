@@ -1,6 +1,6 @@
 //! Which value is meant for which input: names, aliases, what is missing, what is too much.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use serde_json::{Map, Value};
 
@@ -77,8 +77,8 @@ pub fn gather<'a>(
     contract: &'a Contract,
     asked: &Asked<'a>,
     violations: &mut Vec<Violation>,
-) -> BTreeMap<&'a str, Given<'a>> {
-    let mut given: BTreeMap<&str, Given> = BTreeMap::new();
+) -> LiteMap<&'a str, Given<'a>> {
+    let mut given: LiteMap<&str, Given> = LiteMap::new();
     for (prefix, fields) in [("/inputs", asked.inputs), ("", asked.shorthands)] {
         if fields.len() > INPUTS_MAX {
             violations.push(too_many(prefix, fields));
@@ -115,7 +115,7 @@ pub fn missing(input: &Input) -> Violation {
 }
 
 /// The groups of which none was given. A default that is spelt out asks for nothing.
-pub fn missing_any(contract: &Contract, given: &BTreeMap<&str, Given>) -> Vec<Violation> {
+pub fn missing_any(contract: &Contract, given: &LiteMap<&str, Given>) -> Vec<Violation> {
     let asks = |name: &String| {
         let default = contract
             .input(name)
@@ -136,7 +136,7 @@ pub fn missing_any(contract: &Contract, given: &BTreeMap<&str, Given>) -> Vec<Vi
 }
 
 /// The inputs that a chosen value needs and that are not given.
-pub fn missing_needs(contract: &Contract, given: &BTreeMap<&str, Given>) -> Vec<Violation> {
+pub fn missing_needs(contract: &Contract, given: &LiteMap<&str, Given>) -> Vec<Violation> {
     let mut missing = Vec::new();
     for input in &contract.inputs {
         let Kind::Choice(options) = &input.kind else {

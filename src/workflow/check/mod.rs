@@ -16,6 +16,8 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use litemap::LiteMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -35,10 +37,13 @@ pub struct Asked<'a> {
     /// Shorthands of the body's top level (`prompt`, `ratio`, …); violations point to `/<name>`.
     pub shorthands: &'a Map<String, Value>,
     /// The uploads, by the name of the input that they are for.
-    pub files: &'a BTreeMap<String, FileFact>,
+    pub files: &'a Files,
     /// The seed to record when the caller wants a random one; only its lower 53 bits are used.
     pub seed_if_random: u64,
 }
+
+/// What is known of the files, by their inputs.
+pub type Files = LiteMap<String, FileFact>;
 
 /// What is known about an uploaded file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +68,7 @@ pub struct Checked {
     /// The texts made of choices, free words and the baseline, for people to see.
     pub composed: BTreeMap<String, String>,
     /// The uploads in use, by input. Inputs that are URLs are not here.
-    pub files: BTreeMap<String, FileFact>,
+    pub files: Files,
     /// The seed, if the template has one; also in `inputs`.
     pub seed: Option<u64>,
     /// What every callback gives back to the caller.
@@ -230,7 +235,7 @@ mod tests {
         let asked = Asked {
             inputs: inputs.as_object().unwrap(),
             shorthands: shorthands.as_object().unwrap(),
-            files: &BTreeMap::new(),
+            files: &Files::new(),
             seed_if_random: 0,
         };
         let found = file_references(contract("qwen-image-edit"), &asked);
@@ -250,7 +255,7 @@ mod tests {
         let asked = Asked {
             inputs: inputs.as_object().unwrap(),
             shorthands: &Map::new(),
-            files: &BTreeMap::new(),
+            files: &Files::new(),
             seed_if_random: u64::MAX,
         };
         let checked = check(contract("text-to-image"), &asked).unwrap();

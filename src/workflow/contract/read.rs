@@ -3,44 +3,44 @@
 //! serde can derive this, with a second reader for every type inside; that is a twentieth of the
 //! Worker, and its errors name no field. Here the kind is found first, and its one reader is asked.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::input::{Input, Kind};
 use super::rule::{Condition, Part};
-use crate::parse;
+use crate::parse::{self, Members};
 
 /// The values of `type`.
 const KINDS: &[&str] = &[
     "string", "integer", "number", "boolean", "choice", "image", "video", "audio", "seed",
 ];
 
-/// The fields of an object, each still as text.
-struct Fields(Vec<(String, Box<RawValue>)>);
+/// The fields of an object that have not been read yet.
+struct Fields<'a>(Members<'a>);
 
-impl Fields {
+impl Fields<'_> {
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
+        self.0.get(name).is_some()
     }
 
     fn take<T: DeserializeOwned, E: Error>(&mut self, name: &str) -> Result<Option<T>, E> {
-        let Some(at) = self.0.iter().position(|(known, _)| known == name) else {
+        let members = &mut self.0 .0;
+        let Some(at) = members.iter().position(|(known, _)| known == name) else {
             return Ok(None);
         };
-        let (_, value) = self.0.remove(at);
-        let value = parse::json(value.get());
+        let value = parse::json(members.remove(at).1.get());
         value.map(Some).map_err(|error| inside(&error))
     }
 
     /// What is left, as one type, which refuses fields that it does not know.
     fn rest<T: DeserializeOwned, E: Error>(&self) -> Result<T, E> {
-        let field = |(name, value): &(String, Box<RawValue>)| {
-            format!("{}:{}", serde_json::Value::from(name.as_str()), value.get())
+        let field = |(name, value): &(Cow<'_, str>, &RawValue)| {
+            format!("{}:{}", serde_json::Value::from(&**name), value.get())
         };
-        let fields: Vec<String> = self.0.iter().map(field).collect();
+        let fields: Vec<String> = self.0 .0.iter().map(field).collect();
         let text = format!("{{{}}}", fields.join(","));
         parse::json(&text).map_err(|error| inside(&error))
     }
@@ -55,31 +55,9 @@ fn inside<E: Error>(error: &serde_json::Error) -> E {
     )
 }
 
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
-}
-
 impl<'de> Deserialize<'de> for Input {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::deserialize(deserializer)?;
+        let mut fields = Fields(Members::deserialize(deserializer)?);
         let name = fields.take("name")?;
         let label = fields.take("label")?;
         let kind: Option<String> = fields.take("type")?;
@@ -108,7 +86,7 @@ impl<'de> Deserialize<'de> for Input {
 
 impl<'de> Deserialize<'de> for Part {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = Fields::deserialize(deserializer)?;
+        let fields = Fields(Members::deserialize(deserializer)?);
         if fields.has("text") {
             fields.rest().map(Self::Literal)
         } else {
@@ -119,7 +97,7 @@ impl<'de> Deserialize<'de> for Part {
 
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = Fields::deserialize(deserializer)?;
+        let fields = Fields(Members::deserialize(deserializer)?);
         match () {
             () if fields.has("given") => fields.rest().map(Self::Given),
             () if fields.has("equals") => fields.rest().map(Self::Equals),
@@ -131,6 +109,8 @@ impl<'de> Deserialize<'de> for Condition {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
     use super::*;
 
     fn refused<T: DeserializeOwned + fmt::Debug>(text: &str) -> String {

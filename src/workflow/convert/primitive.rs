@@ -1,7 +1,7 @@
 //! Primitives: nodes that write their value into the widgets they are linked to, before anything is
 //! sent.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::workflow::graph::Id;
@@ -75,8 +75,8 @@ fn find_writes(
 
 /// The primitives of a level by place, each with its targets in the order of its links. Links that
 /// it does not list come after those that it does.
-fn targets_of_primitives(level: &Level) -> BTreeMap<usize, Vec<Socket>> {
-    let mut ranked: BTreeMap<usize, Vec<(usize, Socket)>> = BTreeMap::new();
+fn targets_of_primitives(level: &Level) -> Vec<(usize, Vec<Socket>)> {
+    let mut ranked: Vec<(usize, usize, Socket)> = Vec::new();
     let mut ranks: HashMap<usize, HashMap<&Id, usize>> = HashMap::new();
     for (link, &target) in &level.ends {
         let origin = level.links.get(link);
@@ -95,14 +95,13 @@ fn targets_of_primitives(level: &Level) -> BTreeMap<usize, Vec<Socket>> {
             links.map(|(place, link)| (link, place)).collect()
         });
         let rank = places.get(link).copied().unwrap_or(usize::MAX);
-        ranked.entry(origin).or_default().push((rank, target));
+        ranked.push((origin, rank, target));
     }
-    let in_order = ranked.into_iter().map(|(node, mut targets)| {
-        targets.sort_by_key(|(rank, target)| (*rank, target.node, target.slot));
-        (
-            node,
-            targets.into_iter().map(|(_, target)| target).collect(),
-        )
+    ranked.sort_by_key(|(origin, rank, target)| (*origin, *rank, target.node, target.slot));
+    let of_each = ranked.chunk_by(|(one, ..), (other, ..)| one == other);
+    let in_order = of_each.map(|of_one| {
+        let targets = of_one.iter().map(|(.., target)| *target);
+        (of_one[0].0, targets.collect())
     });
     in_order.collect()
 }

@@ -3,14 +3,10 @@
 //! Works on text, so that numbers stay as they were written and members in their order, on which
 //! the order of widgets depends.
 
-use std::fmt;
-
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::Value;
 
-use crate::parse;
+use crate::parse::{self, Members};
 use crate::workflow::schema::LEFT_OUT;
 
 /// What `schema` and `convert` read of an entry.
@@ -41,8 +37,8 @@ pub struct Cut {
 
 /// `None`: this is no class. Lists of choices above `list_bytes_max` are left out.
 pub fn class(entry: &RawValue, list_bytes_max: usize) -> Option<Cut> {
-    let members = Members::read(entry)?;
-    members.get("input").and_then(Members::read)?;
+    let entry = members(entry)?;
+    entry.get("input").and_then(members)?;
     let mut cut = Cut::default();
     let mut object = Object::begin(&mut cut.text);
     let mut lists = Lists {
@@ -51,11 +47,11 @@ pub fn class(entry: &RawValue, list_bytes_max: usize) -> Option<Cut> {
         left_out: Vec::new(),
     };
     for name in KEPT {
-        let Some(value) = members.get(name) else {
+        let Some(value) = entry.get(name) else {
             continue;
         };
         let out = object.member(name);
-        match Members::read(value) {
+        match members(value) {
             Some(groups) if name == "input" => write_groups(out, &groups, &mut lists),
             _ => compact(out, value.get()),
         }
@@ -72,6 +68,11 @@ struct Lists {
     left_out: Vec<String>,
 }
 
+/// `None`: it is no object.
+fn members(json: &RawValue) -> Option<Members<'_>> {
+    parse::json(json.get()).ok()
+}
+
 fn write_groups(out: &mut String, groups: &Members<'_>, lists: &mut Lists) {
     let mut object = Object::begin(out);
     for name in GROUPS {
@@ -79,7 +80,7 @@ fn write_groups(out: &mut String, groups: &Members<'_>, lists: &mut Lists) {
             continue;
         };
         let out = object.member(name);
-        let Some(inputs) = Members::read(group) else {
+        let Some(inputs) = members(group) else {
             compact(out, group.get());
             continue;
         };
@@ -98,7 +99,7 @@ fn write_spec(out: &mut String, input: &str, spec: &RawValue, lists: &mut Lists)
     let Some([kind, rest @ ..]) = parts.as_deref() else {
         return compact(out, spec.get());
     };
-    let options = rest.first().and_then(|options| Members::read(options));
+    let options = rest.first().and_then(|options| members(options));
     let list = if kind.get() == "\"COMBO\"" {
         options.as_ref().and_then(|options| options.get("options"))
     } else {
@@ -132,7 +133,7 @@ fn write_spec(out: &mut String, input: &str, spec: &RawValue, lists: &mut Lists)
 fn write_options<'o>(out: &'o mut String, options: &Members<'_>, but: &[&str]) -> Object<'o> {
     let mut object = Object::begin(out);
     for (name, value) in &options.0 {
-        if !PROSE.contains(&name.as_str()) && !but.contains(&name.as_str()) {
+        if !PROSE.contains(&&**name) && !but.contains(&&**name) {
             compact(object.member(name), value.get());
         }
     }
@@ -181,45 +182,5 @@ impl<'o> Object<'o> {
 
     fn end(self) {
         self.out.push('}');
-    }
-}
-
-/// The members of an object in their order, their values unread.
-#[derive(Default)]
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    fn read(json: &'a RawValue) -> Option<Self> {
-        parse::json(json.get()).ok()
-    }
-
-    /// Of equal names the last one, as in Python.
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
-        let mut found = self.0.iter().rev();
-        found
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| *value)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
     }
 }

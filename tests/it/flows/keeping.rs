@@ -76,6 +76,20 @@ async fn a_job_is_kept_for_its_time_and_then_answers_gone_and_one_day_nothing() 
 }
 
 #[tokio::test]
+async fn what_cannot_be_purged_keeps_nothing_else() {
+    let queue = TestQueue::live(Plan::default());
+    let (id, _) = finished(&queue).await;
+    queue.pass(30 * DAY_MS).await;
+    purge(&queue.app).await.unwrap();
+    queue.pass(91 * DAY_MS).await;
+    assert_eq!(counts(&queue)[5], 1, "{id}");
+    // The list of the evidence; the tombstone's turn comes after it.
+    queue.blobs.fail_next(1);
+    assert!(purge(&queue.app).await.is_err());
+    assert_eq!(counts(&queue), [0; 6]);
+}
+
+#[tokio::test]
 async fn a_result_that_is_gone_says_so_to_whoever_had_its_link() {
     let queue = TestQueue::live(Plan::default());
     let (_, job) = finished(&queue).await;
