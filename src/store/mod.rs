@@ -167,13 +167,20 @@ async fn ask(db: &dyn Db, sql: &'static str, params: Vec<Param>) -> Result<Answe
     answers.pop().ok_or(StoreError::Short(1))
 }
 
-/// Runs a batch, and runs it again when its outcome is unknown. Answers as many as it was asked.
+/// Runs a batch, and runs it again when its outcome is unknown. Answers as many as it was asked. Of
+/// a batch that may stand already nothing but an answer is certain: what refuses its repeat says
+/// nothing of it.
 async fn batch(db: &dyn Db, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
+    let mut doubt = None;
     let mut repeats = 0;
     let outcomes = loop {
         match db.batch(statements.clone()).await {
-            Err(DbError::Unknown(_)) if repeats < REPEATS_MAX => repeats += 1,
-            answer => break answer?,
+            Err(error @ DbError::Unknown(_)) if repeats < REPEATS_MAX => {
+                repeats += 1;
+                doubt = Some(error);
+            }
+            Err(error) => return Err(doubt.unwrap_or(error).into()),
+            Ok(outcomes) => break outcomes,
         }
     };
     if outcomes.len() < statements.len() {

@@ -323,3 +323,75 @@ async fn a_paid_job_is_one_batch_to_create_and_twelve_rows_in_all() {
     assert_eq!(balance(&queue, &key).await, [4, 0, 1]);
     assert_eq!(queue.db.take_rows_written(), 12);
 }
+
+/// The rows of the jobs are the proof of the totals: what they hold is reserved, and what made
+/// them succeed is spent.
+fn assert_books_add_up(queue: &TestQueue, when: &str) {
+    let unequal = queue.db.query(
+        "SELECT owner, granted, spent, reserved,
+           (SELECT coalesce(sum(credits), 0) FROM jobs WHERE caller = owner
+             AND status = 'succeeded') AS paid,
+           (SELECT coalesce(sum(credits), 0) FROM jobs WHERE caller = owner
+             AND status IN ('queued', 'running', 'canceling')) AS held,
+           begun_with + (SELECT coalesce(sum(credits), 0) FROM grants
+             WHERE grants.owner = credits.owner) AS given
+         FROM credits WHERE spent <> paid OR reserved <> held OR granted <> given",
+    );
+    let unequal = unequal.unwrap();
+    assert!(unequal.is_empty(), "{when}: {unequal:#?}");
+}
+
+/// Creates, cancels, retries and purchases in any order, with jobs that fail or are told twice of,
+/// and a database whose answers are lost.
+#[tokio::test]
+async fn the_books_add_up_whatever_happens_in_whatever_order() {
+    for seed in 1..=6_u64 {
+        let queue = shop("6");
+        queue.db.stop_counting();
+        let mut state = seed;
+        let mut pick = |most: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % most
+        };
+        let keys = [session(&queue).await, session(&queue).await];
+        let mut made: Vec<(usize, String)> = Vec::new();
+        for step in 0..50 {
+            let who = usize::try_from(pick(2)).unwrap();
+            if pick(4) == 0 {
+                let faults = [DbFault::LostBefore, DbFault::LostAfter, DbFault::Overloaded];
+                queue
+                    .db
+                    .fail_next(faults[usize::try_from(pick(3)).unwrap()]);
+            }
+            let what = pick(8);
+            match what {
+                0..=2 => {
+                    let behaviours = ["plain", "fail", "slow", "lost_callback", "twice"];
+                    let body = body(behaviours[usize::try_from(pick(5)).unwrap()]);
+                    let answer = create(&queue, &keys[who], &body).await.json();
+                    made.extend(answer["job_id"].as_str().map(|id| (who, id.to_owned())));
+                }
+                3..=5 if !made.is_empty() => {
+                    let (owner, id) = &made[usize::try_from(pick(made.len() as u64)).unwrap()];
+                    let verb = ["cancel", "retry", "retry"][usize::try_from(what - 3).unwrap()];
+                    let path = format!("/api/queue/{verb}/{id}");
+                    call(&queue, "POST", &path, &keys[*owner], &Value::Null).await;
+                }
+                6 => {
+                    let bought = json!({"credits": 1 + pick(3), "id": format!("p-{}", pick(9))});
+                    call(&queue, "POST", "/api/credits/purchase", &keys[who], &bought).await;
+                }
+                _ => queue.pass(pick(3_000)).await,
+            }
+            assert_books_add_up(&queue, &format!("seed {seed}, step {step}"));
+        }
+        queue.db.clear_faults();
+        queue.pass(20 * 60_000).await;
+        assert_books_add_up(&queue, &format!("seed {seed}, at the end"));
+        let open = "SELECT id FROM jobs WHERE completed_at IS NULL";
+        let open = queue.db.query(open).unwrap();
+        assert!(open.is_empty(), "seed {seed}: {open:?}");
+    }
+}

@@ -2,9 +2,13 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
+use edge_queue::id::JobId;
 use edge_queue::testing::queue::TestQueue;
 use edge_queue::testing::runpod::Plan;
+use edge_queue::testing::sqlite::DbFault;
 use serde_json::{json, Value};
+
+use super::uploads::picture;
 
 async fn refused(body: &Value, status: u16, error: &str) -> Value {
     let queue = TestQueue::simulated();
@@ -163,4 +167,20 @@ async fn a_job_too_large_for_the_provider_is_refused_and_names_its_input() {
     assert!(named.contains("image"), "{shown:#}");
     assert!(answer.status == 413 || answer.status == 422, "{shown:#}");
     assert!(queue.blobs.keys().is_empty(), "nothing is left behind");
+}
+
+/// The first answer was lost, the job stood, and its repeat was refused: it was taken for not
+/// recorded, its files were deleted, and nobody woke it.
+#[tokio::test]
+async fn a_commit_in_doubt_stays_so_when_its_repeat_is_refused() {
+    let queue = TestQueue::simulated();
+    queue.db.fail_next(DbFault::LostAfter);
+    queue.db.fail_next(DbFault::Overloaded);
+    let body = json!({"template": "qwen-image-edit", "inputs": {"prompt": "x"},
+        "images": [{"name": "image", "image": STANDARD.encode(picture())}]});
+    let answer = queue.post("/api/queue/create", &body).await;
+    assert_eq!(answer.status, 503, "{:#}", answer.json());
+    let id = answer.json()["job_id"].as_str().and_then(JobId::parse);
+    queue.pass(60_000).await;
+    assert_eq!(queue.job(id.unwrap()).await["status"], "succeeded");
 }

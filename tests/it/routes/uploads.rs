@@ -14,7 +14,7 @@ use futures::{stream, StreamExt};
 use serde_json::{json, Value};
 
 /// A PNG that decodes, of 64 by 48 pixels.
-fn picture() -> Vec<u8> {
+pub fn picture() -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, 64, 48);
     encoder.set_color(png::ColorType::Grayscale);
