@@ -33,15 +33,19 @@ impl Account {
     }
 
     fn ops(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let path = format!("{}:/usr/bin:/bin", self.0.path().display());
-        Command::new(env!("CARGO_BIN_EXE_ops"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ops"));
+        command
             .args(arguments)
             .current_dir(self.0.path())
             .env("PATH", path)
-            .env_remove("ADMIN_KEY")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .env("ADMIN_KEY", "the operator's key of nobody there")
+            .stdin(Stdio::null());
+        command
     }
 
     fn calls(&self) -> Vec<String> {
@@ -98,6 +102,24 @@ fn placeholders_stop_a_deploy_before_anything_is_asked() {
     for name in ["database_id", "PUBLIC_URL", "RUNPOD_ENDPOINT_ID"] {
         assert!(told.contains(&format!("{name} is a placeholder")), "{told}");
     }
+    assert_eq!(account.calls(), [""; 0]);
+}
+
+/// The smoke run would have nobody to be: a good deploy would go back.
+#[test]
+fn production_is_not_deployed_without_the_key_that_its_smoke_run_needs() {
+    let account = Account::new(filled_in);
+    let output = account
+        .command(&["deploy", "--env", "production"])
+        .env_remove("ADMIN_KEY")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("ADMIN_KEY is not in the environment"),
+        "{told}"
+    );
     assert_eq!(account.calls(), [""; 0]);
 }
 
