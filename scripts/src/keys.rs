@@ -95,7 +95,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let answer = match &arguments.verb {
         Verb::Create(create) => changing.post("/api/admin/keys", &create.body())?,
         Verb::List => {
-            json!({ "data": pages(|path| deployment.get(path), "/api/admin/keys", "data", |_| ())? })
+            let get = |path: &str| deployment.get(path);
+            json!({ "data": pages(get, "/api/admin/keys", "data", |_| ())? })
         }
         Verb::Revoke(Revoke { id }) => {
             changing.post(&format!("{}/revoke", key_path(id)), &json!({}))?

@@ -41,12 +41,12 @@ enum Verb {
 /// Write sizes and hashes of the model files into gpu/models.json
 #[derive(clap::Args)]
 #[command(after_help = "\
-Each file's host is asked for its headers, which Hugging Face gives the size and the sha256 in; nothing is
-downloaded. With --from the files themselves are read, below DIR/<folder>/.
+Each file's host is asked for its headers, in which Hugging Face gives the size and the sha256;
+nothing is downloaded. With --from the files themselves are read, below DIR/<folder>/.
 What is written down already is never changed: where it is another, both are told. To accept the new
 one, put null in its place first.
-Exit status: 0 when every file has a size and a hash (or would), 1 when one has not or is another than
-written down, 2 when gpu/models.json could not be read or written.
+Exit status: 0 when every file has a size and a hash (or would), 1 when one has not or is another
+than written down, 2 when gpu/models.json could not be read or written.
 
 Example:
   ops models fill --dry-run

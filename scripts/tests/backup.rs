@@ -1,4 +1,5 @@
-//! What `ops backup` and `ops restore` would do, with a `wrangler` that writes down how it was called.
+//! What `ops backup` and `ops restore` would do, with a `wrangler` that writes down how it was
+//! called.
 
 #![cfg(test)]
 

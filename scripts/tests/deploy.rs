@@ -2,10 +2,14 @@
 
 #![cfg(test)]
 
+mod mock;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use mock::Mock;
 
 /// Answers as an account would that has nothing pending, every secret, and one version.
 const WRANGLER: &str = include_str!("wrangler.sh");
@@ -33,15 +37,19 @@ impl Account {
     }
 
     fn ops(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let path = format!("{}:/usr/bin:/bin", self.0.path().display());
-        Command::new(env!("CARGO_BIN_EXE_ops"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ops"));
+        command
             .args(arguments)
             .current_dir(self.0.path())
             .env("PATH", path)
-            .env_remove("ADMIN_KEY")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .env("ADMIN_KEY", "the operator's key of nobody there")
+            .stdin(Stdio::null());
+        command
     }
 
     fn calls(&self) -> Vec<String> {
@@ -98,6 +106,24 @@ fn placeholders_stop_a_deploy_before_anything_is_asked() {
     for name in ["database_id", "PUBLIC_URL", "RUNPOD_ENDPOINT_ID"] {
         assert!(told.contains(&format!("{name} is a placeholder")), "{told}");
     }
+    assert_eq!(account.calls(), [""; 0]);
+}
+
+/// The smoke run would have nobody to be: a good deploy would go back.
+#[test]
+fn production_is_not_deployed_without_the_key_that_its_smoke_run_needs() {
+    let account = Account::new(filled_in);
+    let output = account
+        .command(&["deploy", "--env", "production"])
+        .env_remove("ADMIN_KEY")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("ADMIN_KEY is not in the environment"),
+        "{told}"
+    );
     assert_eq!(account.calls(), [""; 0]);
 }
 
@@ -179,4 +205,51 @@ fn a_setup_in_rehearsal_is_understood_and_touches_nothing() {
     assert!(account
         .config()
         .contains("00000000-0000-0000-0000-000000000002"));
+}
+
+/// Two secrets are made, written down for the owner alone, and given to wrangler where no list of
+/// processes shows them; none is printed.
+#[test]
+fn a_setup_makes_secrets_that_only_their_owner_sees() {
+    let mock = Mock::start("{}");
+    let account = Account::new(str::to_owned);
+    fs::write(account.0.path().join("secrets"), "[]").unwrap();
+    let output = account
+        .command(&["setup", "--env", "production"])
+        .env_remove("ADMIN_KEY")
+        .env("PUBLIC_URL", "https://queue.example.com")
+        .env("RUNPOD_ENDPOINT_ID", "mock")
+        .env("RUNPOD_API_KEY", "mock-key")
+        .env("RUNPOD_BASE_URL", format!("http://{}/v2", mock.address))
+        .output()
+        .unwrap();
+    let told = text(&output.stdout) + &text(&output.stderr);
+    // An account that forgets them is told by the deploy pipeline's own check.
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("TOKEN_SECRETS is not set"), "{told}");
+    let calls = account.calls();
+    for put in [
+        "secret put TOKEN_SECRETS --env production",
+        "TOKEN_SECRETS has 64 bytes",
+        "RUNPOD_API_KEY has 8 bytes",
+        "ADMIN_KEY has 64 bytes",
+    ] {
+        assert!(calls.iter().any(|call| call == put), "{put}: {calls:#?}");
+    }
+    let file = account.0.path().join(".run/setup-production.secrets");
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let kept = fs::read_to_string(&file).unwrap();
+    let made: Vec<(&str, &str)> = kept
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let names: Vec<&str> = made.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["TOKEN_SECRETS", "ADMIN_KEY"]);
+    for (_, secret) in made {
+        assert!(!told.contains(secret), "{told}");
+        assert!(!calls.iter().any(|call| call.contains(secret)));
+    }
+    assert!(!told.contains("mock-key"), "{told}");
+    assert!(account.config().contains("RUNPOD_ENDPOINT_ID = \"mock\""));
 }

@@ -141,8 +141,8 @@ fn absolute(file: &Path) -> PathBuf {
     std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
 }
 
-/// What every table of these holds, counted by the database: every call of `wrangler` takes seconds,
-/// so it says with it which tables there are.
+/// What every table of these holds, counted by the database: every call of `wrangler` takes
+/// seconds, so it says with it which tables there are.
 fn figures(database: &Database, columns: &Columns) -> anyhow::Result<Figures> {
     let counts = columns.iter().map(|(name, columns)| {
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();

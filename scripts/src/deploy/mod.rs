@@ -19,7 +19,7 @@ use crate::wrangler::{line, Wrangler};
 /// Check, migrate, deploy and smoke an environment, and go back if it does not hold
 #[derive(clap::Args)]
 #[command(after_help = "\
-1. wrangler.toml has no placeholders for it, and every binding. 2. Its secrets are set; only names
+1. wrangler.toml has no placeholders for it, and every binding; ADMIN_KEY is here. 2. Its secrets are set; only names
 are asked for. 3. Contracts have no flaws and golden prompts are as written down. 4. The Worker
 builds and bundles. 5. Migrations that are pending are safe under the code that runs. 6. They are
 applied. 7. The Worker is uploaded. 8. `ops smoke` passes. If 8 fails, the Worker goes back to the
@@ -148,7 +148,12 @@ impl Pipeline<'_> {
                 .line("bindings alone: the steps before fill in the rest");
             return config::unbound(self.project, self.target);
         }
-        config::problems(self.project, self.target)
+        let mut problems = config::problems(self.project, self.target);
+        if self.target == Target::Production && self.admin_key.is_none() {
+            let why = "without it the smoke run fails, and takes a good Worker back";
+            problems.push(format!("ADMIN_KEY is not in the environment: {why}"));
+        }
+        problems
     }
 
     fn name(&self) -> &'static str {

@@ -63,7 +63,8 @@ pub fn json(measured: &Measured) -> Value {
 
 pub fn text(measured: &Measured) -> String {
     let mut text = format!(
-        "{} of {} jobs succeeded in {:.1} s; {} calls, {:.1} a second; {} turned away for a moment\n\n",
+        "{} of {} jobs succeeded in {:.1} s; {} calls, {:.1} a second; \
+         {} turned away for a moment\n\n",
         measured.succeeded,
         measured.jobs,
         measured.took.as_secs_f64(),

@@ -26,16 +26,16 @@ const CALLBACK_TIME_MAX: Duration = Duration::from_secs(30);
 /// Check that an endpoint of RunPod can run our jobs, and that we hear of their end
 #[derive(clap::Args)]
 #[command(after_help = "\
-endpoint: it is there, and the key opens it. workers: none is unhealthy, and if jobs wait there is one.
-inventory: it has the node classes and model files of our templates; read from --object-info, the
-address of a ComfyUI with the endpoint's image and volume, or a file with its answer. job: one comes
-back with its file. callback: we hear of its end by RunPod's callback.
+endpoint: it is there, and the key opens it. workers: none is unhealthy, and if jobs wait there is
+one. inventory: it has the node classes and model files of our templates; read from --object-info,
+the address of a ComfyUI with the endpoint's image and volume, or a file with its answer. job: one
+comes back with its file. callback: we hear of its end by RunPod's callback.
 With --url the job goes through that deployment, a picture of its default template. Without it a
-picture without any model is ordered from RunPod directly; then callbacks can only be checked against
-a mock on this machine.
+picture without any model is ordered from RunPod directly; then callbacks can only be checked
+against a mock on this machine.
 RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID come from the environment, ADMIN_KEY for --url.
-Exit status: 0 when nothing failed, 1 when something did, 2 when the command line or the environment is
-wrong.
+Exit status: 0 when nothing failed, 1 when something did, 2 when the command line or the environment
+is wrong.
 
 Example:
   export RUNPOD_API_KEY=... RUNPOD_ENDPOINT_ID=... ADMIN_KEY=...
@@ -46,7 +46,7 @@ pub struct Arguments {
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 
-    /// What the endpoint's ComfyUI has: its address, or a file with its answer to `GET /object_info`
+    /// The endpoint's ComfyUI: its address, or a file with its answer to `GET /object_info`
     #[arg(long, value_name = "URL|FILE")]
     object_info: Option<String>,
 

@@ -1,5 +1,5 @@
-//! `ops runpod submit`: one request to RunPod and what came of it, word for word, for the record of an
-//! incident.
+//! `ops runpod submit`: one request to RunPod and what came of it, word for word, for the record of
+//! an incident.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,11 +31,11 @@ FILE is a prompt in API format, a {task, payload} object, or a whole order {inpu
 GET /api/admin/jobs/ID/evidence has it in request_body, which is then sent as it is. The order is
 followed to its end; one that has not ended in time is canceled, so that nobody pays for it.
 Printed are each call's method, URL, headers and body, the submit first and the last look behind it.
-RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID come from the environment. The key, the tokens of callbacks and
-the keys of Comfy accounts are not in what is printed. It is not known to the queue, and costs what
-such a job costs.
-Exit status: 0 when the order completed, 1 when it was refused or ended otherwise, 2 when it could not
-be sent.
+RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID come from the environment. The key, the tokens of callbacks
+and the keys of Comfy accounts are not in what is printed. It is not known to the queue, and costs
+what such a job costs.
+Exit status: 0 when the order completed, 1 when it was refused or ended otherwise, 2 when it could
+not be sent.
 
 Example:
   export RUNPOD_API_KEY=... RUNPOD_ENDPOINT_ID=...

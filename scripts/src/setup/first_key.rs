@@ -22,7 +22,7 @@ impl Setup<'_> {
             return Ok(());
         }
         let admin_key = self.admin_key();
-        let admin_key = admin_key.context("ADMIN_KEY is not set, and was set by nobody here")?;
+        let admin_key = admin_key.context("ADMIN_KEY is wanted")?;
         let deployment = Deployment::of(origin, &admin_key);
         let keys = pages(
             |path| deployment.get(path),

@@ -41,8 +41,9 @@ impl Setup<'_> {
             if self.dry_run {
                 continue;
             }
-            let value = match answers.get(name) {
-                Some(value) => value.to_owned(),
+            let given = answers.get(name).map(str::to_owned);
+            let value = match given.or_else(|| variable(name)) {
+                Some(value) => value,
                 None if MADE.contains(&name) => self.make(name)?,
                 None => bail!("{name} is wanted"),
             };
@@ -52,6 +53,11 @@ impl Setup<'_> {
         self.would(&format!(
             "leave those that were made in {file}, for your password store"
         ));
+        if !self.dry_run && self.admin_key().is_none() {
+            bail!(
+                "ADMIN_KEY is set in the account and is not here: export it, and call this again"
+            );
+        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! Runbooks of docs/OPERATIONS.md against a fault made on purpose: what the operator is told to look
-//! at is there, and what is told to be done helps.
+//! Runbooks of docs/OPERATIONS.md against a fault made on purpose: what the operator is told to
+//! look at is there, and what is told to be done helps.
 
 use edge_queue::testing::queue::{request, Answered, TestQueue, ADMIN_KEY};
 use edge_queue::testing::sqlite::DbFault;
