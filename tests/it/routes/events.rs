@@ -191,7 +191,7 @@ async fn a_change_before_or_while_a_listener_comes_is_not_missed() {
 }
 
 fn polls(mut work: Pin<&mut impl std::future::Future>) -> bool {
-    (0..5).any(|_| work.as_mut().now_or_never().is_some())
+    (0..10).any(|_| work.as_mut().now_or_never().is_some())
 }
 
 #[tokio::test]
