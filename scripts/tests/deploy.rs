@@ -237,8 +237,8 @@ fn a_setup_makes_secrets_that_only_their_owner_sees() {
         assert!(calls.iter().any(|call| call == put), "{put}: {calls:#?}");
     }
     let file = account.0.path().join(".run/setup-production.secrets");
-    let mode = fs::metadata(&file).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let permissions = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(permissions & 0o777, 0o600);
     let kept = fs::read_to_string(&file).unwrap();
     let made: Vec<(&str, &str)> = kept
         .lines()
