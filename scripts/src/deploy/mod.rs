@@ -19,12 +19,12 @@ use crate::wrangler::{line, Wrangler};
 /// Check, migrate, deploy and smoke an environment, and go back if it does not hold
 #[derive(clap::Args)]
 #[command(after_help = "\
-1. wrangler.toml has no placeholders for it, and every binding; ADMIN_KEY is here. 2. Its secrets are set; only names
-are asked for. 3. Contracts have no flaws and golden prompts are as written down. 4. The Worker
-builds and bundles. 5. Migrations that are pending are safe under the code that runs. 6. They are
-applied. 7. The Worker is uploaded. 8. `ops smoke` passes. If 8 fails, the Worker goes back to the
-version before; migrations stay, because the code before lives with them. Nothing is changed
-before 6.
+1. wrangler.toml has no placeholders for it, and every binding; ADMIN_KEY is here. 2. Its secrets
+are set; only names are asked for. 3. Contracts have no flaws and golden prompts are as written
+down. 4. The Worker builds and bundles. 5. Migrations that are pending are safe under the code that
+runs. 6. They are applied. 7. The Worker is uploaded. 8. `ops smoke` passes. If 8 fails, the Worker
+goes back to the version before; migrations stay, because the code before lives with them. Nothing
+is changed before 6.
 With --dry-run every step says what it would run, those that change nothing are done as far as this
 machine can, and no account is needed.
 ADMIN_KEY makes the smoke run's jobs the operator's; production needs it.
