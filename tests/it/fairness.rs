@@ -131,7 +131,7 @@ impl Story {
         bytes[8..].copy_from_slice(&self.created.to_be_bytes());
         let ticket = Ticket {
             job: JobId::from_bytes(bytes),
-            caller: CallerId::new(&format!("caller {caller}")),
+            caller: CallerId::new(format!("caller {caller}")),
             priority: if is_flood { self.priority } else { 0 },
             since: UnixMillis::new(now),
             gone_at: UnixMillis::new(i64::MAX),
