@@ -117,10 +117,10 @@ pub fn next(random: &mut Rng) -> Operation {
         0..19 => create(random),
         19..24 => Operation::Repeat,
         24..43 => Operation::Pass { ms: span(random) },
-        43..49 | 55..59 => Operation::Cross(handlers(random)),
         49..55 => Operation::Ring {
             polls: random.bool().then(|| random.usize(0..16)),
         },
+        43..49 | 55..59 => Operation::Cross(handlers(random)),
         59..61 => Operation::Storm {
             polls: random.usize(0..8),
         },
