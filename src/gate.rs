@@ -14,7 +14,7 @@ mod ask;
 mod breaker;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 pub use self::ask::{Admission, Answer, Ask, Fate, Reason, Standing, Ticket};
 use self::breaker::Breaker;
@@ -82,7 +82,7 @@ pub struct Gatekeeper {
     limits: Limits,
     is_paused: bool,
     inside: HashMap<JobId, Inside>,
-    waiting: BTreeMap<JobId, Waiting>,
+    waiting: HashMap<JobId, Waiting>,
     callers: HashMap<CallerId, Caller>,
     submits: VecDeque<UnixMillis>,
     breaker: Breaker,
@@ -94,7 +94,7 @@ impl Gatekeeper {
             limits,
             is_paused: false,
             inside: HashMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: HashMap::new(),
             callers: HashMap::new(),
             submits: VecDeque::new(),
             breaker: Breaker::default(),

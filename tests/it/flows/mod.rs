@@ -10,5 +10,6 @@ mod looking;
 mod mailed;
 mod runbooks;
 mod second_thoughts;
+mod signed;
 mod the_main_job;
 mod told;
