@@ -2,6 +2,7 @@
 //! theirs: another prompt or seed is another picture.
 
 use bytes::Bytes;
+use crc::{Crc, NoTable, CRC_32_ISO_HDLC};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
 /// The longest side we paint. Larger pictures cost time and show nothing more.
@@ -55,6 +56,8 @@ fn file(seed: &[u8; 32], width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
     file
 }
 
+const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+
 /// Length, name, content, and the checksum of the last two.
 fn chunk(file: &mut Vec<u8>, name: [u8; 4], content: &[u8]) {
     // A picture of at most SIDE_MAX squared, at two bits a pixel, is a megabyte.
@@ -63,7 +66,7 @@ fn chunk(file: &mut Vec<u8>, name: [u8; 4], content: &[u8]) {
     let named_at = file.len();
     file.extend(name);
     file.extend(content);
-    let checksum = crc32fast::hash(&file[named_at..]);
+    let checksum = CHECKSUM.checksum(&file[named_at..]);
     file.extend(checksum.to_be_bytes());
 }
 

@@ -1,7 +1,7 @@
 //! What callers are told of their jobs, when, and how often.
 
 use edge_queue::id::JobId;
-use edge_queue::testing::queue::{request, TestQueue};
+use edge_queue::testing::queue::TestQueue;
 use edge_queue::testing::receiver::{Reply, Told};
 use edge_queue::testing::runpod::Plan;
 use serde_json::{json, Value};
