@@ -43,7 +43,7 @@ inputs() (
     cat .tools/rust-from
     echo "$QUICK"
     readlink .tools/bin/worker-build .tools/bin/wasm-bindgen
-    find src migrations ./*.toml ./*.sql Cargo.lock scripts/build.sh scripts/env.sh -type f |
+    find src migrations ./*.toml ./*.sql Cargo.lock package-lock.json scripts/build.sh scripts/env.sh -type f |
       LC_ALL=C sort | xargs cksum
   } | cksum
 )

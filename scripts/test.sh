@@ -12,9 +12,11 @@ beside_native() {
   mkdir -p .tools/log
   { scripts/check.sh wasm && step "build" scripts/build.sh; } > "$log" 2>&1 &
   pid=$!
+  trap 'end_tree "$pid"; exit 130' INT TERM
   scripts/check.sh native || status=$?
   if [ $status -ne 0 ]; then end_tree "$pid"; fi
   wait "$pid" || status=$?
+  trap - INT TERM
   cat "$log"
   return $status
 }

@@ -28,6 +28,8 @@ const KEYS_KEPT_MAX: usize = 1_000;
 const SPENT_KEEP_MS: u64 = 60_000;
 /// How long it believes a count of the jobs that have not ended.
 const BACKLOG_KEEP_MS: u64 = 5_000;
+/// Anybody may ask for it, and an answer costs a read of each store.
+const HEALTH_KEEP_MS: u64 = 5_000;
 /// When a provider fails, every job fails: one e-mail says so.
 const MAIL_EVERY_MS: u64 = 60_000;
 
@@ -74,6 +76,8 @@ pub struct App {
     pub known_spent: Memory<(Window, Standing, UnixMillis)>,
     /// How many jobs had not ended a moment ago, under the empty name.
     pub known_backlog: Memory<u32>,
+    /// Whether both stores answered a moment ago, under the empty name.
+    pub known_well: Memory<()>,
     /// Whether an e-mail left a moment ago, under the empty name.
     pub known_mailed: Memory<()>,
 }
@@ -116,6 +120,7 @@ impl App {
             known_keys: Memory::new(KEY_KEEP_MS, KEYS_KEPT_MAX),
             known_spent: Memory::new(SPENT_KEEP_MS, KEYS_KEPT_MAX),
             known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
+            known_well: Memory::new(HEALTH_KEEP_MS, 1),
             known_mailed: Memory::new(MAIL_EVERY_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,

@@ -68,6 +68,8 @@ struct Caller {
 /// Where a job stands in line: the order of the fields is the order of the line.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
+    /// A flood's first job, after too long without any.
+    is_starving: Reverse<bool>,
     /// Its caller wants more than the whole endpoint.
     is_last: bool,
     priority: Reverse<i32>,
@@ -292,8 +294,10 @@ impl Gatekeeper {
             let known = self.callers.get(&ticket.caller);
             let is_starving =
                 known.is_some_and(|known| now.since_ms(known.entered_at) >= LATELY_MS);
+            let is_starving = is_flood && is_starving && *turn == 1;
             Place {
-                is_last: is_flood && !(is_starving && *turn == 1),
+                is_starving: Reverse(is_starving),
+                is_last: is_flood && !is_starving,
                 priority: Reverse(ticket.priority),
                 turn: *turn,
                 since: ticket.since,
@@ -311,6 +315,13 @@ impl Gatekeeper {
 
     fn forget(&mut self, now: UnixMillis) {
         self.inside.retain(|_, inside| now < inside.gone_at);
+        // A try of which nothing was heard for so long is followed by another: whoever made it died,
+        // or its word was lost.
+        let is_tried = |job: &JobId| {
+            let entered_at = self.inside.get(job).and_then(|inside| inside.entered_at);
+            entered_at.is_some_and(|at| now.since_ms(at) < WRITTEN_MS)
+        };
+        self.breaker.trying = self.breaker.trying.filter(is_tried);
         self.waiting
             .retain(|_, waiting| now.since_ms(waiting.asked_at) < GONE_MS);
         let is_late = |caller: &Caller| now.since_ms(caller.asked_at) >= LATELY_MS;

@@ -159,22 +159,28 @@ impl Signer {
         self.secrets.iter().map(key)
     }
 
-    /// What the deployment's Ed25519 keys are made of, newest first.
-    pub fn ed25519_seeds(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
-        let seed = |secret: &Secret| blake3::derive_key("edge-queue 2026 ed25519", &secret.key);
-        self.secrets.iter().map(seed)
+    /// What the Ed25519 key of a webhook secret is made of: whoever knows the secret does not know it.
+    pub fn ed25519_seeds(&self, key: &str, number: u32) -> Vec<[u8; 32]> {
+        let of_secrets = self.derived(b"ed25519", key, number);
+        of_secrets.collect()
     }
 
     /// Webhook secret `number` of `key`, as each of our secrets makes it, newest first. Nothing of
     /// it is stored, and a webhook secret tells nothing of another, nor of ours.
     pub fn webhook_secrets(&self, key: &str, number: u32) -> Vec<[u8; WEBHOOK_SECRET_BYTES]> {
+        self.derived(b"webhook", key, number).collect()
+    }
+
+    fn derived<'a>(
+        &'a self,
+        purpose: &'static [u8],
+        key: &str,
+        number: u32,
+    ) -> impl Iterator<Item = [u8; WEBHOOK_SECRET_BYTES]> + 'a {
         let mut body = number.to_be_bytes().to_vec();
         body.extend_from_slice(key.as_bytes());
-        let made = self
-            .secrets
-            .iter()
-            .filter_map(|s| s.digest(b"webhook", &body));
-        made.collect()
+        let digest = move |secret: &Secret| secret.digest(purpose, &body);
+        self.secrets.iter().filter_map(digest)
     }
 
     fn kid(&self) -> u8 {

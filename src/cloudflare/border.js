@@ -1,6 +1,8 @@
 // What is cheaper to say in JavaScript: each of these does with one call across the border of Wasm
 // what would take dozens. Lists travel as JSON text. Nothing is decided here.
 
+import { waitUntil } from "cloudflare:workers";
+
 /** `[method, url, [[name, value], ...]]` of a request. */
 export function described(request) {
   return JSON.stringify([request.method, request.url, [...request.headers]]);
@@ -88,6 +90,11 @@ export async function sign(seed, text) {
 export async function publicKey(seed) {
   const { x } = await crypto.subtle.exportKey("jwk", await ed25519(seed.slice()));
   return Uint8Array.fromBase64(x, { alphabet: "base64url" });
+}
+
+/** Lets a request's work go on after its answer, for the half minute that the platform gives. */
+export function goOn(work) {
+  waitUntil(work);
 }
 
 /** As AES-GCM wants them. */

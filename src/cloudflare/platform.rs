@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use worker::js_sys::Date;
-use worker::wasm_bindgen_futures::spawn_local;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::JsValue;
+use worker::js_sys::{Date, Promise};
+use worker::wasm_bindgen_futures::future_to_promise;
 use worker::{console_debug, console_error, console_log, console_warn, Delay};
 
 use crate::ports::{Clock, Entropy, Level, Log, Tasks};
@@ -31,15 +33,23 @@ impl Entropy for RuntimeEntropy {
     }
 }
 
-/// Goes on in the object that gave the task: a durable object lives while a timer is set.
+#[wasm_bindgen(module = "/src/cloudflare/border.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = goOn)]
+    fn go_on(work: &Promise);
+}
+
+/// A durable object lives while a timer is set; the work of a request is cut off with its answer
+/// unless the platform is told of it.
 pub struct RuntimeTasks;
 
 impl Tasks for RuntimeTasks {
     fn after(&self, delay_ms: u64, task: BoxFuture<'static, ()>) {
-        spawn_local(async move {
+        go_on(&future_to_promise(async move {
             Delay::from(Duration::from_millis(delay_ms)).await;
             task.await;
-        });
+            Ok(JsValue::UNDEFINED)
+        }));
     }
 }
 

@@ -135,10 +135,13 @@ pub async fn secret(State(app): State<Arc<App>>, Caller(call): Caller) -> Result
     shown(webhook_secret::show(&app, &call).await?)
 }
 
-/// `GET /api/webhooks/keys`: what verifies the signatures `v1a`, for anybody.
-pub async fn public_keys(State(app): State<Arc<App>>) -> Result<Answer, ApiError> {
-    let keys = webhook_secret::public_keys(&app).await;
-    Answer::ok(&json!({ "keys": keys }))
+/// `GET /api/webhooks/keys`: what verifies the signatures `v1a` of what this caller is told.
+pub async fn public_keys(
+    State(app): State<Arc<App>>,
+    Caller(call): Caller,
+) -> Result<Answer, ApiError> {
+    let keys = webhook_secret::public_keys(&app, &call).await?;
+    Answer::ok(&json!({ "keys": keys.map_err(|why| no_secret(&why))? }))
 }
 
 /// `POST /api/webhooks/secret`: another one; the one of before signs, too, for a week.
@@ -155,15 +158,22 @@ fn shown(found: Result<Shown, NoSecret>) -> Result<Answer, ApiError> {
             "secret": secret,
             "old_secret_until": old_until.map(UnixMillis::iso8601),
         })),
-        Err(NoSecret::Session) => {
-            let message = "a browser's session has no webhooks: use a key";
-            Err(ApiError::new(Code::Forbidden, message))
-        }
-        Err(NoSecret::Fixed) => {
-            let message = "this secret is derived from TOKEN_SECRETS alone, and changes with it";
-            Err(ApiError::new(Code::Conflict, message))
-        }
+        Err(why) => Err(no_secret(&why)),
     }
+}
+
+fn no_secret(why: &NoSecret) -> ApiError {
+    let (code, message) = match why {
+        NoSecret::Session => (
+            Code::Forbidden,
+            "a browser's session has no webhooks: use a key",
+        ),
+        NoSecret::Fixed => (
+            Code::Conflict,
+            "this secret is derived from TOKEN_SECRETS alone, and changes with it",
+        ),
+    };
+    ApiError::new(code, message)
 }
 
 fn name(event: &Event) -> String {

@@ -305,7 +305,7 @@ fn output_view<'a>(app: &App, output: &'a OutputRow, expires_at: UnixMillis) -> 
     }
 }
 
-/// A file that is done before its job; its link ends with the job.
+/// A file that is done before its job. It is deleted when the job has ended.
 pub fn early(app: &App, record: &Record, output: &OutputRow) -> String {
     text(&OutputView {
         early: Some(true),

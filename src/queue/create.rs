@@ -145,6 +145,12 @@ pub struct Created {
 pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Created, CreateError> {
     let times = times::check(&mut request, app.now());
     told::check(app, call, &mut request);
+    // Whoever opens a page goes before nobody.
+    if call.rights.public_only && request.priority > 0 {
+        let message = "a browser's session has 0 at the most";
+        let wrong = Violation::new("/priority", "not_allowed", message);
+        request.violations.push(wrong);
+    }
     let planned = match may_create(app, call, &request) {
         Ok(()) => plan::plan(app, call, &request).await,
         Err(denied) => Err(denied.into()),

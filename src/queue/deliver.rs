@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::backoff::Jitter;
 use crate::config::Environment;
 use crate::id::JobId;
-use crate::log;
+use crate::log::{self, Line};
 use crate::notify::{self, ROTATION_MS, TRIES_MAX};
 use crate::outgoing::retry_after_ms;
 use crate::ports::{HttpAnswer, HttpError, HttpRequest, Method, Watch};
@@ -56,6 +56,9 @@ pub(super) async fn deliver(
     let pending = known.into_iter().filter(|d| d.due_at.is_some());
     let pending: Vec<Delivery> = pending.collect();
     if is_gone && !pending.is_empty() {
+        for delivery in &pending {
+            app.log(line_of(delivery, &unheard(delivery, now)));
+        }
         deliveries::forsake(&*app.db, job, now).await?;
         return Ok(false);
     }
@@ -123,19 +126,28 @@ async fn send(app: &App, job: JobId, claimed: &[Delivery]) -> Result<(), QueueEr
     let Some(full) = jobs::full(&*app.db, job).await? else {
         return Ok(());
     };
-    let secrets = secrets(app, &full.record).await?;
+    let keys = signing_keys(app, &full.record).await?;
     let tries = claimed.iter().map(|delivery| async {
-        let report = attempt(app, &full, &secrets, delivery).await;
+        let report = attempt(app, &full, &keys, delivery).await;
         note(app, delivery, &report).await
     });
     join_all(tries).await.into_iter().collect()
 }
 
-/// The newest first; the one of before signs, too, for a while after a rotation.
-async fn secrets(app: &App, record: &Record) -> Result<Vec<[u8; 32]>, QueueError> {
+/// What signs for whom a job's caller is told: with the secret that they share, and for anybody.
+struct SigningKeys {
+    secrets: Vec<[u8; 32]>,
+    seeds: Vec<[u8; 32]>,
+}
+
+async fn signing_keys(app: &App, record: &Record) -> Result<SigningKeys, QueueError> {
     let key = record.accepted.webhook_key.as_deref().unwrap_or_default();
     let standing = keys::webhook_secret(&*app.db, key).await?;
-    Ok(secrets_of(app, key, standing.unwrap_or(FIRST_SECRET)))
+    let standing = standing.unwrap_or(FIRST_SECRET);
+    Ok(SigningKeys {
+        secrets: secrets_of(app, key, standing),
+        seeds: seeds_of(app, key, standing),
+    })
 }
 
 /// Of callers without a row: the operator, and callers without a key.
@@ -145,17 +157,26 @@ pub(super) const FIRST_SECRET: WebhookSecret = WebhookSecret {
 };
 
 pub(super) fn secrets_of(app: &App, key: &str, standing: WebhookSecret) -> Vec<[u8; 32]> {
+    let secrets = |number| app.signer.webhook_secrets(key, number);
+    numbers(app, standing).flat_map(secrets).collect()
+}
+
+/// What the Ed25519 keys are made of that sign the same.
+pub(super) fn seeds_of(app: &App, key: &str, standing: WebhookSecret) -> Vec<[u8; 32]> {
+    let seeds = |number| app.signer.ed25519_seeds(key, number);
+    numbers(app, standing).flat_map(seeds).collect()
+}
+
+/// The newest first; the one of before signs, too, for a while after a rotation.
+fn numbers(app: &App, standing: WebhookSecret) -> impl Iterator<Item = u32> {
     let old_until = standing.rotated_at.map(|at| at.plus_ms(ROTATION_MS));
     let has_old = old_until.is_some_and(|until| app.now() < until);
     let oldest = standing.number - u32::from(has_old);
-    let numbers = (oldest..=standing.number).rev();
-    numbers
-        .flat_map(|number| app.signer.webhook_secrets(key, number))
-        .collect()
+    (oldest..=standing.number).rev()
 }
 
 /// One request, and what came of it.
-async fn attempt(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delivery) -> Report {
+async fn attempt(app: &App, full: &Full, keys: &SigningKeys, delivery: &Delivery) -> Report {
     let at = app.now();
     let url = full.record.accepted.webhook_url.as_deref();
     let url = url.unwrap_or_default();
@@ -164,7 +185,7 @@ async fn attempt(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delive
     let answer = match address::check(url, may_loop_back) {
         Ok(_) => {
             app.http
-                .open(request(app, full, secrets, delivery).await)
+                .open(request(app, full, keys, delivery).await)
                 .await
         }
         Err(_) => Err(HttpError::NotSent("forbidden".into())),
@@ -230,25 +251,27 @@ fn unheard(delivery: &Delivery, now: UnixMillis) -> Report {
 }
 
 async fn note(app: &App, delivery: &Delivery, report: &Report) -> Result<(), QueueError> {
-    let event = &delivery.event;
     // First the line, whatever the database does.
+    app.log(line_of(delivery, report));
+    Ok(deliveries::report(&*app.db, &delivery.event, report).await?)
+}
+
+fn line_of(delivery: &Delivery, report: &Report) -> Line {
+    let event = &delivery.event;
     let line = match report.standing {
         Standing::Delivered(_) => log::info("webhook.delivered"),
         Standing::Again(_) => log::warn("webhook.failed"),
         Standing::Missed(_) => log::error("webhook.missed"),
     };
-    app.log(
-        line.job(event.job)
-            .with("type", notify::event_type(event.status))
-            .with("try", report.made.n)
-            .maybe("status", report.made.status)
-            .maybe("why", report.made.why.as_deref())
-            .with("duration_ms", report.made.duration_ms),
-    );
-    Ok(deliveries::report(&*app.db, event, report).await?)
+    line.job(event.job)
+        .with("type", notify::event_type(event.status))
+        .with("try", report.made.n)
+        .maybe("status", report.made.status)
+        .maybe("why", report.made.why.as_deref())
+        .with("duration_ms", report.made.duration_ms)
 }
 
-async fn request(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delivery) -> HttpRequest {
+async fn request(app: &App, full: &Full, keys: &SigningKeys, delivery: &Delivery) -> HttpRequest {
     let event = &delivery.event;
     let id = notify::event_id(event.job, event.round, event.status);
     let body = payload::body(app, full, delivery);
@@ -268,7 +291,7 @@ async fn request(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delive
             header("webhook-timestamp", (now.get() / 1000).to_string()),
             header(
                 "webhook-signature",
-                signatures(app, secrets, &notify::signed_text(&id, now, &body)).await,
+                signatures(app, keys, &notify::signed_text(&id, now, &body)).await,
             ),
         ],
         body: Bytes::from(body),
@@ -276,10 +299,10 @@ async fn request(app: &App, full: &Full, secrets: &[[u8; 32]], delivery: &Delive
     }
 }
 
-async fn signatures(app: &App, secrets: &[[u8; 32]], signed: &str) -> String {
-    let mut all = notify::signatures(secrets, signed);
-    for seed in app.signer.ed25519_seeds() {
-        let signature = app.ed25519.sign(&seed, signed).await;
+async fn signatures(app: &App, keys: &SigningKeys, signed: &str) -> String {
+    let mut all = notify::signatures(&keys.secrets, signed);
+    for seed in &keys.seeds {
+        let signature = app.ed25519.sign(seed, signed).await;
         all.extend(signature.as_deref().map(notify::public_signature));
     }
     all.join(" ")

@@ -78,7 +78,7 @@ pub async fn mint(app: &App, visitor: Visitor<'_>) -> Result<Session, NoSession>
     }
     if let Some(secret) = &app.config.access.turnstile_secret {
         let passed = match visitor.challenge {
-            Some(response) => is_passed(app, secret, response, visitor.address).await?,
+            Some(response) => is_passed(app, secret, response).await?,
             None => false,
         };
         if !passed {
@@ -142,18 +142,13 @@ pub(super) fn owns(caller: &CallerId) -> bool {
 }
 
 /// Asks Turnstile. A challenge counts once: it tells a second use, too.
-async fn is_passed(
-    app: &App,
-    secret: &str,
-    response: &str,
-    address: &str,
-) -> Result<bool, NoSession> {
+async fn is_passed(app: &App, secret: &str, response: &str) -> Result<bool, NoSession> {
     #[derive(Deserialize)]
     struct Verdict {
         success: bool,
     }
     let body = serde_json::json!({
-        "secret": secret, "response": response, "remoteip": address,
+        "secret": secret, "response": response,
     });
     let asked = HttpRequest {
         method: Method::Post,

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::settle::files;
-use super::QueueError;
+use super::{best_effort, QueueError};
 use crate::app::App;
 use crate::job::{Early, JobStatus, Preview, Progress, Told};
 use crate::log;
@@ -66,7 +66,9 @@ pub async fn tell(
         | JobStatus::Canceled
         | JobStatus::Expired => return Ok(Answer::Stop),
     };
-    let early = match news.file {
+    // What credits pay for is had when they are spent, and not before.
+    let is_paid_for = record.credits.is_some();
+    let early = match news.file.filter(|_| !is_paid_for) {
         Some(file) => match files::store_early(app, &record, claim.attempt, file).await? {
             Ok(row) => Some(Early {
                 shown: show(app, &record, &row),
@@ -76,6 +78,7 @@ pub async fn tell(
         },
         None => None,
     };
+    let stored = early.as_ref().map(|early| early.key.clone());
     let told = Told {
         attempt: claim.attempt,
         has_begun,
@@ -87,6 +90,7 @@ pub async fn tell(
     if let Err(error) = app.watchers.tell(job.id, &told).await {
         let report = log::warn("tell.failed").job(job.id);
         app.log(report.with("error", error.to_string()));
+        best_effort::discard(app, stored.into_iter().collect()).await;
     }
     Ok(Answer::GoOn)
 }

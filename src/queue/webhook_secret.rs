@@ -1,7 +1,7 @@
 //! The secret that signs what a key's owner is told. It is derived, not stored: two numbers say
 //! which one it is and until when the one before it signs, too.
 
-use super::deliver::{secrets_of, FIRST_SECRET};
+use super::deliver::{secrets_of, seeds_of, FIRST_SECRET};
 use super::{Call, QueueError};
 use crate::app::App;
 use crate::log;
@@ -38,14 +38,21 @@ pub async fn show(app: &App, call: &Call) -> Result<Result<Shown, NoSecret>, Que
     Ok(Ok(shown(app, key, standing.unwrap_or(FIRST_SECRET))))
 }
 
-/// The deployment's public keys, newest first: one for each valid secret of it.
-pub async fn public_keys(app: &App) -> Vec<String> {
-    let mut keys = Vec::new();
-    for seed in app.signer.ed25519_seeds() {
+/// The public keys of what signs for this caller, newest first.
+pub async fn public_keys(
+    app: &App,
+    call: &Call,
+) -> Result<Result<Vec<String>, NoSecret>, QueueError> {
+    let Some(key) = key_of(call) else {
+        return Ok(Err(NoSecret::Session));
+    };
+    let standing = keys::webhook_secret(&*app.db, key).await?;
+    let mut shown = Vec::new();
+    for seed in seeds_of(app, key, standing.unwrap_or(FIRST_SECRET)) {
         let key = app.ed25519.public_key(&seed).await;
-        keys.extend(key.as_deref().map(notify::shown_public));
+        shown.extend(key.as_deref().map(notify::shown_public));
     }
-    keys
+    Ok(Ok(shown))
 }
 
 /// Gives the key another secret. The one of before signs, too, for a week; the one before that

@@ -54,7 +54,8 @@ pub const REPORT: &str = "-- deliveries::report
 UPDATE deliveries SET due_at = ?5, delivered_at = ?6, missed_at = ?7, answer = ?8,
   log_json = json_insert(CASE WHEN json_array_length(log_json) >= ?10
     THEN json_remove(log_json, '$[0]') ELSE log_json END, '$[#]', json(?9))
-WHERE job_id = ?1 AND round = ?2 AND status = ?3 AND tries = ?4 AND due_at IS NOT NULL";
+WHERE job_id = ?1 AND round = ?2 AND status = ?3 AND tries = ?4
+  AND (due_at IS NOT NULL OR (answer = 410 AND ?6 IS NOT NULL))";
 
 /// A receiver that is gone is told nothing more of this job.
 pub const FORSAKE: &str = "-- deliveries::forsake

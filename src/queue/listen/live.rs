@@ -51,6 +51,10 @@ impl Stage {
     pub fn set(&self, job: &Job) {
         let mut scene = self.lock();
         let live = job.live.as_ref().map_or(job.attempts_begun, |live| live.n);
+        if live < scene.attempt {
+            // A read that was overtaken.
+            return;
+        }
         scene.begin(live);
         scene.is_over = job.live.is_none() || job.status.is_terminal();
         if scene.is_over {
@@ -62,12 +66,13 @@ impl Stage {
     pub fn take(&self, told: Told, now: UnixMillis) -> bool {
         let mut scene = self.lock();
         if told.attempt < scene.attempt || (told.attempt == scene.attempt && scene.is_over) {
+            scene.left.extend(told.early.map(|early| early.key));
             return false;
         }
         scene.begin(told.attempt);
         let moment = u64::try_from(now.get()).unwrap_or(0).max(scene.moment + 1);
         let progress = told.progress.and_then(|new| scene.later(new));
-        let early = told.early.filter(|early| scene.lacks(early));
+        let early = told.early.filter(|early| scene.keeps(early));
         let is_new = progress.is_some() || told.preview.is_some() || early.is_some();
         if let Some(progress) = progress {
             scene.progress = Some((moment, progress));
@@ -121,9 +126,17 @@ impl Scene {
         self.left.extend(early);
     }
 
-    fn lacks(&self, early: &Early) -> bool {
+    /// Whether a file is to be shown; one too many goes at the end, like the others.
+    fn keeps(&mut self, early: &Early) -> bool {
         let is_known = |(_, known): &(u64, Early)| known.key == early.key;
-        self.early.len() < EARLY_MAX && !self.early.iter().any(is_known)
+        if self.early.iter().any(is_known) {
+            return false;
+        }
+        let has_room = self.early.len() < EARLY_MAX;
+        if !has_room {
+            self.left.push(early.key.clone());
+        }
+        has_room
     }
 
     /// What to show after `new`; `None`: it is late. A bare share keeps the nodes told before.

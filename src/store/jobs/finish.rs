@@ -1,7 +1,8 @@
 //! The end of a job and of its attempts.
 
 use super::create::json;
-use super::OutputRow;
+use super::read::by_id;
+use super::{OutputRow, Record, FIND};
 use crate::id::{JobId, ProviderId};
 use crate::job::{Ending, Failure, JobStatus, Times};
 use crate::ports::{Db, Param, Statement};
@@ -310,8 +311,12 @@ pub async fn fail_attempt(
             next.round.into(),
         ],
     };
-    let answers = batch(db, vec![fail, insert(id, end, now)]).await?;
-    Ok(answers[0].changes() > 0)
+    let batched = vec![fail, insert(id, end, now), by_id(FIND, id)];
+    let record: Option<Record> = batch(db, batched).await?[2].row()?;
+    // Also of a batch that ran before and was not heard.
+    Ok(record.is_some_and(|record| {
+        record.attempt_ended_at == Some(now) && record.job.retry_at == Some(next.at)
+    }))
 }
 
 fn update(id: JobId, finish: &Finish, now: UnixMillis) -> Statement {
