@@ -315,8 +315,8 @@ impl Gatekeeper {
 
     fn forget(&mut self, now: UnixMillis) {
         self.inside.retain(|_, inside| now < inside.gone_at);
-        // A try of which nothing was heard for so long is followed by another: whoever made it died,
-        // or its word was lost.
+        // A try of which nothing was heard for so long is followed by another: whoever made it
+        // died, or its word was lost.
         let is_tried = |job: &JobId| {
             let entered_at = self.inside.get(job).and_then(|inside| inside.entered_at);
             entered_at.is_some_and(|at| now.since_ms(at) < WRITTEN_MS)

@@ -159,7 +159,7 @@ impl Signer {
         self.secrets.iter().map(key)
     }
 
-    /// What the Ed25519 key of a webhook secret is made of: whoever knows the secret does not know it.
+    /// What the Ed25519 key beside a webhook secret is made of. The secret does not tell it.
     pub fn ed25519_seeds(&self, key: &str, number: u32) -> Vec<[u8; 32]> {
         let of_secrets = self.derived(b"ed25519", key, number);
         of_secrets.collect()

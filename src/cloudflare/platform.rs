@@ -1,5 +1,6 @@
 //! The small ports: clock, entropy, later tasks, log.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -45,11 +46,13 @@ pub struct RuntimeTasks;
 
 impl Tasks for RuntimeTasks {
     fn after(&self, delay_ms: u64, task: BoxFuture<'static, ()>) {
-        go_on(&future_to_promise(async move {
+        let work = async move {
             Delay::from(Duration::from_millis(delay_ms)).await;
             task.await;
             Ok(JsValue::UNDEFINED)
-        }));
+        };
+        // A task that panicked is not asked again.
+        go_on(&future_to_promise(AssertUnwindSafe(work)));
     }
 }
 

@@ -265,11 +265,11 @@ fn a_try_of_which_nothing_is_heard_is_followed_by_another() {
     let mut gate = Gatekeeper::new(LIMITS);
     assert!(is_granted(&mut gate, 1, "a", 0));
     gate.tell(id(1), Fate::PutOff(Some(at(1_000))), at(10));
-    let tried = gate.admit(&ticket(2, "a"), at(1_000));
+    let tried = gate.admit(&ticket(2, "a"), at(3_000));
     assert_eq!(tried, Admission::Granted { tries: true });
     // Whoever tried has died, or its word was lost. The database has its attempt.
-    assert_eq!(reason(&mut gate, 3, 2_000), Some(Reason::Refusing));
-    gate.refresh(vec![ticket(2, "a")], false, at(62_000));
-    let next = gate.admit(&ticket(3, "a"), at(62_000));
+    assert_eq!(reason(&mut gate, 3, 4_000), Some(Reason::Refusing));
+    gate.refresh(vec![ticket(2, "a")], false, at(64_000));
+    let next = gate.admit(&ticket(3, "a"), at(64_000));
     assert_eq!(next, Admission::Granted { tries: true });
 }

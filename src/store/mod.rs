@@ -153,7 +153,7 @@ pub async fn ping(db: &dyn Db) -> Result<(), StoreError> {
 
 /// How often a batch is repeated when it is not known whether it was committed. Every batch here
 /// may run twice: it says what it wants by nonce or key, and what a job hangs on reads back what
-/// stands. Where only changes are counted, the worst is a try or a wake less, which the sweep makes.
+/// stands. Where only changes are counted, the worst is a try or a wake less; the sweep makes it.
 const REPEATS_MAX: usize = 2;
 
 /// What a statement answered.

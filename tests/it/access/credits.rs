@@ -68,25 +68,6 @@ async fn a_job_holds_its_price_until_it_has_succeeded() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_done_early_is_not_had_before_it_is_paid() {
-    use base64::engine::general_purpose::STANDARD;
-    use base64::Engine;
-    use edge_queue::token::CallbackClaim;
-    let queue = shop("5");
-    let key = session(&queue).await;
-    let id = made(&queue, &key, "slow").await;
-    queue.pass(1_000).await;
-    let job = edge_queue::id::JobId::parse(id.as_str().unwrap()).unwrap();
-    let token = queue.app.signer.progress(CallbackClaim { job, attempt: 1 });
-    let before = queue.blobs.keys();
-    let file = STANDARD.encode("a result");
-    let told = json!({"value": 0.5, "output": {"name": "eq0_1.txt", "data_base64": file}});
-    let answer = queue.post(&format!("/api/progress/{token}"), &told).await;
-    assert_eq!(answer.json()["go_on"], true, "{:#}", answer.json());
-    assert_eq!(queue.blobs.keys(), before, "nothing is stored");
-}
-
-#[tokio::test]
 async fn a_job_that_fails_gives_its_credits_back() {
     let queue = shop("5");
     let key = session(&queue).await;

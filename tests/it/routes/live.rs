@@ -146,6 +146,28 @@ async fn a_file_that_is_done_early_is_shown_with_its_link_and_goes_with_the_end(
 }
 
 #[tokio::test]
+async fn a_file_that_is_done_early_is_not_had_before_credits_have_paid_for_it() {
+    let settings = [("PROVIDER", "simulated"), ("SESSION_CREDITS", "5")];
+    let queue = TestQueue::build(&settings, Plan::default(), 1);
+    let session = queue.post("/api/session", &json!({})).await.json();
+    let bearer = format!("Bearer {}", session["token"].as_str().unwrap());
+    let headers = [("authorization", bearer.as_str())];
+    let body = json!({"prompt": "x", "labels": {"simulate": "slow"}});
+    let made = queue.post_with("/api/queue/create", &body, &headers).await;
+    let made = made.json();
+    let id = JobId::parse(made["job_id"].as_str().unwrap()).unwrap();
+    queue.pass(1_000).await;
+    let path = format!("/api/queue/status/{id}");
+    let status = queue.send(request("GET", &path, &headers, "".into())).await;
+    assert_eq!(status.json()["job"]["credits"]["price"], 1);
+    let before = queue.blobs.keys();
+    let told = json!({"value": 0.5, "output": {"data_base64": whole_picture()}});
+    let answer = tell(&queue, id, 1, &told).await;
+    assert_eq!(answer.json()["go_on"], true, "{:#}", answer.json());
+    assert_eq!(queue.blobs.keys(), before, "nothing is stored");
+}
+
+#[tokio::test]
 async fn a_file_that_is_none_is_refused_and_shown_to_nobody() {
     let (queue, id) = working().await;
     let page = "PGh0bWw+bm90IHRoZXJlPC9odG1sPg==";
