@@ -51,7 +51,7 @@ export async function create({ request, env, id }) {
     db.prepare(env.SQL["jobs::create"]).bind(
       job, caller, key, fingerprintHash, template, "1.0.0", env.TEMPLATE_HASH, "comfyui", JSON.stringify(inputs), "[]",
       JSON.stringify(OUTPUTS), JSON.stringify(labels), promptHash, 0, priority, null, null, "runpod", "bench", now,
-      EXECUTION_LIMIT_MS, USUAL_MS, START_BY_MS, now + USUAL_MS + DUE_MARGIN_MS, null, null, null, null, `${job}:1`, null,
+      EXECUTION_LIMIT_MS, USUAL_MS, START_BY_MS, now + USUAL_MS + DUE_MARGIN_MS, null, null, null, null, `${job}:1`, null, null,
     ),
     db.prepare(env.SQL["jobs::create (prompt)"]).bind(job, prompt),
     db.prepare(env.SQL["jobs::create (what stands)"]).bind(job, caller, key),

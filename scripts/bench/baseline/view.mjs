@@ -6,6 +6,18 @@ const KEPT_MS = 30 * 24 * 3_600_000;
 const LINK_MS = 24 * 3_600_000;
 const WINDOW_MS = 3_600_000;
 
+/** How far a job is that has succeeded. */
+const WHOLE = {
+  value: 1,
+  nodes_done: 0,
+  nodes_total: 0,
+  current_node: null,
+  current_node_class: null,
+  step: null,
+  steps: null,
+  message: null,
+};
+
 export async function view(env, row) {
   const open = row.completed_at === null;
   const expiresAt = row.created_at + KEPT_MS;
@@ -38,7 +50,7 @@ export async function view(env, row) {
     wait_reason: row.wait_reason,
     wait_since: row.wait_reason === null ? null : iso(Math.max(row.attempt_ended_at ?? 0, row.opened_at)),
     wait_until: row.wait_reason === null ? null : iso(row.retry_at),
-    progress: row.status === "succeeded" ? { value: 1 } : null,
+    progress: row.status === "succeeded" ? { ...WHOLE } : null,
     outputs,
     result_key: first?.key ?? null,
     result_url: first?.url ?? null,
@@ -49,6 +61,7 @@ export async function view(env, row) {
       execution_ms: row.execution_ms,
       total_ms: row.completed_at === null ? null : row.completed_at - row.opened_at,
     },
+    credits: null,
     cost: { estimate_usd: null, actual_usd: null },
     urls: {
       self: `/api/queue/status/${row.id}`,
