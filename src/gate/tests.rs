@@ -261,6 +261,24 @@ fn a_flood_that_nobody_lets_in_goes_first_once_in_ten_minutes() {
 }
 
 #[test]
+fn a_flood_of_low_priority_does_not_starve_either() {
+    let mut gate = Gatekeeper::new(WIDE);
+    assert_eq!(enter(&mut gate, "other", 100, 109, 0), 10);
+    let late = i64::try_from(LATELY_MS).unwrap();
+    for now in [0, late / 3, 2 * late / 3, late - 1] {
+        for n in 1..=20 {
+            let patient = Ticket {
+                priority: -10,
+                ..ticket(n, "flood")
+            };
+            gate.admit(&patient, at(now));
+        }
+        is_granted(&mut gate, 110, "light", now);
+    }
+    assert_eq!(gate.tell(id(100), Fate::Left, at(late)), [id(1)]);
+}
+
+#[test]
 fn a_try_of_which_nothing_is_heard_is_followed_by_another() {
     let mut gate = Gatekeeper::new(LIMITS);
     assert!(is_granted(&mut gate, 1, "a", 0));

@@ -50,6 +50,17 @@ async fn a_page_creates_and_reads_its_own_jobs_of_public_templates() {
 }
 
 #[tokio::test]
+async fn a_page_goes_before_nobody() {
+    let queue = open();
+    let token = session(&queue).await;
+    let urgent = create(&queue, &token, &json!({"prompt": "x", "priority": 1})).await;
+    refused(&urgent, 422, "contract_violation");
+    assert_eq!(urgent.json()["details"][0]["path"], "/priority");
+    let patient = create(&queue, &token, &json!({"prompt": "x", "priority": -1})).await;
+    assert_eq!(patient.status, 200, "{:#}", patient.json());
+}
+
+#[tokio::test]
 async fn a_session_ends_within_the_hour_and_its_gallery_lives_on_for_thirty_days() {
     let queue = open();
     let token = session(&queue).await;

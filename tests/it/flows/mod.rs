@@ -4,6 +4,7 @@ mod at_the_gate;
 mod attempts;
 mod bytes;
 mod deadlines;
+mod doubt;
 mod forgotten;
 mod keeping;
 mod looking;

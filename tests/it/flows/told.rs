@@ -160,6 +160,8 @@ async fn a_receiver_that_is_gone_is_told_nothing_more() {
         .map(|one| one["state"].clone())
         .collect();
     assert_eq!(states, ["missed", "missed", "missed"]);
+    let lines = queue.log.lines().join("\n");
+    assert_eq!(lines.matches("webhook.missed").count(), 3, "{lines}");
     assert!(queue.watchers.is_forgotten(id));
 
     // Whoever asks for one again means that the receiver is back.

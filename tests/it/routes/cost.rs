@@ -2,6 +2,7 @@
 
 use edge_queue::testing::queue::TestQueue;
 use edge_queue::testing::runpod::Plan;
+use edge_queue::testing::sqlite::DbFault;
 use serde_json::json;
 
 #[tokio::test]
@@ -24,6 +25,19 @@ async fn status_is_one_read() {
     assert_eq!(batches.len(), 1);
     assert_eq!(batches[0].len(), 1);
     assert!(queue.watchers.take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn health_asks_the_database_once_in_five_seconds_while_it_is_well() {
+    let queue = TestQueue::live(Plan::default());
+    for _ in 0..3 {
+        assert_eq!(queue.get("/api/health").await.status, 200);
+    }
+    assert_eq!(queue.db.take_batches().len(), 1);
+    queue.pass(5_000).await;
+    queue.db.fail_next(DbFault::Overloaded);
+    assert_eq!(queue.get("/api/health").await.status, 503);
+    assert_eq!(queue.get("/api/health").await.status, 200, "asked again");
 }
 
 #[tokio::test]
