@@ -1,8 +1,8 @@
 //! A row as the database answers it, read column by column.
 //!
 //! serde can derive a reader for each kind of row; together they were a twentieth of the Worker.
-//! Here one reader finds the columns, and a type says in which fields they go. What a column holds is
-//! one of three things, so that a type's own reader never sees JSON.
+//! Here one reader finds the columns, and a type says in which fields they go. A column holds one of
+//! three things, so that a type's own reader never sees JSON.
 
 use std::borrow::Cow;
 
