@@ -122,7 +122,7 @@ from_row!(Then {
     started_at,
     completed_at,
     execution_ms,
-    error
+    error: nested
 });
 
 /// One try, as it is kept.
