@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::row::from_row;
 use super::spending::{can_follow, charge_of, is_new, Payer, Standing};
-use super::{batch, Answer, StoreError};
+use super::{ask, batch, Answer, StoreError};
 use crate::access::Credits;
 use crate::id::{CallerId, JobId, RequestKey};
 use crate::ports::{Db, Param, Statement};
@@ -74,6 +74,27 @@ pub const NOTE_GRANT: &str = "-- credits::grant (entry)
 INSERT INTO grants (owner, id, credits, granted_at, why) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO NOTHING";
 
+/// Ledgers in the order of their owners, each with what the owner's jobs under way hold. Those jobs
+/// are due, so none but them is read.
+pub const AUDIT: &str = "-- credits::audit
+WITH held AS (SELECT caller, sum(credits) AS credits FROM jobs INDEXED BY jobs_due
+  WHERE due_at > 0 AND credits IS NOT NULL AND status IN ('queued', 'running', 'canceling')
+  GROUP BY caller)
+SELECT owner, reserved, coalesce(held.credits, 0) AS held
+FROM credits LEFT JOIN held ON held.caller = credits.owner
+WHERE owner > ?1 ORDER BY owner LIMIT ?2";
+
+/// By every job of the owner, due or not. What a success still held is spent by it, the rest is
+/// given back. Not where more would be spent and held than was granted.
+pub const MEND: &str = "-- credits::mend
+UPDATE credits SET reserved = books.held, spent = max(spent, books.paid)
+FROM (SELECT
+    coalesce(sum(credits) FILTER (WHERE status IN ('queued', 'running', 'canceling')), 0) AS held,
+    coalesce(sum(credits) FILTER (WHERE status = 'succeeded'), 0) AS paid
+  FROM jobs WHERE caller = ?1) AS books
+WHERE owner = ?1 AND reserved = ?2 AND reserved <> books.held
+  AND max(spent, books.paid) + books.held <= granted";
+
 /// How an owner stands. What is left is what was granted less the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
@@ -92,6 +113,19 @@ impl Balance {
         self.granted.saturating_sub(self.spent + self.reserved)
     }
 }
+
+/// What a ledger says that its owner's jobs hold, and what they hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    pub owner: CallerId,
+    pub reserved: u64,
+    pub held: u64,
+}
+from_row!(Audited {
+    owner,
+    reserved,
+    held
+});
 
 /// One line of an owner's books.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -234,4 +268,18 @@ pub async fn grant(db: &dyn Db, grant: &Grant<'_>) -> Result<Balance, StoreError
     let answers = batch(db, opened.into_iter().chain(changes).collect()).await?;
     let balance = answers.last().map(Answer::row).transpose()?.flatten();
     balance.ok_or(StoreError::Short(1))
+}
+
+/// All ledgers in the order of their owners.
+pub async fn audit(db: &dyn Db, after: &str, limit: u32) -> Result<Vec<Audited>, StoreError> {
+    ask(db, AUDIT, vec![after.into(), limit.into()])
+        .await?
+        .rows()
+}
+
+/// Puts right what a ledger holds, unless it has moved on since it was seen. False: it has, or it
+/// was right, or it cannot be put right.
+pub async fn mend(db: &dyn Db, seen: &Audited) -> Result<bool, StoreError> {
+    let params = vec![seen.owner.as_str().into(), seen.reserved.into()];
+    Ok(ask(db, MEND, params).await?.changes() > 0)
 }

@@ -51,6 +51,8 @@ pub const STATEMENTS: &[&str] = &[
     credits::ENTRIES,
     credits::GRANT,
     credits::NOTE_GRANT,
+    credits::AUDIT,
+    credits::MEND,
     deliveries::RECORD,
     deliveries::PENDING,
     deliveries::OF_JOB,
