@@ -67,6 +67,15 @@ pub fn unbound(project: &Project, target: Target) -> Vec<String> {
     problems
 }
 
+/// Whether jobs go to RunPod, where its key is set, too.
+pub fn has_endpoint(project: &Project, target: Target) -> bool {
+    let vars = project
+        .section(target.environment())
+        .and_then(|section| section.get("vars"));
+    let id = vars.and_then(|vars| vars.get("RUNPOD_ENDPOINT_ID")?.as_str());
+    id.is_some_and(|id| !id.is_empty() && id != NO_ENDPOINT)
+}
+
 /// The Worker would take these for real values.
 fn placeholders(project: &Project, target: Target, section: &toml::Table) -> Vec<String> {
     let name = target.environment().name();
@@ -87,7 +96,7 @@ fn placeholders(project: &Project, target: Target, section: &toml::Table) -> Vec
             "[env.{name}.vars] PUBLIC_URL is a placeholder: the Worker's origin"
         ));
     }
-    let has_endpoint = var("RUNPOD_ENDPOINT_ID").is_some_and(|id| id != NO_ENDPOINT);
+    let has_endpoint = has_endpoint(project, target);
     if target.environment() == Environment::Production && !has_endpoint {
         problems.push(format!(
             "[env.{name}.vars] RUNPOD_ENDPOINT_ID is a placeholder"

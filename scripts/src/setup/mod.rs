@@ -7,11 +7,13 @@ mod config_file;
 mod first_key;
 mod secrets;
 
+use std::cell::Cell;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::deploy::{Pipeline, Stopped, Target};
+use crate::deploy::{Pipeline, Stopped, Target, SETTLE_S};
 use crate::project::Project;
 use crate::runpod::check;
 use crate::smoke::wire::Wire;
@@ -30,8 +32,9 @@ wrangler.toml, the RunPod endpoint is asked whether it is there, secrets are mad
 through the deployment to the endpoint and back. The secrets that are made are also written into
 .run/setup-ENVIRONMENT.secrets, for your password store.
 What is there already is left as it is: a setup that broke off is called again.
-`wrangler login` comes before it. With --dry-run nothing is asked, made or sent.
-Exit status: 0 when it runs (or would), 1 when a check failed, 2 when a step could not be done.
+`wrangler login` comes before it. With --dry-run nothing is asked, made or sent; the Worker is built
+all the same, which takes minutes the first time.
+Exit status: 0 when it runs (or would), 1 when a check failed (or would), 2 when a step could not be done.
 
 Example:
   ops setup --env production --dry-run
@@ -78,7 +81,8 @@ struct Setup<'a> {
 impl Setup<'_> {
     fn run(&self) -> anyhow::Result<()> {
         if self.dry_run {
-            self.say("This is a rehearsal: nothing is asked, made, written or sent.");
+            self.say("This is a rehearsal: nothing is asked, made in the account or sent; step 7.4 builds the \
+                 Worker here, which takes minutes the first time.");
         }
         let answers = self.ask()?;
         self.say("1. Whose Cloudflare account this is; `wrangler login` comes before");
@@ -136,10 +140,14 @@ impl Setup<'_> {
             target: self.target,
             dry_run: self.dry_run,
             admin_key: self.admin_key(),
+            settle: Duration::from_secs(SETTLE_S),
+            within: None,
             steps: self.steps,
             number: "7.",
+            faults: Cell::new(0),
         };
-        pipeline.run()
+        // What is not proven here is asked for again by the last step.
+        pipeline.run().map(drop)
     }
 
     fn job_comes_back(&self, answers: &Answers) -> anyhow::Result<()> {
