@@ -243,7 +243,8 @@ impl Pipeline<'_> {
         let found = told.map_or(Ok(Value::Array(Vec::new())), |told| json_in(&told, '['))?;
         let found = found.as_array().cloned().unwrap_or_default();
         let is_set = |name: &str| found.iter().any(|one| one["name"] == *name);
-        let is_live = config::has_endpoint(self.project, self.target) && is_set("RUNPOD_API_KEY");
+        let is_live =
+            self.project.endpoint(self.target.environment()).is_some() && is_set("RUNPOD_API_KEY");
         let mut wanted = config::secrets(self.target).to_vec();
         if is_live && !wanted.contains(&"ADMIN_KEY") {
             wanted.push("ADMIN_KEY");

@@ -85,7 +85,9 @@ impl Run {
             bar.set_message(job["phase"].as_str().unwrap_or_default().to_owned());
             // What is left must do for the checks behind.
             let is_late = watch.time() > time || self.wire.left() < Duration::from_secs(HOLD_S + 5);
-            if is_late || ENDED.iter().any(|status| job["status"] == *status) {
+            // It goes on when somebody resumes, and not before.
+            let is_paused = job["wait_reason"] == Reason::Paused.text();
+            if is_late || is_paused || ENDED.iter().any(|status| job["status"] == *status) {
                 return Ok(job);
             }
             wait(Duration::from_millis(200));
@@ -101,6 +103,25 @@ impl Run {
             self.wire
                 .allow(cold_start + Duration::from_millis(usual_ms));
         }
+    }
+
+    /// The deployment has done what it can do for the job, which has not ended: RunPod has it, or
+    /// there is no place for it.
+    fn is_at_gpu(&self) -> bool {
+        let Some(job) = self
+            .job
+            .as_ref()
+            .filter(|job| job["completed_at"].is_null())
+        else {
+            return false;
+        };
+        let attempts = job["attempts"].as_array();
+        let last = attempts.and_then(|attempts| attempts.last());
+        let is_there = last.is_some_and(|last| last["provider_id"].is_string());
+        let waits = job["wait_reason"].as_str();
+        let is_full = [Reason::Full, Reason::TooFast].map(Reason::text);
+        waits == Some(Reason::Paused.text())
+            || self.is_live && (is_there || waits.is_some_and(|why| is_full.contains(&why)))
     }
 
     fn is_here(&self) -> bool {
@@ -265,11 +286,7 @@ pub fn status(run: &mut Run) -> anyhow::Result<Said> {
         } else {
             error.to_string()
         };
-        let outcome = if run.is_live && is_at_gpu(run.job.as_ref()) {
-            Late
-        } else {
-            Failed
-        };
+        let outcome = if run.is_at_gpu() { Late } else { Failed };
         return Ok(Said(outcome, format!("{id} is {status}: {why}")));
     }
     let path = format!("/api/queue/status/{id}");
@@ -281,20 +298,6 @@ pub fn status(run: &mut Run) -> anyhow::Result<Said> {
     }
     let total_ms = &run.job.as_ref().context("no job")?["metrics"]["total_ms"];
     passed(format!("succeeded, {total_ms} ms from create to end"))
-}
-
-/// The deployment has done what it can do for a job that has not ended: RunPod has it, or there is
-/// no place for it.
-fn is_at_gpu(job: Option<&Value>) -> bool {
-    let Some(job) = job.filter(|job| job["completed_at"].is_null()) else {
-        return false;
-    };
-    let attempts = job["attempts"].as_array();
-    let last = attempts.and_then(|attempts| attempts.last());
-    let is_there = last.is_some_and(|last| last["provider_id"].is_string());
-    let waits_for = [Reason::Paused, Reason::Full, Reason::TooFast].map(Reason::text);
-    let waits = job["wait_reason"].as_str();
-    is_there || waits.is_some_and(|why| waits_for.contains(&why))
 }
 
 /// Everything that was made has ended.
