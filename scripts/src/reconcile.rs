@@ -10,6 +10,7 @@ use crate::admin::{progress, Admin};
 use crate::clock::wait;
 use crate::deployment::Deployment;
 use crate::exit;
+use crate::told;
 
 /// In the order in which they are looked at.
 const PARTS: [&str; 5] = ["jobs", "uploads", "objects", "credits", "provider"];
@@ -62,10 +63,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         findings.extend(found);
     }
     if arguments.json {
-        println!(
-            "{:#}",
-            json!({ "examined": examined, "findings": findings })
-        );
+        told::json(&json!({ "examined": examined, "findings": findings }))?;
     } else {
         findings.iter().for_each(show);
         println!("{}", summary(&examined, &findings, arguments.apply));

@@ -11,6 +11,7 @@ use super::manifest::Backup;
 use super::{confirm, figures};
 use crate::clock::{self, Stopwatch};
 use crate::files;
+use crate::told;
 
 /// Where a pause is written down.
 const ENDPOINTS: &str = "endpoints";
@@ -73,7 +74,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "unfinished_jobs": unfinished,
             "paused": paused,
         });
-        println!("{answer}");
+        told::json(&answer)?;
     } else if arguments.apply {
         let (seconds, tenths) = (took_ms / 1_000, took_ms % 1_000 / 100);
         println!(

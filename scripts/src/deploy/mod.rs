@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         faults: Cell::new(0),
     };
     let ended = pipeline.run();
-    steps.end(&ended);
+    steps.end(&ended)?;
     Ok(match ended? {
         Proof::Complete => ExitCode::SUCCESS,
         Proof::WithoutGpu => exit::unproven(),

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::exit;
 use crate::files;
 use crate::project::Project;
+use crate::told;
 
 /// Compare what fixed inputs make of every template with what they made before
 #[derive(clap::Args)]
@@ -219,7 +220,7 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
     }
     if record.json {
         let told = json!({ "dry_run": record.dry_run, "written": written, "pictures": pictures });
-        println!("{told}");
+        told::json(&told)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -230,10 +231,7 @@ fn tell(prompts: &[String], seen: &[pictures::Seen], told: &Told) -> anyhow::Res
         files::write(page, &report::page(prompts, seen)?)?;
     }
     if told.json {
-        println!(
-            "{}",
-            json!({ "ok": is_same, "prompts": prompts, "pictures": seen })
-        );
+        told::json(&json!({ "ok": is_same, "prompts": prompts, "pictures": seen }))?;
     } else {
         print!("{}", report::text(prompts, seen));
     }

@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         steps: &steps,
     };
     let ended = setup.run();
-    steps.end(&ended);
+    steps.end(&ended)?;
     ended.map(|()| ExitCode::SUCCESS)
 }
 

@@ -13,6 +13,7 @@ use serde_json::{json, Value};
 
 use crate::clock::{self, Stopwatch};
 use crate::exit;
+use crate::told;
 use checks::Run;
 use wire::Wire;
 
@@ -123,7 +124,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             show(check);
         }
     });
-    Ok(tell(&made, arguments.json))
+    tell(&made, arguments.json)
 }
 
 /// What a run came to.
@@ -209,20 +210,20 @@ pub fn failed_of(made: &[Check]) -> Vec<String> {
 }
 
 /// The end of a run whose checks have been shown, unless they are told as JSON.
-pub fn tell(made: &[Check], as_json: bool) -> ExitCode {
+pub fn tell(made: &[Check], as_json: bool) -> anyhow::Result<ExitCode> {
     let failed = failed_of(made).len();
     if as_json {
-        println!("{:#}", json!({ "ok": failed == 0, "checks": made }));
+        told::json(&json!({ "ok": failed == 0, "checks": made }))?;
     } else if failed == 0 {
         println!("nothing failed");
     } else {
         println!("{failed} of {} failed", made.len());
     }
-    if failed == 0 {
+    Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         exit::FOUND
-    }
+    })
 }
 
 pub fn show(check: &Check) {
