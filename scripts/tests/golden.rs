@@ -117,6 +117,8 @@ fn answered(head: &str, body: &[u8], broken: &str, shade: u8) -> (u16, Vec<u8>) 
         let image = asked["inputs"]["image"].as_str().unwrap();
         assert!(image.starts_with("data:image/png;base64,"), "{image}");
     }
+    let seed = asked["inputs"]["seed"].as_u64();
+    assert!(seed.is_none_or(|seed| seed < 1 << 53), "{asked}");
     if asked["template"] == broken {
         let refusal = json!({"message": "no such model"});
         return (422, refusal.to_string().into());

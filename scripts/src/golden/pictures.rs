@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 use edge_queue::testing::golden::{cases, outcome, Case};
 use edge_queue::workflow::check::FileFact;
-use edge_queue::workflow::contract::MediaKind;
+use edge_queue::workflow::contract::{MediaKind, Protocol};
 use edge_queue::workflow::template;
 use image::{ImageFormat, Rgb, RgbImage};
 use image_hasher::{HashAlg, HasherConfig};
@@ -29,6 +29,9 @@ const TIME_MAX: Duration = Duration::from_mins(12);
 
 /// The longest that a status is held, below what a call may take.
 const HOLD_S: u64 = 10;
+
+/// The largest that JSON carries exactly: a create takes no larger one.
+const SEED_MAX: u64 = (1 << 53) - 1;
 
 /// A side of an input picture of which a case does not tell the size.
 const PHOTO_PIXELS: u32 = 512;
@@ -64,7 +67,7 @@ pub fn record(root: &Path, url: &str, folder: &Path, only: &[String]) -> anyhow:
         if !is_wanted || !makes_pictures(&case) || templates.contains(&case.template) {
             continue;
         }
-        if outcome(&case)?.file != "prompt.json" {
+        if outcome(&case)?.file != "prompt.json" || wants_links(&case) {
             continue;
         }
         eprintln!("{} ...", case.name());
@@ -85,6 +88,13 @@ fn makes_pictures(case: &Case) -> bool {
     let outputs = template::find(&case.template).map(|found| &found.contract.outputs);
     let mut outputs = outputs.into_iter().flatten();
     outputs.any(|output| output.kind == MediaKind::Image)
+}
+
+/// A task's worker fetches its files itself, and pictures of ours have no address.
+fn wants_links(case: &Case) -> bool {
+    let template = template::find(&case.template);
+    let is_task = template.is_some_and(|found| found.contract.protocol == Protocol::Task);
+    is_task && case.takes_files()
 }
 
 /// A picture's extension, and its bytes.
@@ -134,7 +144,8 @@ fn inputs(case: &Case) -> anyhow::Result<Map<String, Value>> {
     let mut inputs = case.given.shorthands.clone();
     inputs.extend(case.given.inputs.clone());
     if !inputs.contains_key("seed") && case.takes_seed() {
-        inputs.insert("seed".into(), case.given.seed_if_random.into());
+        let seed = case.given.seed_if_random & SEED_MAX;
+        inputs.insert("seed".into(), seed.into());
     }
     let contract = &template::find(&case.template)
         .context("no such template")?
