@@ -1,5 +1,5 @@
-//! What a command answers with `--json`: one document, on one line of standard output, also where it
-//! fails.
+//! What a command answers with `--json`: one document, on one line of standard output, also where
+//! it fails.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -217,7 +217,8 @@ fn a_version_that_cannot_be_asked_for_stops_a_deploy_and_none_is_no_fault() {
     );
 }
 
-/// With a real endpoint nobody is served without a key: the smoke run would take a good Worker back.
+/// With a real endpoint nobody is served without a key: the smoke run would take a good Worker
+/// back.
 #[test]
 fn staging_with_a_real_endpoint_wants_the_operators_key_and_without_one_it_does_not() {
     for (secrets, stops) in [

@@ -22,9 +22,9 @@ const ENDPOINTS: &str = "endpoints";
 The database must have no tables: make a new one by `wrangler d1 create NAME`, name it with
 --database, and put its id into wrangler.toml when all is well. What is restored is counted by the
 database itself and compared with the manifest.
-Jobs that had not ended when the backup was made would go on from where they were then, and be paid
-for twice: so submission is left paused, to the endpoints of those jobs and to that of wrangler.toml.
-`POST /api/admin/resume` ends the pause. docs/DISASTER_RECOVERY.md has the steps.
+Jobs that had not ended when the backup was made would go on from where they were then, and be
+paid for twice: so submission is left paused, to the endpoints of those jobs and to that of
+wrangler.toml. `POST /api/admin/resume` ends the pause. docs/DISASTER_RECOVERY.md has the steps.
 Exit status: 0 when it was restored (or would be), 1 when the database counts otherwise or is not
 empty, 2 when it could not be done.
 

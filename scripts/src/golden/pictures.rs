@@ -57,8 +57,8 @@ pub struct Recorded {
     pub errors: Vec<String>,
 }
 
-/// Writes the pictures of the first sound case of each template that makes some into `folder`; those
-/// of `only` alone, if any are named.
+/// Writes the pictures of the first sound case of each template that makes some into `folder`;
+/// those of `only` alone, if any are named.
 pub fn record(root: &Path, url: &str, folder: &Path, only: &[String]) -> anyhow::Result<Recorded> {
     files::make_folder(folder)?;
     let (mut templates, mut recorded) = (BTreeSet::new(), Recorded::default());

@@ -28,10 +28,11 @@ const CALLBACK_TIME_MAX: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 #[command(after_help = "\
 endpoint: it is there, and the key opens it. workers: none is unhealthy, and if jobs wait there is
-one. inventory: it has the node classes and model files of our templates, by --object-info, the
-address of a ComfyUI with the endpoint's image and volume or a file with its answer, and by the
-inventory of the deployment of --url, which is asked to judge each template's prompt with a fault in
-it: none becomes a job. job: one comes back with its file. callback: we hear of its end by RunPod's callback.
+one. inventory: it has the node classes and model files of our templates, by --object-info (the
+address of a ComfyUI with the endpoint's image and volume, or a file with its answer), and by the
+inventory of the deployment of --url, which is asked to judge each template's prompt with a fault
+in it: none becomes a job. job: one comes back with its file. callback: we hear of its end by
+RunPod's callback.
 With --url the job goes through that deployment, a picture of its default template. Without it a
 picture without any model is ordered from RunPod directly; then callbacks can only be checked
 against a mock on this machine.

@@ -32,9 +32,10 @@ wrangler.toml, the RunPod endpoint is asked whether it is there, secrets are mad
 through the deployment to the endpoint and back. The secrets that are made are also written into
 .run/setup-ENVIRONMENT.secrets, for your password store.
 What is there already is left as it is: a setup that broke off is called again.
-`wrangler login` comes before it. With --dry-run nothing is asked, made or sent; the Worker is built
-all the same, which takes minutes the first time.
-Exit status: 0 when it runs (or would), 1 when a check failed (or would), 2 when a step could not be done.
+`wrangler login` comes before it. With --dry-run nothing is asked, made or sent; the Worker is
+built all the same, which takes minutes the first time.
+Exit status: 0 when it runs (or would), 1 when a check failed (or would), 2 when a step could not be
+done.
 
 Example:
   ops setup --env production --dry-run
@@ -81,8 +82,10 @@ struct Setup<'a> {
 impl Setup<'_> {
     fn run(&self) -> anyhow::Result<()> {
         if self.dry_run {
-            self.say("This is a rehearsal: nothing is asked, made in the account or sent; step 7.4 builds the \
-                 Worker here, which takes minutes the first time.");
+            self.say(
+                "This is a rehearsal: nothing is asked, made in the account or sent; step 7.4 \
+                 builds the Worker here, which takes minutes the first time.",
+            );
         }
         let answers = self.ask()?;
         self.say("1. Whose Cloudflare account this is; `wrangler login` comes before");

@@ -39,7 +39,8 @@ health, create, refusal, cancel, status, callback, result, expiry, webhook, clea
 made, one is seen to its result, the other is canceled. On a live endpoint the first costs what such
 a job costs, and is waited for as long as a cold GPU may take: ten minutes beside the usual time of
 its template. Whatever else is broken is told within the minute; `LATE` says that RunPod has the job
-(or that its endpoint is paused or full) and that nothing came back in time. With ADMIN_KEY set the jobs are the operator's; without it a session is asked for.
+(or that its endpoint is paused or full) and that nothing came back in time. With ADMIN_KEY set the
+jobs are the operator's; without it a session is asked for.
 Outbound webhooks are received by this command itself when the deployment is on this machine; else
 --webhook-url names a receiver, and what the deployment says of the delivery is read. A deployment
 without outbound webhooks is told as such, and is not broken by it.
