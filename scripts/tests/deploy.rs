@@ -264,6 +264,20 @@ fn a_setup_that_broke_off_at_the_buckets_rules_sets_the_others() {
     );
 }
 
+/// `wrangler whoami` ends with 0 also when nobody is logged in.
+#[test]
+fn a_setup_of_nobodys_account_stops_at_its_first_step() {
+    let mock = Mock::start("{}");
+    let account = Account::new(str::to_owned);
+    account.write("nobody", "");
+    let mut command = account.command(&["setup", "--env", "production"]);
+    let output = answers(&mut command, &mock).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("call wrangler login first"), "{said}");
+    assert_eq!(account.calls(), ["whoami"]);
+}
+
 #[test]
 fn an_account_that_cannot_be_asked_is_given_nothing_new() {
     for asked in ["d1 info", "r2 bucket info", "r2 bucket lifecycle list"] {

@@ -8,6 +8,7 @@ if [ -e broken ] && case "$*" in "$(cat broken)"*) true ;; *) false ;; esac; the
   exit 1
 fi
 case "$*" in
+  whoami) [ -e nobody ] && echo "You are not authenticated. Please run \`wrangler login\`."; exit 0 ;;
   "secret put"*) echo "$3 has $(wc -c) bytes" >> calls ;;
   "secret list"*) [ -e secrets ] || { echo "Worker \"edge-queue\" not found." >&2; exit 1; }
     cat secrets ;;

@@ -22,6 +22,8 @@ use crate::steps::Steps;
 use crate::wrangler::{line, Wrangler};
 use answers::Answers;
 
+const NOBODY: &str = "You are not authenticated";
+
 /// Take a new Cloudflare account from nothing to a running deployment
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -89,7 +91,7 @@ impl Setup<'_> {
         }
         let answers = self.ask()?;
         self.say("1. Whose Cloudflare account this is; `wrangler login` comes before");
-        self.change(&["whoami"])?;
+        self.account()?;
         self.database()?;
         self.bucket()?;
         self.say("4. The origin and the endpoint go into wrangler.toml; they are no secrets");
@@ -103,6 +105,26 @@ impl Setup<'_> {
             "9. A job goes through the deployment to the endpoint, and its callback comes back",
         );
         self.job_comes_back(&answers)
+    }
+
+    /// `wrangler whoami` succeeds for nobody, too.
+    fn account(&self) -> anyhow::Result<()> {
+        let whoami = ["whoami"];
+        self.would(&format!("run {}", line(&whoami)));
+        if self.dry_run {
+            return Ok(());
+        }
+        let told = self.wrangler.run(&whoami)?;
+        if told.contains(NOBODY) {
+            return Err(
+                Stopped("nobody is logged in: call wrangler login first".to_owned()).into(),
+            );
+        }
+        let rows = told
+            .lines()
+            .filter(|line| line.contains('@') || line.starts_with('│'));
+        rows.for_each(|row| self.steps.line(row));
+        Ok(())
     }
 
     fn say(&self, what: &str) {
