@@ -301,6 +301,9 @@ impl Pipeline<'_> {
         let section = self.project.section(self.target.environment());
         let url = section.and_then(|it| it.get("vars")?.get("PUBLIC_URL")?.as_str());
         let url = url.context("wrangler.toml has no PUBLIC_URL")?;
+        // In the rehearsal of a setup nobody has given it yet.
+        let is_asked_for = self.dry_run && !self.number.is_empty();
+        let url = if is_asked_for { "<the origin>" } else { url };
         let how = if self.dry_run { "would run " } else { "" };
         let settle_s = self.settle.as_secs();
         self.steps.line(&format!(

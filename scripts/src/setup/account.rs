@@ -86,3 +86,35 @@ fn has_rule(told: &str, rule: &str) -> bool {
         .filter_map(|line| line.trim().strip_prefix("name:"));
     names.any(|name| name.trim() == rule)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_are_those_that_are_written_down() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/DISASTER_RECOVERY.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let add = "wrangler r2 bucket lifecycle add edge-queue-production ";
+        let mut written: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix(add)?.split('#').next())
+            .map(str::trim)
+            .collect();
+        written.sort_unstable();
+        let mut rules = RULES.map(|(rule, prefix, what, days)| {
+            let prefix = if prefix.is_empty() { "\"\"" } else { prefix };
+            format!("{rule} {prefix} {what} {days}")
+        });
+        rules.sort();
+        assert_eq!(written, rules);
+    }
+
+    #[test]
+    fn a_rule_is_known_by_its_whole_name() {
+        let told = "Listing lifecycle rules for bucket 'b'...\nname:      evidence-old\n\
+                    enabled:   Yes\n\nname:      parts\nprefix:    (all prefixes)\n";
+        assert!(has_rule(told, "parts"));
+        assert!(!has_rule(told, "evidence"));
+    }
+}

@@ -325,3 +325,62 @@ fn is_ending(job: &Value) -> bool {
     let status = job["status"].as_str().unwrap_or_default();
     status == "canceling" || ENDED.contains(&status)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Run {
+        let wire = Wire::new("http://127.0.0.1:9", Duration::from_secs(55));
+        Run::new(wire, json!({ "prompt": "x" }), None)
+    }
+
+    /// The smoke run of a deploy had 55 s: a GPU that had slept took a good Worker back.
+    #[test]
+    fn a_gpu_that_sleeps_has_its_start_and_the_usual_time_of_its_template_once() {
+        let mut run = run();
+        run.cold_start = Some(Duration::from_mins(10));
+        for _ in 0..2 {
+            run.allow_for_gpu();
+            let default = template::find(template::DEFAULT).unwrap();
+            let usual = Duration::from_millis(default.contract.limits.usual_duration_ms);
+            let all = Duration::from_secs(55) + Duration::from_mins(10) + usual;
+            let left = run.wire.left();
+            assert!(
+                left <= all && left > all - Duration::from_secs(5),
+                "{left:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_runpod_has_or_has_no_place_for_is_the_gpus() {
+        let check = |is_live: bool, job: Value, expected: bool| {
+            let mut run = run();
+            (run.is_live, run.job) = (is_live, Some(job.clone()));
+            assert_eq!(run.is_at_gpu(), expected, "{job}");
+        };
+        let job = |waits: Value, attempts: Value| json!({"completed_at": null, "wait_reason": waits, "attempts": attempts});
+        let there = json!([{"provider_id": "abc-u1"}]);
+        check(true, job(Value::Null, there.clone()), true);
+        check(false, job(Value::Null, there.clone()), false);
+        check(true, job(Reason::Full.text().into(), json!([])), true);
+        check(true, job(Reason::Paused.text().into(), json!([])), true);
+        check(false, job(Reason::Paused.text().into(), json!([])), true);
+        // The order never left, or was not taken: a wrong key, a wrong endpoint.
+        check(true, job(Value::Null, json!([])), false);
+        check(
+            true,
+            job(Value::Null, json!([{"provider_id": null}])),
+            false,
+        );
+        check(true, job(Reason::Refusing.text().into(), json!([])), false);
+        check(
+            true,
+            job("RunPod refused the API key".into(), json!([])),
+            false,
+        );
+        let ended = json!({"completed_at": "now", "status": "failed", "attempts": there});
+        check(true, ended, false);
+    }
+}
