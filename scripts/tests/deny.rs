@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-/// Table, and its keys that are read (cargo-deny 0.20.2, `src/root_cfg.rs` and `src/*/cfg.rs`).
+/// Table, and its keys that are read (cargo-deny 0.20.2, its root config and that of each check).
 const KNOWN: [(&str, &[&str]); 5] = [
     ("graph", &["targets", "all-features"]),
     ("advisories", &["yanked", "ignore"]),
