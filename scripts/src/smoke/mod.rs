@@ -44,7 +44,8 @@ jobs are the operator's; without it a session is asked for.
 Outbound webhooks are received by this command itself when the deployment is on this machine; else
 --webhook-url names a receiver, and what the deployment says of the delivery is read. A deployment
 without outbound webhooks is told as such, and is not broken by it.
-Exit status: 0 when nothing failed, 1 when something did or was late, 2 when the command line is wrong.
+Exit status: 0 when nothing failed, 1 when something did or was late, 2 when the command line is
+wrong.
 
 Example:
   ops smoke --base-url http://127.0.0.1:8787
