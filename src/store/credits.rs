@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::row::from_row;
 use super::spending::{can_follow, charge_of, is_new, Payer, Standing};
-use super::{ask, batch, Answer, StoreError};
+use super::{batch, Answer, StoreError};
 use crate::access::Credits;
 use crate::id::{CallerId, JobId, RequestKey};
 use crate::ports::{Db, Param, Statement};
@@ -64,16 +64,6 @@ FROM (SELECT id, template, status, credits, completed_at, opened_at FROM jobs
   WHERE caller = ?1 ORDER BY id DESC LIMIT ?2) WHERE credits IS NOT NULL
 ORDER BY at_ms DESC LIMIT ?2";
 
-/// Unless this grant was made before.
-pub const GRANT: &str = "-- credits::grant
-INSERT INTO credits (owner, opened_at, begun_with, granted)
-SELECT ?1, ?4, 0, ?3 WHERE NOT EXISTS (SELECT 1 FROM grants WHERE owner = ?1 AND id = ?2)
-ON CONFLICT (owner) DO UPDATE SET granted = granted + excluded.granted";
-
-pub const NOTE_GRANT: &str = "-- credits::grant (entry)
-INSERT INTO grants (owner, id, credits, granted_at, why) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT DO NOTHING";
-
 /// Ledgers in the order of their owners, each with what the owner's jobs under way hold. Those jobs
 /// are due, so none but them is read.
 pub const AUDIT: &str = "-- credits::audit
@@ -94,6 +84,16 @@ FROM (SELECT
   FROM jobs WHERE caller = ?1) AS books
 WHERE owner = ?1 AND reserved = ?2 AND reserved <> books.held
   AND max(spent, books.paid) + books.held <= granted";
+
+/// Unless this grant was made before.
+pub const GRANT: &str = "-- credits::grant
+INSERT INTO credits (owner, opened_at, begun_with, granted)
+SELECT ?1, ?4, 0, ?3 WHERE NOT EXISTS (SELECT 1 FROM grants WHERE owner = ?1 AND id = ?2)
+ON CONFLICT (owner) DO UPDATE SET granted = granted + excluded.granted";
+
+pub const NOTE_GRANT: &str = "-- credits::grant (entry)
+INSERT INTO grants (owner, id, credits, granted_at, why) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO NOTHING";
 
 /// How an owner stands. What is left is what was granted less the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -272,14 +272,13 @@ pub async fn grant(db: &dyn Db, grant: &Grant<'_>) -> Result<Balance, StoreError
 
 /// All ledgers in the order of their owners.
 pub async fn audit(db: &dyn Db, after: &str, limit: u32) -> Result<Vec<Audited>, StoreError> {
-    ask(db, AUDIT, vec![after.into(), limit.into()])
-        .await?
-        .rows()
+    let params = vec![after.into(), limit.into()];
+    super::ask(db, AUDIT, params).await?.rows()
 }
 
 /// Puts right what a ledger holds, unless it has moved on since it was seen. False: it has, or it
 /// was right, or it cannot be put right.
 pub async fn mend(db: &dyn Db, seen: &Audited) -> Result<bool, StoreError> {
     let params = vec![seen.owner.as_str().into(), seen.reserved.into()];
-    Ok(ask(db, MEND, params).await?.changes() > 0)
+    Ok(super::ask(db, MEND, params).await?.changes() > 0)
 }
