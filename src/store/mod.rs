@@ -49,6 +49,8 @@ pub const STATEMENTS: &[&str] = &[
     credits::GIVE_BACK,
     credits::FIND,
     credits::ENTRIES,
+    credits::AUDIT,
+    credits::MEND,
     credits::GRANT,
     credits::NOTE_GRANT,
     deliveries::RECORD,
