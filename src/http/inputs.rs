@@ -37,12 +37,12 @@ pub async fn upload(
 ) -> Result<Answer, ApiError> {
     let (source, size_bytes) = if limits::content_type(&headers) == "multipart/form-data" {
         limits::declared_within(&headers, UPLOAD_BYTES_MAX + form::FRAME_BYTES_MAX)?;
-        let form = form::one_file(&headers, body).await?;
+        let form = form::one_file(&app, &headers, body).await?;
         let form = form.map_err(|_| form::broken(form::ONE_FILE))?;
         (form.file, None)
     } else {
         let declared = limits::declared_within(&headers, UPLOAD_BYTES_MAX)?;
-        (limits::stream(body), declared)
+        (limits::stream(&app, body), declared)
     };
     let incoming = Incoming {
         source,

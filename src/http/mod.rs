@@ -22,6 +22,7 @@ mod inventory;
 mod keys;
 mod limits;
 mod metrics;
+mod parsed;
 mod path;
 mod progress;
 mod proxy;

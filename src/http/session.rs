@@ -11,7 +11,8 @@ use serde_json::json;
 use super::answer::Answer;
 use super::auth::{address, bearer};
 use super::error::{ApiError, Code};
-use super::limits;
+use super::limits::Bodies;
+use crate::access::Rights;
 use crate::app::App;
 use crate::parse;
 use crate::queue::session::{self, Visitor, CHALLENGE_LENGTH_MAX};
@@ -32,7 +33,8 @@ pub async fn mint(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let held = limits::read(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let bodies = Bodies::of(&app, &Rights::default());
+    let held = bodies.read(&headers, body, BODY_BYTES_MAX).await?;
     let asked: Asked = match held.as_ref() {
         [] => Asked::default(),
         bytes => parse::json_bytes(bytes).map_err(|_| {

@@ -3,6 +3,7 @@
 //! Accepted is durable: the row is committed before the answer. The compiled prompt is stored with
 //! it and never compiled again, whatever is deployed later.
 
+mod foreign;
 mod plan;
 mod raw;
 mod references;
@@ -61,6 +62,17 @@ pub enum Work {
         workflow: Value,
         images: Vec<(String, Upload)>,
     },
+}
+
+impl Work {
+    /// For whoever does it: a workflow may be too large to be in memory twice.
+    fn take(&mut self) -> Self {
+        let nothing = Self::Raw {
+            workflow: Value::Null,
+            images: Vec::new(),
+        };
+        std::mem::replace(self, nothing)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -152,7 +164,10 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
         request.violations.push(wrong);
     }
     let planned = match may_create(app, call, &request) {
-        Ok(()) => plan::plan(app, call, &request).await,
+        Ok(()) => {
+            let work = request.work.take();
+            plan::plan(app, call, &request, work).await
+        }
         Err(denied) => Err(denied.into()),
     };
     let plan = match planned {

@@ -1,11 +1,5 @@
 //! Inputs: files that callers upload before they use them.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use futures::channel::oneshot;
-use futures::future::{poll_immediate, select, Either};
-use futures::{stream, StreamExt};
 use thiserror::Error;
 
 use super::intake::{self, Arriving, Place, Taken, Unfit};
@@ -13,17 +7,13 @@ use super::{best_effort, Call, QueueError};
 use crate::app::App;
 use crate::log;
 use crate::media::{self, Media};
-use crate::ports::{BlobLabel, Broken, ByteStream, Tasks};
+use crate::ports::{BlobLabel, ByteStream};
 use crate::store::assets::{self, Asset};
 use crate::workflow::violation::Violation;
 
 /// One file. Cloudflare takes bodies of 100 MB (Workers, Limits, by plan of the zone), the frame
 /// of a form included.
 pub const UPLOAD_BYTES_MAX: u64 = 95 << 20;
-/// A caller who waits holds memory that others could use: in every window so many bytes must come.
-const WINDOW_MS: u64 = 30_000;
-/// Somewhat more than a quarter of a megabit a second.
-const WINDOW_BYTES_MIN: usize = 1 << 20;
 
 /// Uploads of one browser's session: several for each job that it may have at a time. Anybody gets
 /// a session, and what it stores is paid for by the owner.
@@ -76,7 +66,7 @@ pub async fn upload(
         }
     }
     let arriving = Arriving {
-        source: patient(app, incoming.source),
+        source: incoming.source,
         size_bytes_max: UPLOAD_BYTES_MAX,
         size_bytes: incoming.size_bytes,
     };
@@ -151,67 +141,4 @@ async fn keep(
             .with("size_bytes", standing.size_bytes),
     );
     Ok((standing, is_new))
-}
-
-/// The same bytes, which end as [`Broken::TooSlow`] when too few of them come while we wait.
-fn patient(app: &App, source: ByteStream) -> ByteStream {
-    let watched = Watched {
-        source,
-        tasks: Arc::clone(&app.tasks),
-        window: None,
-        came_bytes: 0,
-    };
-    stream::unfold(watched, |mut watched| async {
-        let next = watched.next().await?;
-        Some((next, watched))
-    })
-    .boxed()
-}
-
-struct Watched {
-    source: ByteStream,
-    tasks: Arc<dyn Tasks>,
-    /// Ends with the window; there is none before the first wait.
-    window: Option<oneshot::Receiver<()>>,
-    came_bytes: usize,
-}
-
-impl Watched {
-    async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
-        // What is there already is not late, however long we were busy elsewhere.
-        if let Some(next) = poll_immediate(self.source.next()).await {
-            return self.count(next);
-        }
-        loop {
-            let tasks = &self.tasks;
-            let window = self.window.get_or_insert_with(|| begin_window(&**tasks));
-            match select(self.source.next(), window).await {
-                Either::Left((next, _)) => return self.count(next),
-                Either::Right(_) if self.came_bytes < WINDOW_BYTES_MIN => {
-                    return Some(Err(Broken::TooSlow));
-                }
-                Either::Right(_) => {
-                    self.came_bytes = 0;
-                    self.window = None;
-                }
-            }
-        }
-    }
-
-    fn count(&mut self, next: Option<Result<Bytes, Broken>>) -> Option<Result<Bytes, Broken>> {
-        if let Some(Ok(piece)) = &next {
-            self.came_bytes += piece.len();
-        }
-        next
-    }
-}
-
-fn begin_window(tasks: &dyn Tasks) -> oneshot::Receiver<()> {
-    let (end, window) = oneshot::channel();
-    let task = async {
-        // Nobody listens any more when the file has arrived.
-        let _ = end.send(());
-    };
-    tasks.after(WINDOW_MS, Box::pin(task));
-    window
 }
