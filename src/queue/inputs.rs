@@ -67,6 +67,7 @@ pub async fn upload(
     }
     let arriving = Arriving {
         source: incoming.source,
+        room: call.rights.room(&app.room),
         size_bytes_max: UPLOAD_BYTES_MAX,
         size_bytes: incoming.size_bytes,
     };

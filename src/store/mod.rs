@@ -46,7 +46,6 @@ pub const STATEMENTS: &[&str] = &[
     credits::OPEN,
     credits::RESERVE,
     credits::RESERVE_ROUND,
-    credits::GIVE_BACK,
     credits::FIND,
     credits::ENTRIES,
     credits::GRANT,
