@@ -32,6 +32,12 @@ impl JobId {
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
+
+    /// The moment that it was minted with.
+    pub fn minted_at(&self) -> UnixMillis {
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        UnixMillis::new(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
 }
 
 impl fmt::Display for JobId {

@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::auth::Caller;
 use super::error::{ApiError, Code};
 use super::{form, limits};
+use crate::access::Window;
 use crate::app::App;
 use crate::media::{Flaw, Kind};
 use crate::queue::inputs::{self, Incoming, Refusal, Said, UPLOAD_BYTES_MAX};
@@ -77,6 +78,10 @@ pub fn refused(refusal: Refusal) -> ApiError {
         }
         Refusal::Unfit(Unfit::Picture(Flaw::BrokenHeader)) => Code::UnsupportedMediaType,
         Refusal::Unfit(Unfit::Picture(Flaw::TooManyPixels(..))) => Code::PayloadTooLarge,
+        Refusal::Spent(now) => {
+            let seconds = Window::Day.ends_in_s(now);
+            return ApiError::later(Code::BudgetExhausted, &message, seconds);
+        }
         Refusal::TooMany(_) => Code::Forbidden,
     };
     ApiError::new(code, message)

@@ -76,6 +76,17 @@ pub const NOTE_GRANT: &str = "-- credits::grant (entry)
 INSERT INTO grants (owner, id, credits, granted_at, why) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO NOTHING";
 
+/// Grants of owners whose names lie between these, a bounded number.
+pub const PURGE_GRANTS: &str = "-- credits::purge (grants)
+DELETE FROM grants WHERE (owner, id) IN
+  (SELECT owner, id FROM grants WHERE owner >= ?1 AND owner < ?2 ORDER BY owner, id LIMIT ?3)";
+
+/// Their ledgers, when nothing of theirs is held any more.
+pub const PURGE: &str = "-- credits::purge
+DELETE FROM credits WHERE owner IN
+  (SELECT owner FROM credits WHERE owner >= ?1 AND owner < ?2 AND reserved = 0
+   ORDER BY owner LIMIT ?3)";
+
 /// How an owner stands. What is left is what was granted less the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
@@ -193,6 +204,21 @@ pub async fn books(
     };
     let answers = batch(db, vec![find(owner), entries]).await?;
     Ok((answers[0].row()?, answers[1].rows()?))
+}
+
+/// Takes the books of owners between two names away, at most `limit` ledgers and as many grants.
+/// Answers how many ledgers.
+pub async fn purge(db: &dyn Db, owners: &[String; 2], limit: u32) -> Result<u64, StoreError> {
+    let purge = |sql| Statement {
+        sql,
+        params: vec![
+            owners[0].as_str().into(),
+            owners[1].as_str().into(),
+            limit.into(),
+        ],
+    };
+    let answers = batch(db, vec![purge(PURGE_GRANTS), purge(PURGE)]).await?;
+    Ok(answers[1].changes())
 }
 
 /// Answers how the owner stands then.

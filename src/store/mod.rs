@@ -39,7 +39,6 @@ pub enum StoreError {
 pub const STATEMENTS: &[&str] = &[
     PING,
     assets::PUT,
-    assets::COUNT,
     assets::FIND,
     assets::PAGE,
     assets::FORGET,
@@ -50,6 +49,8 @@ pub const STATEMENTS: &[&str] = &[
     credits::ENTRIES,
     credits::GRANT,
     credits::NOTE_GRANT,
+    credits::PURGE_GRANTS,
+    credits::PURGE,
     deliveries::RECORD,
     deliveries::PENDING,
     deliveries::OF_JOB,

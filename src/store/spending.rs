@@ -6,9 +6,10 @@
 //! A batch that runs twice finds its job recorded, and charges nothing.
 
 use super::row::from_row;
+use super::{batch, StoreError};
 use crate::access::{Rights, Window};
 use crate::id::{CallerId, JobId, RequestKey};
-use crate::ports::{Param, Statement};
+use crate::ports::{Db, Param, Statement};
 use crate::time::UnixMillis;
 
 /// No job is recorded under this id, or under this request key of this caller.
@@ -91,6 +92,19 @@ pub const CHARGE_ROUND: &str = concat!(
     "-- spending::charge_round\n",
     charge!(can_follow!("?10", "?11"))
 );
+
+/// An upload of a caller who has fewer than it may, in a day that is not used up.
+pub const CHARGE_UPLOAD: &str = "-- spending::charge_upload
+INSERT INTO spending (account, day, day_jobs, minute, minute_jobs, charge)
+SELECT ?1, ?2, 1, 0, 0, ''
+WHERE (SELECT count(*) FROM (SELECT 1 FROM assets WHERE caller = ?4 LIMIT ?5)) < ?5
+ON CONFLICT (account) DO UPDATE SET
+  day_jobs = CASE WHEN day < excluded.day THEN 1 ELSE day_jobs + 1 END, day = max(day, excluded.day)
+WHERE day < excluded.day OR day_jobs < ?3";
+
+/// Why an upload was not charged.
+pub const UPLOADS: &str = "-- spending::uploads
+SELECT count(*) AS uploads FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT ?2)";
 
 /// How an account stands in the day and the minute of now.
 pub const STANDING: &str = "-- spending::standing
@@ -228,6 +242,51 @@ impl Payer<'_> {
 
 pub(super) fn charge_of(job: JobId, round: u32) -> String {
     format!("{job}:{round}")
+}
+
+/// An upload that is to be counted.
+pub struct Uploading<'a> {
+    pub account: String,
+    pub caller: &'a CallerId,
+    pub now: UnixMillis,
+    /// Of the account.
+    pub day_max: u32,
+    /// That the caller may have, from whatever day.
+    pub caller_max: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charged {
+    Yes,
+    DayIsSpent,
+    CallerHasAll,
+}
+
+pub async fn charge_upload(db: &dyn Db, upload: &Uploading<'_>) -> Result<Charged, StoreError> {
+    let caller = upload.caller.as_str();
+    let charge = Statement {
+        sql: CHARGE_UPLOAD,
+        params: vec![
+            upload.account.as_str().into(),
+            Window::Day.number(upload.now).into(),
+            upload.day_max.into(),
+            caller.into(),
+            upload.caller_max.into(),
+        ],
+    };
+    let uploads = Statement {
+        sql: UPLOADS,
+        params: vec![caller.into(), upload.caller_max.into()],
+    };
+    let answers = batch(db, vec![charge, uploads]).await?;
+    let uploads: u32 = answers[1].row()?.unwrap_or(0);
+    Ok(if answers[0].changes() > 0 {
+        Charged::Yes
+    } else if uploads < upload.caller_max {
+        Charged::DayIsSpent
+    } else {
+        Charged::CallerHasAll
+    })
 }
 
 /// Jobs that have not ended, of all callers; counts up to `most`.
