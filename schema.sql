@@ -170,7 +170,7 @@ CREATE TABLE api_keys (
 
 -- What an account has been charged in the current day and minute. One row, overwritten: nothing piles up.
 CREATE TABLE spending (
-  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, or 'sessions'
+  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, 'sessions:<share>', or that and ':uploads'
   day         INTEGER NOT NULL,                          -- days since 1970 UTC
   day_jobs    INTEGER NOT NULL,                          -- jobs and retries charged in it
   minute      INTEGER NOT NULL,                          -- minutes since 1970 UTC

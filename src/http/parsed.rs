@@ -32,13 +32,17 @@ pub fn weight(json: &[u8]) -> usize {
     json.iter().map(of).sum()
 }
 
+/// What every small create takes is not counted: ten thousand of them at once must find room.
+const SMALL_BYTES: usize = 64 << 10;
+
 /// Takes the room for it.
 pub fn make_room(room: &Room, weight: usize) -> Result<Share, ApiError> {
     if weight > PARSED_BYTES_MAX {
         let message = "the body holds too many objects and values: they need more than 16 MiB";
         return Err(ApiError::new(Code::PayloadTooLarge, message));
     }
-    room.take(weight).ok_or_else(limits::no_room)
+    let counted = if weight > SMALL_BYTES { weight } else { 0 };
+    room.take(counted).ok_or_else(limits::no_room)
 }
 
 /// The body as an object, and the room that it takes for as long as it is there.

@@ -1,10 +1,11 @@
-//! `/api/session`: a browser's token.
+//! `/api/session`: a browser's token, and the challenge before it.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{header, HeaderMap};
+use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -16,6 +17,14 @@ use crate::access::Rights;
 use crate::app::App;
 use crate::parse;
 use crate::queue::session::{self, Visitor, CHALLENGE_LENGTH_MAX};
+
+/// A page of its own, inside of ours: Cloudflare's script runs under this policy, and the pages'
+/// own policy names nobody else, whether challenges are asked for or not (Cloudflare's
+/// documentation, Turnstile, Content Security Policy).
+const CHALLENGE_POLICY: &str = "default-src 'none'; \
+    script-src 'self' https://challenges.cloudflare.com; \
+    frame-src https://challenges.cloudflare.com; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// Room for the challenge's response and little else.
 const BODY_BYTES_MAX: usize = 4 << 10;
@@ -67,4 +76,20 @@ pub async fn mint(
         "renewable_until_ms": session.renewable_until,
         "renewed": session.renewed,
     }))
+}
+
+/// `GET /api/session/challenge`: Turnstile's widget, which tells the page around it what it gave.
+pub async fn challenge(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let Some(key) = &app.config.access.turnstile_site_key else {
+        let message = "no challenge is shown here: TURNSTILE_SITE_KEY is not set";
+        return Err(ApiError::new(Code::NotFound, message));
+    };
+    let policy = [(header::CONTENT_SECURITY_POLICY, CHALLENGE_POLICY)];
+    let page = format!(
+        "<!doctype html><title>Challenge</title><script src=\"/js/challenge_frame.js\"></script>\
+         <script src=\"https://challenges.cloudflare.com/turnstile/v0/api.js\" async></script>\
+         <div class=\"cf-turnstile\" data-sitekey=\"{key}\" data-callback=\"passed\" \
+         data-error-callback=\"failed\"></div>"
+    );
+    Ok((policy, Html(page)).into_response())
 }

@@ -72,7 +72,10 @@ pub async fn upload(
     } else {
         UPLOAD_BYTES_MAX
     };
-    if incoming.size_bytes.is_some_and(|size| size > size_bytes_max) {
+    if incoming
+        .size_bytes
+        .is_some_and(|size| size > size_bytes_max)
+    {
         let broken = Broken::TooLarge(size_bytes_max);
         return Ok(Err(Unfit::Broken(broken).into()));
     }
@@ -104,7 +107,12 @@ pub async fn upload(
 /// Counts an upload of a session before it is taken in, in one statement, however many come at
 /// once.
 async fn charge(app: &App, call: &Call) -> Result<Option<Refusal>, QueueError> {
-    let Some(account) = call.rights.account.as_ref().filter(|_| call.rights.public_only) else {
+    let Some(account) = call
+        .rights
+        .account
+        .as_ref()
+        .filter(|_| call.rights.public_only)
+    else {
         return Ok(None);
     };
     let jobs_per_day = account.limits.jobs_per_day.unwrap_or(0);

@@ -48,7 +48,10 @@ pub enum NoSession {
     #[error("too many sessions")]
     TooMany,
     #[error("the challenge was not passed")]
-    Challenge,
+    Challenge {
+        /// By us, to whoever asks.
+        is_shown: bool,
+    },
     /// Turnstile cannot be asked.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -87,7 +90,8 @@ pub async fn mint(app: &App, visitor: Visitor<'_>) -> Result<Session, NoSession>
             None => false,
         };
         if !passed {
-            return Err(NoSession::Challenge);
+            let is_shown = app.config.access.turnstile_site_key.is_some();
+            return Err(NoSession::Challenge { is_shown });
         }
     }
     let now = app.now();
@@ -152,7 +156,10 @@ fn name(subject: [u8; 16]) -> String {
 
 /// Between which names sessions are that were born before then.
 pub(super) fn names_before(at: UnixMillis) -> [String; 2] {
-    [PREFIX.to_owned(), name(*JobId::mint(at, [0; 10]).as_bytes())]
+    [
+        PREFIX.to_owned(),
+        name(*JobId::mint(at, [0; 10]).as_bytes()),
+    ]
 }
 
 /// Which share of the day an address has, and how many of all jobs it is.

@@ -131,6 +131,8 @@ pub const STATEMENTS: &[&str] = &[
     keys::ROTATE_WEBHOOK_SECRET,
     spending::CHARGE,
     spending::CHARGE_ROUND,
+    spending::CHARGE_UPLOAD,
+    spending::UPLOADS,
     spending::STANDING,
     spending::BACKLOG,
     tombstones::BURY,
