@@ -205,7 +205,7 @@ fn missed_after(cursor: &str) -> Option<MissedAfter> {
 fn no_event() -> ApiError {
     ApiError::new(
         Code::NotFound,
-        "there is no such job, or no such event of it",
+        "there is no such job, or no such event of it, or it was tried 110 times, which is all",
     )
 }
 

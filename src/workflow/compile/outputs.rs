@@ -100,8 +100,8 @@ pub fn unnamed_outputs(outputs: &[Output]) -> Vec<ExpectedOutput> {
     unnamed.collect()
 }
 
-/// The same compact prompt with `-<mark>` behind every prefix of ours, as it is sent. Texts inside of
-/// texts have their quotes escaped, so this is found where a node's input has that name.
+/// The same compact prompt with `-<mark>` behind every prefix of ours, as it is sent. Quotes inside
+/// of texts are escaped, so this is found only where a member has that name.
 pub fn mark_outputs(prompt: &str, mark: &str) -> String {
     let mut parts = prompt.split(PREFIX_OF_OURS);
     let mut marked = parts.next().unwrap_or_default().to_owned();
