@@ -90,7 +90,7 @@ CREATE UNIQUE INDEX jobs_by_request_key ON jobs (caller, request_key) WHERE requ
 -- The sweep finds what was forgotten. Also counts the live jobs of a caller, without a look at the rows.
 CREATE INDEX jobs_due ON jobs (due_at, caller) WHERE due_at IS NOT NULL;
 
--- The compiled prompt, written once at create and sent as it is by every attempt.
+-- The compiled prompt, written once at create and sent by every attempt, with the job's mark in the names of its files.
 CREATE TABLE prompts (
   job_id TEXT NOT NULL PRIMARY KEY,                      -- jobs.id
   body   TEXT NOT NULL                                   -- at most 256 KiB; larger ones are objects

@@ -110,15 +110,17 @@ impl<'a> Bodies<'a> {
             [] => b"{}",
             bytes => bytes,
         };
-        parse::json_bytes(bytes).map_err(|error| {
-            let code = if error.is_data() {
-                Code::InvalidRequest
-            } else {
-                Code::InvalidJson
-            };
-            ApiError::new(code, format!("the body: {error}"))
-        })
+        parse::json_bytes(bytes).map_err(|error| misread(&error))
     }
+}
+
+fn misread(error: &serde_json::Error) -> ApiError {
+    let code = if error.is_data() {
+        Code::InvalidRequest
+    } else {
+        Code::InvalidJson
+    };
+    ApiError::new(code, format!("the body: {error}"))
 }
 
 /// A body as it comes, until it comes too slowly.

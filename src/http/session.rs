@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{header, HeaderMap};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::{header, HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -84,12 +84,19 @@ pub async fn challenge(State(app): State<Arc<App>>) -> Result<Response, ApiError
         let message = "no challenge is shown here: TURNSTILE_SITE_KEY is not set";
         return Err(ApiError::new(Code::NotFound, message));
     };
-    let policy = [(header::CONTENT_SECURITY_POLICY, CHALLENGE_POLICY)];
     let page = format!(
         "<!doctype html><title>Challenge</title><script src=\"/js/challenge_frame.js\"></script>\
          <script src=\"https://challenges.cloudflare.com/turnstile/v0/api.js\" async></script>\
          <div class=\"cf-turnstile\" data-sitekey=\"{key}\" data-callback=\"passed\" \
          data-error-callback=\"failed\"></div>"
     );
-    Ok((policy, Html(page)).into_response())
+    let mut response = page.into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, CHALLENGE_POLICY),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
 }
