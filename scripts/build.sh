@@ -43,7 +43,7 @@ inputs() (
     cat .tools/rust-from
     echo "$QUICK"
     readlink .tools/bin/worker-build .tools/bin/wasm-bindgen
-    find src migrations ./*.toml ./*.sql Cargo.lock package-lock.json scripts/build.sh scripts/env.sh -type f |
+    find src migrations ./*.toml ./*.sql Cargo.lock package-lock.json scripts/build.sh scripts/env.sh scripts/lib/wasm.toml -type f |
       LC_ALL=C sort | xargs cksum
   } | cksum
 )
@@ -55,9 +55,9 @@ compile() {
 # The standard library, which is built along, is asked for its small forms, too.
 worker_build() {
   CARGO_TARGET_DIR="$EDGE_QUEUE_TARGET/wasm" RUSTFLAGS="$EDGE_QUEUE_WASM_RUSTFLAGS" \
-    CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size \
-    with_wasm_rust worker-build --release --panic-unwind --out-dir "$OUT" \
-    ${FEATURE:+. --features "$FEATURE"} || return
+    CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size CARGO_UNSTABLE_PROFILE_RUSTFLAGS=true \
+    with_wasm_rust worker-build --release --panic-unwind --out-dir "$OUT" . \
+    --config scripts/lib/wasm.toml ${FEATURE:+--features "$FEATURE"} || return
   # Half of a build's time, and nobody uploads the other one.
   if [ -z "$FEATURE" ]; then shrink "$OUT/index_bg.wasm"; fi
 }

@@ -59,8 +59,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// The name of a member; where it is written without escapes it is not copied.
-struct Name<'a>(Cow<'a, str>);
+/// A text, as of a member's name; where it is written without escapes it is not copied.
+pub struct Name<'a>(pub Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

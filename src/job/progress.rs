@@ -52,7 +52,7 @@ pub struct Early {
 }
 
 /// What the worker of one attempt tells at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     pub attempt: u32,
     /// It is the first sign of work, and the row says so since: listeners hear of that, too.

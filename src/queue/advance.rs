@@ -228,10 +228,8 @@ impl Turn<'_> {
             let share = f64::from((*permille).min(1000)) / 1000.0;
             self.watch.tell(Told {
                 attempt: n,
-                has_begun: false,
                 progress: Some(Progress::of_share(share)),
-                preview: None,
-                early: None,
+                ..Told::default()
             });
         }
     }

@@ -1,15 +1,17 @@
 //! A row as the database answers it, read column by column.
 //!
 //! serde can derive a reader for each kind of row; together they were a twentieth of the Worker.
-//! Here one reader finds the columns, and a type says in which fields they go.
+//! Here one reader finds the columns, and a type says in which fields they go. A column holds one of
+//! three things, so that a type's own reader never sees JSON.
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer};
+use serde::de::value::CowStrDeserializer;
+use serde::de::{DeserializeOwned, Error, Visitor};
+use serde::{forward_to_deserialize_any, Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::parse::{self, Members};
+use crate::parse::{self, Members, Name};
 
 /// The columns of one row, each still as text.
 pub(super) struct Row<'a> {
@@ -48,7 +50,9 @@ pub(super) fn read<T: FromRow>(text: &str) -> Result<Vec<T>, serde_json::Error> 
 
 impl<'a> Row<'a> {
     pub fn get<T: Deserialize<'a>>(&mut self, name: &str) -> Result<T, serde_json::Error> {
-        parse::json(self.column(name)?).map_err(|error| inside(name, &error))
+        let cell = Cell::read(self.column(name)?);
+        let read = cell.and_then(|cell| T::deserialize(cell));
+        read.map_err(|error| inside(name, &error))
     }
 
     /// SQLite knows no booleans: 0 or 1.
@@ -86,6 +90,68 @@ impl<'a> Row<'a> {
         };
         self.next = at + 1;
         Ok(value.get())
+    }
+}
+
+/// What a column of ours holds in one row.
+enum Cell<'a> {
+    Null,
+    Integer(i64),
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Cell<'a> {
+    fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        Ok(match text.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b'"') => Self::Text(parse::json::<Name<'a>>(text)?.0),
+            _ => Self::Integer(parse::json(text)?),
+        })
+    }
+}
+
+impl<'de> Deserializer<'de> for Cell<'de> {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self {
+            Self::Null => visitor.visit_unit(),
+            Self::Integer(number) => visitor.visit_i64(number),
+            Self::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Self::Text(Cow::Owned(text)) => visitor.visit_string(text),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self {
+            Self::Null => visitor.visit_none(),
+            value => visitor.visit_some(value),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        match self {
+            Self::Text(text) => visitor.visit_enum(CowStrDeserializer::new(text)),
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 

@@ -57,6 +57,8 @@ pub struct TestQueue {
     pub mailer: Arc<MemoryMailer>,
     /// The server of a caller that takes webhooks.
     pub receiver: Arc<Receiver>,
+    /// The key that `get` and `post` present; without one they come from nobody in particular.
+    pub key: OnceLock<String>,
     tasks: Arc<MemoryTasks>,
     waiting: Mutex<Vec<(UnixMillis, BoxFuture<'static, ()>)>>,
 }
@@ -136,6 +138,7 @@ impl TestQueue {
             limiter,
             mailer,
             receiver,
+            key: OnceLock::new(),
             tasks,
             waiting: Mutex::default(),
         }
@@ -163,7 +166,14 @@ impl TestQueue {
     }
 
     pub async fn get(&self, path: &str) -> Answered {
-        self.send(request("GET", path, &[], Body::empty())).await
+        let bearer = self.bearer();
+        let headers = bearer.as_deref().map(|key| ("authorization", key));
+        self.send(request("GET", path, headers.as_slice(), Body::empty()))
+            .await
+    }
+
+    fn bearer(&self) -> Option<String> {
+        self.key.get().map(|key| format!("Bearer {key}"))
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answered {
@@ -171,15 +181,21 @@ impl TestQueue {
     }
 
     pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answered {
-        let body = body.to_string();
+        self.send(self.posting(path, body, headers)).await
+    }
+
+    /// What `post_with` sends.
+    pub fn posting(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Request<Body> {
+        let (body, bearer) = (body.to_string(), self.bearer());
         // Without its length a body counts as the largest there may be.
         let length = body.len().to_string();
         let mut all = vec![
             ("content-type", "application/json"),
             ("content-length", length.as_str()),
         ];
+        all.extend(bearer.as_deref().map(|key| ("authorization", key)));
         all.extend_from_slice(headers);
-        self.send(request("POST", path, &all, body.into())).await
+        request("POST", path, &all, body.into())
     }
 
     /// Creates a job and answers its id.

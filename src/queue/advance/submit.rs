@@ -11,7 +11,7 @@ use super::{ended_by, evidence, first_look_ms, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
 use crate::gate::{Admission, Fate};
 use crate::id::ProviderId;
-use crate::job::{Cause, Ending, Failure};
+use crate::job::{Cause, Ending, Failure, Told};
 use crate::log;
 use crate::providers::{Evidence, Order, OrderFile, Submitted};
 use crate::queue::create::prompt_key;
@@ -61,6 +61,11 @@ impl Turn<'_> {
             self.watch.arm(now.plus_ms(1)).await?;
             return Ok(Next::Stay);
         };
+        // Whatever was told of an earlier attempt is over, whether anybody listens or not.
+        self.watch.tell(Told {
+            attempt: n,
+            ..Told::default()
+        });
         let order = match self.order(n, &begun).await? {
             Ok(order) => order,
             Err(failure) => return self.refuse(&begun.record, n, failure).await,

@@ -7,10 +7,19 @@ use serde_json::{Map, Value};
 use crate::workflow::check::SEED_MAX;
 use crate::workflow::schema::{Schema, Spec};
 
+/// What a node that only holds a number calls it.
+const HELD: &str = "value";
+
 pub struct Nodes<'p> {
     ordered: Vec<Node<'p>>,
     places: HashMap<&'p str, usize>,
     schema: &'p Schema,
+}
+
+/// A number that an input gets, and where it stands.
+pub struct Held<T> {
+    pub value: T,
+    pub place: String,
 }
 
 /// A node that has a class and inputs; what is neither is left to `lint`.
@@ -40,6 +49,36 @@ impl<'p> Nodes<'p> {
 
     pub fn get(&self, id: &str) -> Option<Node<'p>> {
         self.places.get(id).map(|at| self.ordered[*at])
+    }
+
+    /// A whole number that JSON and JavaScript carry exactly.
+    pub fn integer(&self, node: &Node<'p>, input: &str) -> Option<Held<i64>> {
+        let Held { value, place } = self.held(node, input)?;
+        let value = value.as_i64()?;
+        (value.unsigned_abs() <= SEED_MAX).then_some(Held { value, place })
+    }
+
+    pub fn number(&self, node: &Node<'p>, input: &str) -> Option<Held<f64>> {
+        let Held { value, place } = self.held(node, input)?;
+        let value = value.as_f64()?;
+        Some(Held { value, place })
+    }
+
+    /// In the node itself, or in one that does nothing but hold it, perhaps for several.
+    pub fn held(&self, node: &Node<'p>, input: &str) -> Option<Held<&'p Value>> {
+        let (node, input) = match node.link(input) {
+            Some((source, _)) => (self.get(source).filter(Node::only_holds)?, HELD),
+            None => (*node, input),
+        };
+        let value = node.inputs.get(input).filter(|it| it.is_number())?;
+        let place = node.place(input);
+        Some(Held { value, place })
+    }
+
+    /// The node that computes an input's number, so that nobody can give it.
+    pub fn computed(&self, node: &Node<'p>, input: &str) -> Option<&'p str> {
+        let (source, _) = node.link(input)?;
+        self.held(node, input).is_none().then_some(source)
     }
 
     /// What the server said about an input, if it was asked.
@@ -73,14 +112,8 @@ impl<'p> Node<'p> {
         self.inputs.get(input)?.as_str()
     }
 
-    /// A whole number that JSON and JavaScript carry exactly.
-    pub fn integer(&self, input: &str) -> Option<i64> {
-        let number = self.inputs.get(input)?.as_i64()?;
-        (number.unsigned_abs() <= SEED_MAX).then_some(number)
-    }
-
-    pub fn number(&self, input: &str) -> Option<f64> {
-        self.inputs.get(input)?.as_f64()
+    fn only_holds(&self) -> bool {
+        self.inputs.values().all(|input| !input.is_array())
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::nodes::{Node, Nodes};
+use super::nodes::{Held, Node, Nodes};
 use super::sketch::{Found, Sketch};
 use crate::workflow::check::{rounded, SEED_MAX};
 use crate::workflow::contract::{Decimal, Kind, SeedSpec, Whole};
@@ -24,7 +22,7 @@ const STEP_TOLERANCE: f64 = 1e-6;
 
 pub fn find(nodes: &Nodes, sketch: &mut Sketch) {
     frames(nodes, sketch);
-    if nodes.iter().any(|node| runs_in_part(&node)) {
+    if nodes.iter().any(|node| runs_in_part(nodes, &node)) {
         sketch.note("the steps are shared between samplers, so they are no input");
     } else {
         whole(nodes, sketch, "steps", STEPS_MAX);
@@ -33,7 +31,8 @@ pub fn find(nodes: &Nodes, sketch: &mut Sketch) {
     decimal(nodes, sketch, ("guidance", "guidance"), GUIDANCE_MAX);
     if nodes
         .iter()
-        .any(|node| node.number("denoise").is_some_and(|it| it < 1.0))
+        .filter_map(|node| nodes.number(&node, "denoise"))
+        .any(|held| held.value < 1.0)
     {
         decimal(nodes, sketch, ("denoise", "strength"), 1.0);
     }
@@ -41,32 +40,24 @@ pub fn find(nodes: &Nodes, sketch: &mut Sketch) {
 }
 
 /// A sampler that leaves some steps to another.
-fn runs_in_part(node: &Node) -> bool {
-    let steps = node.integer("steps").unwrap_or(i64::MAX);
-    let ends = node.integer("end_at_step").is_some_and(|end| end < steps);
-    ends || node.integer("start_at_step").is_some_and(|start| start > 0)
+fn runs_in_part(nodes: &Nodes, node: &Node) -> bool {
+    let whole = |name| nodes.integer(node, name).map(|held| held.value);
+    let steps = whole("steps").unwrap_or(i64::MAX);
+    let ends = whole("end_at_step").is_some_and(|end| end < steps);
+    ends || whole("start_at_step").is_some_and(|start| start > 0)
 }
 
 fn seed(nodes: &Nodes, sketch: &mut Sketch) {
-    let is_number = |node: &Node, name: &str| node.inputs.get(name).is_some_and(Value::is_number);
     let mut to: Vec<String> = Vec::new();
     for node in nodes.iter() {
         for name in ["seed", "noise_seed"] {
-            if is_number(&node, name) {
-                to.push(node.place(name));
-                continue;
-            }
-            // A number node may hold the seed of several samplers.
-            let Some((source, _)) = node.link(name) else {
-                continue;
-            };
-            match nodes.get(source).filter(|it| is_number(it, "value")) {
-                Some(source) => to.push(source.place("value")),
-                None if is_seeded(nodes, source) => {}
-                None => sketch.note(format!(
+            to.extend(nodes.held(&node, name).map(|held| held.place));
+            let source = nodes.computed(&node, name);
+            if let Some(source) = source.filter(|source| !is_seeded(nodes, source)) {
+                sketch.note(format!(
                     "the {name} of node {} comes from node {source}, so every job has the same",
                     node.id
-                )),
+                ));
             }
         }
     }
@@ -96,76 +87,87 @@ fn is_seeded(nodes: &Nodes, id: &str) -> bool {
 
 fn frames(nodes: &Nodes, sketch: &mut Sketch) {
     let counts = |node: &Node| node.class.contains("Video") || nodes.gives(node, "LATENT");
-    let found = nodes.iter().filter(counts);
-    let found: Vec<_> = found
-        .filter_map(|node| Some((node, node.integer("length").filter(|n| *n > 1)?)))
+    let makers: Vec<_> = nodes.iter().filter(counts).collect();
+    for node in &makers {
+        sketch.note_computed(nodes, node, &["length"]);
+    }
+    let found: Vec<_> = makers
+        .into_iter()
+        .filter_map(|node| Some((node, nodes.integer(&node, "length")?)))
+        .filter(|(_, held)| held.value > 1)
         .collect();
-    let Some(&(first, value)) = found.first() else {
+    let Some((first, Held { value, .. })) = found.first() else {
         return;
     };
     let most = value
         .saturating_mul(FRAMES_TIMES_MAX)
         .min(SEED_MAX.cast_signed());
-    let kind = Kind::Integer(range(nodes, &first, ("length", value), (1, most)));
-    let same = found.iter().filter(|(_, other)| *other == value);
-    let to = same.map(|(node, _)| node.place("length")).collect();
+    let kind = Kind::Integer(range(nodes, first, ("length", *value), (1, most)));
+    let same = found.iter().filter(|(_, other)| other.value == *value);
+    let to = same.map(|(_, held)| held.place.clone()).collect();
     sketch.add(optional("frames", kind, to));
 }
 
 fn whole(nodes: &Nodes, sketch: &mut Sketch, name: &'static str, most: i64) {
-    let found = nodes.iter();
-    let found: Vec<_> = found
-        .filter_map(|node| Some((node, node.integer(name).filter(|n| *n >= 1)?)))
-        .collect();
-    let Some(&(first, value)) = found.first() else {
+    let found = holding(nodes, sketch, name, |node| nodes.integer(node, name));
+    let found: Vec<_> = found.into_iter().filter(|(_, it)| it.value >= 1).collect();
+    let Some((first, Held { value, .. })) = found.first() else {
         return;
     };
-    let kind = Kind::Integer(range(nodes, &first, (name, value), (1, most)));
-    let (same, others): (Vec<_>, Vec<_>) = found.iter().partition(|(_, n)| *n == value);
-    tell_of_others(
-        sketch,
-        name,
-        &others.iter().map(|(node, _)| *node).collect::<Vec<_>>(),
-    );
-    let to = same.iter().map(|(node, _)| node.place(name)).collect();
+    let kind = Kind::Integer(range(nodes, first, (name, *value), (1, most)));
+    let to = places(sketch, name, &found, |other| other == value);
     sketch.add(optional(name, kind, to));
 }
 
 fn decimal(nodes: &Nodes, sketch: &mut Sketch, names: (&str, &'static str), most: f64) {
     let (theirs, ours) = names;
-    let found = nodes.iter();
-    let found: Vec<_> = found
-        .filter_map(|node| Some((node, node.number(theirs)?)))
-        .filter(|(_, value)| (0.0..=most).contains(value))
-        .collect();
+    let found = holding(nodes, sketch, theirs, |node| nodes.number(node, theirs));
+    let in_range = |held: &Held<f64>| (0.0..=most).contains(&held.value);
+    let found: Vec<_> = found.into_iter().filter(|(_, it)| in_range(it)).collect();
     // With several values a caller turns the one that an author is more likely to have chosen.
     let chosen = found
         .iter()
-        .find(|(_, value)| *value < 1.0)
+        .find(|(_, held)| held.value < 1.0)
         .filter(|_| ours == "strength");
-    let Some(&(first, value)) = chosen.or_else(|| found.first()) else {
+    let Some((first, Held { value, .. })) = chosen.or_else(|| found.first()) else {
         return;
     };
-    let kind = Kind::Number(decimals(nodes, &first, (theirs, value), most));
-    let near = |other: f64| (other - value).abs() < f64::EPSILON;
-    let (same, others): (Vec<_>, Vec<_>) = found.iter().partition(|(_, other)| near(*other));
-    tell_of_others(
-        sketch,
-        ours,
-        &others.iter().map(|(node, _)| *node).collect::<Vec<_>>(),
-    );
-    let to = same.iter().map(|(node, _)| node.place(theirs)).collect();
+    let kind = Kind::Number(decimals(nodes, first, (theirs, *value), most));
+    let near = |other: &f64| (other - value).abs() < f64::EPSILON;
+    let to = places(sketch, ours, &found, near);
     sketch.add(optional(ours, kind, to));
 }
 
-fn tell_of_others(sketch: &mut Sketch, name: &str, others: &[Node]) {
+/// The nodes that have a number of this name; of those that get it computed the author is told.
+fn holding<'p, T>(
+    nodes: &Nodes<'p>,
+    sketch: &mut Sketch,
+    name: &str,
+    held: impl Fn(&Node<'p>) -> Option<Held<T>>,
+) -> Vec<(Node<'p>, Held<T>)> {
+    let found = nodes.iter().filter_map(|node| {
+        sketch.note_computed(nodes, &node, &[name]);
+        Some((node, held(&node)?))
+    });
+    found.collect()
+}
+
+/// Where the value stands that one input turns; the author is told where another does.
+fn places<T>(
+    sketch: &mut Sketch,
+    name: &str,
+    found: &[(Node, Held<T>)],
+    is_same: impl Fn(&T) -> bool,
+) -> Vec<String> {
+    let (same, others): (Vec<_>, Vec<_>) = found.iter().partition(|(_, held)| is_same(&held.value));
     if !others.is_empty() {
-        let ids: Vec<_> = others.iter().map(|node| node.id).collect();
+        let ids: Vec<_> = others.iter().map(|(node, _)| node.id).collect();
         let ids = ids.join(", ");
         sketch.note(format!(
             "{name} keeps its own value in node {ids}, where it differs"
         ));
     }
+    same.iter().map(|(_, held)| held.place.clone()).collect()
 }
 
 fn optional(name: &'static str, kind: Kind, to: Vec<String>) -> Found {

@@ -28,40 +28,56 @@ const RATIOS: [(u32, u32, &str, &str); 7] = [
     (2, 3, "Portrait 2:3", "แนวตั้ง 2:3"),
 ];
 
+/// The sides of what a node makes, and where they stand.
+struct Sized<'p> {
+    node: Node<'p>,
+    sides: [u32; 2],
+    places: [String; 2],
+}
+
+const SIDES: [&str; 2] = ["width", "height"];
+
 pub fn find(nodes: &Nodes, sketch: &mut Sketch) {
-    let sized: Vec<(Node, [u32; 2])> = nodes
-        .iter()
-        .filter_map(|node| Some((node, size(&node)?)))
-        .collect();
     let is_canvas = |node: &Node| {
         node.class.starts_with("Empty")
             || node.class.contains("ToVideo")
             || nodes.gives(node, "LATENT")
     };
-    let Some((canvas, own)) = sized.iter().find(|(node, _)| is_canvas(node)) else {
+    for node in nodes.iter().filter(is_canvas) {
+        sketch.note_computed(nodes, &node, &SIDES);
+    }
+    let sized: Vec<Sized> = nodes.iter().filter_map(|node| size(nodes, node)).collect();
+    let Some(canvas) = sized.iter().find(|it| is_canvas(&it.node)) else {
         return;
     };
-    let same = || sized.iter().filter(|(_, size)| size == own);
-    let others = sized
-        .iter()
-        .filter(|(node, size)| is_canvas(node) && size != own);
-    for (node, [width, height]) in others {
-        let id = node.id;
+    let (same, others): (Vec<_>, Vec<_>) = sized.iter().partition(|it| it.sides == canvas.sides);
+    for other in others.iter().filter(|it| is_canvas(&it.node)) {
+        let ([width, height], id) = (other.sides, other.node.id);
         sketch.note(format!("node {id} keeps its own size, {width} x {height}"));
     }
-    sketch.add_choice("ratio", Kind::Choice(choices(*own, step(nodes, canvas))));
-    for side in ["width", "height"] {
-        let places = same().map(|(node, _)| node.place(side)).collect();
+    let options = choices(canvas.sides, step(nodes, &canvas.node));
+    sketch.add_choice("ratio", Kind::Choice(options));
+    for (i, side) in SIDES.into_iter().enumerate() {
+        let places = same.iter().map(|it| it.places[i].clone()).collect();
         sketch.add_derived(side, "ratio", places);
     }
 }
 
-fn size(node: &Node) -> Option<[u32; 2]> {
+/// Sides that are one number cannot have a ratio but theirs.
+fn size<'p>(nodes: &Nodes<'p>, node: Node<'p>) -> Option<Sized<'p>> {
     let side = |name| {
-        let side = u32::try_from(node.integer(name)?).ok()?;
-        (1..=SIDE_PX_MAX).contains(&side).then_some(side)
+        let held = nodes.integer(&node, name)?;
+        let side = u32::try_from(held.value).ok()?;
+        (1..=SIDE_PX_MAX)
+            .contains(&side)
+            .then_some((side, held.place))
     };
-    Some([side("width")?, side("height")?])
+    let ((width, its), (height, theirs)) = (side(SIDES[0])?, side(SIDES[1])?);
+    (its != theirs).then_some(Sized {
+        node,
+        sides: [width, height],
+        places: [its, theirs],
+    })
 }
 
 /// Both sides must divide by it.
@@ -70,7 +86,7 @@ fn step(nodes: &Nodes, canvas: &Node) -> u32 {
         Value::Int(step) => u32::try_from(*step).ok(),
         _ => None,
     };
-    let steps = ["width", "height"].into_iter().filter_map(step);
+    let steps = SIDES.into_iter().filter_map(step);
     steps
         .chain([STEP_PX])
         .max()

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::labels;
+use super::nodes::{Node, Nodes};
 use crate::workflow::contract::lint::ITEMS_MAX;
 use crate::workflow::contract::{Derived, Input, Kind, Label};
 
@@ -66,6 +67,18 @@ impl Sketch {
 
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// Says of which of these numbers there is no input, because a node computes it.
+    pub fn note_computed(&mut self, nodes: &Nodes, node: &Node, names: &[&str]) {
+        for name in names {
+            if let Some(source) = nodes.computed(node, name) {
+                let id = node.id;
+                self.note(format!(
+                    "the {name} of node {id} comes from node {source}, so it is no input"
+                ));
+            }
+        }
     }
 
     /// Says what was left out, once.

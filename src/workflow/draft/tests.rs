@@ -161,6 +161,41 @@ fn a_seed_that_a_number_node_holds_is_found_there_and_any_other_is_told() {
 }
 
 #[test]
+fn numbers_that_nodes_hold_for_several_are_found_there_and_computed_ones_are_told() {
+    let mut prompt = text_to_image();
+    for (id, class, value) in [
+        ("40", "PrimitiveInt", json!(1280)),
+        ("41", "PrimitiveInt", json!(720)),
+        ("42", "PrimitiveInt", json!(30)),
+        ("43", "PrimitiveFloat", json!(4.5)),
+    ] {
+        prompt[id] = json!({"class_type": class, "inputs": {"value": value}});
+    }
+    prompt["3"]["inputs"]["width"] = json!(["40", 0]);
+    prompt["3"]["inputs"]["height"] = json!(["41", 0]);
+    prompt["4"]["inputs"]["steps"] = json!(["42", 0]);
+    prompt["4"]["inputs"]["cfg"] = json!(["43", 0]);
+    let draft = drafted(&prompt);
+    let found = inputs(&draft);
+    for input in ["steps -> /42/inputs/value", "cfg -> /43/inputs/value"] {
+        assert!(found.contains(&input.to_owned()), "{found:?}");
+    }
+    assert_eq!(draft.contract.derived[0].to, ["/40/inputs/value"]);
+    assert_eq!(draft.contract.derived[1].to, ["/41/inputs/value"]);
+    assert_eq!(
+        draft.contract.inputs[2].kind.default_value(),
+        Some("16:9".into())
+    );
+    // One number for both sides is always a square; what is computed is nobody's to give.
+    prompt["3"]["inputs"]["height"] = json!(["40", 0]);
+    prompt["42"]["inputs"] = json!({"value": 15, "times": ["9", 0]});
+    let draft = drafted(&prompt);
+    assert!(inputs(&draft).iter().all(|it| !it.starts_with("ratio")));
+    let note = "the steps of node 4 comes from node 42, so it is no input";
+    assert!(draft.notes.iter().any(|it| it == note), "{:?}", draft.notes);
+}
+
+#[test]
 fn a_size_of_no_known_ratio_is_a_choice_of_its_own() {
     let mut prompt = text_to_image();
     prompt["3"]["inputs"]["width"] = 1000.into();

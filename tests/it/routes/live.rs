@@ -226,6 +226,30 @@ async fn progress_comes_at_most_twice_a_second_and_only_grows() {
 }
 
 #[tokio::test]
+async fn a_new_attempt_begins_at_nothing_also_where_nobody_listens() {
+    let silent = json!({"copies": 0});
+    let plan = json!({
+        "next": [{"outcome": "worker_lost", "run_ms": 60_000, "webhook": silent}],
+        "job": {"run_ms": 60_000_000, "webhook": silent},
+    });
+    let queue = TestQueue::live(serde_json::from_value(plan).unwrap());
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    queue.pass(1_000).await;
+    tell(&queue, id, 1, &json!({"value": 0.8})).await;
+    assert_eq!(queue.job(id).await["progress"]["value"], 0.8);
+    let second = |job: &Value| job["attempts"][1]["status"] == "executing";
+    for _ in 0..60 {
+        queue.pass(10_000).await;
+        if second(&queue.job(id).await) {
+            break;
+        }
+    }
+    let job = queue.job(id).await;
+    assert!(second(&job), "{job:#}");
+    assert_eq!(job["progress"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_late_word_never_reopens_a_finished_job() {
     let queue = TestQueue::live(Plan::default());
     let id = queue.create(&json!({"prompt": "x"})).await;

@@ -86,6 +86,7 @@ impl World {
         if std::mem::replace(&mut self.changes, changes) == changes {
             return;
         }
+        self.check_credits();
         let rows = "SELECT id, status, round, json_array(completed_at, error_json, settle_nonce,
               execution_ms) AS end FROM jobs";
         let rows = self.queue.db.query(rows).unwrap();
@@ -118,6 +119,19 @@ impl World {
             }
             self.rounds.insert(id, round);
         }
+    }
+
+    /// What the ledger says was spent and is held is what the jobs say, and no more than there is.
+    fn check_credits(&self) {
+        let wrong = "SELECT * FROM (SELECT granted, spent, reserved,
+              coalesce(sum(j.credits) FILTER (WHERE j.status = 'succeeded'), 0) AS earned,
+              coalesce(sum(j.credits) FILTER (WHERE j.status IN ('queued', 'running', 'canceling')),
+                0) AS held
+            FROM credits c LEFT JOIN jobs j ON j.caller = c.owner GROUP BY c.owner)
+            WHERE spent <> earned OR reserved <> held OR spent + reserved > granted";
+        let wrong = self.queue.db.query(wrong).unwrap();
+        let what = format!("the books are wrong: {wrong:?}");
+        assert!(wrong.is_empty(), "{}", self.tell(&what));
     }
 
     /// Every output is there, with its size and its hash.

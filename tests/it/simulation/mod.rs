@@ -91,7 +91,7 @@ fn story(seed: u64) -> Figures {
         .unwrap();
     let told = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let mut world = World::new(seed);
+            let mut world = World::new(seed).await;
             for _ in 0..OPERATIONS {
                 let operation = story::next(&mut world.random);
                 world.run(operation).await;

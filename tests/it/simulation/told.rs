@@ -17,7 +17,7 @@ const STORIES: u64 = 20;
 #[tokio::test]
 async fn whatever_goes_wrong_every_event_is_told_under_its_own_id_and_no_try_is_made_twice() {
     for seed in 0..STORIES {
-        let mut world = World::new(seed);
+        let mut world = World::new(seed).await;
         world.is_told = true;
         for _ in 0..OPERATIONS {
             let operation = story::next(&mut world.random);

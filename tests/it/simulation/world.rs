@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Body;
 use edge_queue::id::JobId;
 use edge_queue::ports::Clock;
 use edge_queue::queue::sweep::sweep;
-use edge_queue::testing::queue::{request, Answered, TestQueue};
+use edge_queue::testing::queue::{request, Answered, TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::{JobPlan, Plan, RequestFault};
 use fastrand::Rng;
 use serde_json::{json, Value};
@@ -25,6 +24,8 @@ pub(super) struct Asked {
 
 /// Every fourth story is about an endpoint with fewer slots than jobs.
 const SLOTS: &str = "3";
+/// In every other fourth the caller pays, and has fewer credits than it would need.
+const CREDITS: u64 = 15;
 
 pub struct World {
     seed: u64,
@@ -45,11 +46,17 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
-        let narrow = [("ENDPOINT_JOBS_MAX", SLOTS)];
-        let settings: &[_] = if seed % 4 == 3 { &narrow } else { &[] };
+    pub async fn new(seed: u64) -> Self {
+        let settings: &[_] = match seed % 4 {
+            1 => &[("CREDITS", "on")],
+            3 => &[("ENDPOINT_JOBS_MAX", SLOTS)],
+            _ => &[],
+        };
         let queue = TestQueue::build(settings, Plan::default(), seed);
         queue.db.stop_counting();
+        if seed % 4 == 1 {
+            paying(&queue).await;
+        }
         Self {
             seed,
             queue: Arc::new(queue),
@@ -191,13 +198,7 @@ impl World {
 
     async fn create(&mut self, body: Value, polls: Option<usize>) {
         let answered = if let Some(polls) = polls {
-            let asked = body.to_string();
-            let length = asked.len().to_string();
-            let headers = [
-                ("content-type", "application/json"),
-                ("content-length", length.as_str()),
-            ];
-            let request = request("POST", "/api/queue/create", &headers, Body::from(asked));
+            let request = self.queue.posting("/api/queue/create", &body, &[]);
             self.queue.send_and_die(request, polls);
             None
         } else {
@@ -251,9 +252,9 @@ impl World {
     pub(super) fn take_repeat(&mut self, asked: usize, answer: &Answered) {
         let before = self.asked[asked].answered.clone();
         if answer.status != 200 {
-            // A moment that has passed refuses only what was never accepted.
+            // A moment that has passed, and credits that are spent, refuse only what was never accepted.
             let status = answer.status.as_u16();
-            let fits = status == 503 || (status == 422 && before.is_none());
+            let fits = status == 503 || (matches!(status, 402 | 422) && before.is_none());
             assert!(fits, "{}", self.tell("a repeat was refused"));
             return;
         }
@@ -329,6 +330,20 @@ impl World {
         figures.submissions = self.queue.runpod.lock().unwrap().counters().jobs;
         figures
     }
+}
+
+/// From now on the caller has a key, and so many credits.
+async fn paying(queue: &TestQueue) {
+    let key = json!({"owner": "shop", "name": "pays",
+        "scopes": ["jobs:write", "jobs:read", "workflows:raw"]});
+    let grant = json!({"owner": "shop", "credits": CREDITS, "id": "invoice-1"});
+    let bearer = format!("Bearer {ADMIN_KEY}");
+    let operator = [("authorization", bearer.as_str())];
+    let made = queue.post_with("/api/admin/keys", &key, &operator).await;
+    let granted = queue.post_with("/api/admin/credits", &grant, &operator);
+    assert_eq!(granted.await.status, 200);
+    let secret = made.json()["secret"].as_str().unwrap().to_owned();
+    queue.key.set(secret).unwrap();
 }
 
 fn accepted(answer: &Value) -> (JobId, Value) {
