@@ -47,9 +47,11 @@ impl<'a> Bodies<'a> {
         body: Body,
         most: usize,
     ) -> Result<Bytes, ApiError> {
-        declared_within(headers, most as u64)?;
+        let declared = declared_within(headers, most as u64)?;
+        let length = declared.and_then(|length| usize::try_from(length).ok());
+        let length = length.unwrap_or(most);
         let mut share = self.room.take(0).ok_or_else(no_room)?;
-        let mut bytes = Vec::new();
+        let mut bytes: Vec<u8> = Vec::new();
         let mut pieces = stream(self.app, body);
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|broken| unreadable(&broken))?;
@@ -58,6 +60,11 @@ impl<'a> Bodies<'a> {
             }
             if !share.grow(piece.len()) {
                 return Err(no_room());
+            }
+            if bytes.capacity() < bytes.len() + piece.len() {
+                // Twice as much as there is, and no more than was announced.
+                let more = bytes.len().min(length.saturating_sub(bytes.len()));
+                bytes.reserve_exact(more.max(piece.len()));
             }
             bytes.extend_from_slice(&piece);
         }
