@@ -9,7 +9,7 @@ Exit status: 0 when every file is there, 1 when one is not what it should be, 2 
 wrong.
 
 Example:
-  python3 fetch.py --into /runpod-volume/models qwen-image-edit
+  python3 fetch.py --into /runpod-volume/models text-to-image qwen-image-edit
 """
 
 import argparse

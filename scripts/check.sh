@@ -46,9 +46,9 @@ wasm_clippy() {
 
 deploy() {
   local environment
+  step "the operator's command line" cargo build --quiet -p ops
   for environment in staging production; do
-    step "deploy to $environment, as a rehearsal" \
-      cargo run --quiet -p ops -- deploy --env "$environment" --dry-run
+    step "deploy to $environment, as a rehearsal" node scripts/lib/rehearse.mjs "$environment"
   done
 }
 

@@ -9,6 +9,7 @@ use serde_json::{json, Value};
 
 use crate::clock::wait;
 use crate::deployment::{Answer, Call, Deployment};
+use crate::told;
 
 /// How often a call is repeated that failed on the way or was put off. Every call here may run
 /// twice.
@@ -31,10 +32,12 @@ pub struct Asked {
 impl Asked {
     /// To standard output, which a reader may close at any time.
     pub fn tell(&self, answer: &Value, shown: impl Fn(&Value) -> String) -> anyhow::Result<()> {
-        let text = match (self.json, answer["would_post"].as_str()) {
-            (true, _) => format!("{answer}\n"),
-            (false, Some(path)) => format!("would POST {path} {}\n", answer["body"]),
-            (false, None) => shown(answer),
+        if self.json {
+            return told::json(answer);
+        }
+        let text = match answer["would_post"].as_str() {
+            Some(path) => format!("would POST {path} {}\n", answer["body"]),
+            None => shown(answer),
         };
         Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
     }

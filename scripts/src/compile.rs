@@ -16,6 +16,7 @@ use edge_queue::workflow::violation::Violation;
 use serde_json::{json, Map, Value};
 
 use crate::folder::Folder;
+use crate::told;
 use crate::{exit, files};
 
 /// Print the prompt that a template makes of inputs, as it would be sent to the GPU
@@ -73,12 +74,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let checked = match check(&template.contract, &asked) {
         Ok(checked) => checked,
-        Err(violations) => return Ok(refuse(arguments, &violations)),
+        Err(violations) => return refuse(arguments, &violations),
     };
     let compiled = compile(&template, &checked);
     let faults = faults(&compiled, folder.as_ref())?;
     if !faults.is_empty() {
-        return Ok(refuse(arguments, &faults));
+        return refuse(arguments, &faults);
     }
     print(arguments, &template, &checked, &compiled)?;
     Ok(ExitCode::SUCCESS)
@@ -177,9 +178,9 @@ fn faults(compiled: &Compiled, folder: Option<&Folder>) -> anyhow::Result<Vec<Vi
     Ok(validate(&prompt, &schema).violations("prompt:"))
 }
 
-fn refuse(arguments: &Arguments, violations: &[Violation]) -> ExitCode {
+fn refuse(arguments: &Arguments, violations: &[Violation]) -> anyhow::Result<ExitCode> {
     if arguments.json {
-        println!("{}", json!({"ok": false, "details": violations}));
+        told::json(&json!({"ok": false, "details": violations}))?;
     }
     for violation in violations {
         let Violation {
@@ -189,7 +190,7 @@ fn refuse(arguments: &Arguments, violations: &[Violation]) -> ExitCode {
         } = violation;
         eprintln!("{path}  {code}  {message}");
     }
-    exit::FOUND
+    Ok(exit::FOUND)
 }
 
 fn print(
@@ -198,7 +199,6 @@ fn print(
     checked: &Checked,
     compiled: &Compiled,
 ) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
     if arguments.json {
         let prompt: Value = serde_json::from_str(&compiled.prompt)?;
         let answer = json!({
@@ -213,9 +213,9 @@ fn print(
             "outputs": compiled.outputs,
             "prompt": prompt,
         });
-        writeln!(out, "{answer}")?;
-        return Ok(());
+        return told::json(&answer);
     }
+    let mut out = std::io::stdout().lock();
     write!(out, "{}", compiled.prompt)?;
     // A file gets the bytes alone, so that their hash is the job's.
     if out.is_terminal() {

@@ -9,6 +9,7 @@ use serde_json::{json, Map, Value};
 
 use crate::clock;
 use crate::files;
+use crate::told;
 
 /// Turn graphs saved by ComfyUI's editor into API prompts, as its frontend would
 #[derive(clap::Args)]
@@ -51,7 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Ok(json!({ "graph": graph, "written": written, "error": error }))
     });
     if arguments.json {
-        println!("{}", Value::Array(answers));
+        told::json(&answers)?;
     }
     ended
 }

@@ -10,8 +10,28 @@ use clap::CommandFactory as _;
 /// Comments of commands that no test runs: an account, a network, a machine of its own.
 const MARKS: [&str; 2] = ["# account", "# needs "];
 
-/// Pages whose blocks tests/e2e/readme.test.mjs runs, line by line, against the product.
-const RUN_AS_THEY_STAND: [&str; 3] = ["README.md", "docs/API.md", "docs/WEBHOOKS.md"];
+/// Runs the blocks of the pages in its PAGES, line by line, against the product.
+const RUNNER: &str = "tests/e2e/readme.test.mjs";
+
+/// Commands of other pages, by how they begin; the test that runs them with values of its own, and
+/// words by which it is seen that it does.
+const RUN_ELSEWHERE: [[&str; 3]; 3] = [
+    [
+        "cargo ops setup --env production --dry-run",
+        "scripts/tests/deploy.rs",
+        r#"&["setup", "--env", "staging", "--dry-run"]"#,
+    ],
+    [
+        "cargo ops contract new",
+        "scripts/tests/contract.rs",
+        r#""new""#,
+    ],
+    [
+        "python3 gpu/fetch.py --into /runpod-volume/models --dry-run",
+        "scripts/tests/models.rs",
+        r#"fetch(&manifest, &into, &["--dry-run"])"#,
+    ],
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -120,24 +140,48 @@ fn every_command_of_ours_in_a_sentence_is_one_that_there_is() {
     assert!(found > 40, "{found}");
 }
 
+/// Those that the runner names.
+fn run_as_they_stand() -> Vec<String> {
+    let runner = std::fs::read_to_string(root().join(RUNNER)).unwrap();
+    let list = runner.split("const PAGES = [").nth(1).unwrap();
+    let names = list.split(']').next().unwrap().split('"');
+    names.skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_said_to_be_run_is_run_somewhere() {
+    let run = run_as_they_stand();
+    assert!(run.len() >= 5, "{run:?}");
+    let known: Vec<String> = pages().into_iter().map(|(name, _)| name).collect();
+    assert!(run.iter().all(|name| known.contains(name)), "{run:?}");
+    for [command, test, words] in RUN_ELSEWHERE {
+        let text = std::fs::read_to_string(root().join(test)).unwrap();
+        assert!(text.contains(words), "{test}: {command}");
+    }
+}
+
 #[test]
 fn what_no_test_runs_says_what_it_needs() {
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let run = run_as_they_stand();
     let mut wrong = String::new();
     for (name, page) in pages() {
         for line in commands(&page) {
-            let words = shlex::split(&line).unwrap_or_default();
-            let is_marked = MARKS.iter().any(|mark| line.contains(mark));
-            let is_known = match words.first().map(String::as_str) {
-                // A comment of its own, or a setting for the lines below it.
-                None | Some("export") => true,
-                Some("make") => makefile.contains(&format!("\n{}:", words[1])),
-                _ if all_of(&line).iter().any(|part| ours(part).is_some()) => true,
-                // scripts/tests/models.rs calls it with the same options.
-                Some("python3") if words.get(1).is_some_and(|file| file == "gpu/fetch.py") => true,
-                _ => RUN_AS_THEY_STAND.contains(&name.as_str()),
+            let is_target = |target: &str| makefile.contains(&format!("\n{target}:"));
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let is_known = match words.first().copied() {
+                // A comment of its own, or settings for the lines below it.
+                None | Some("#" | "export") => true,
+                Some("make") => words.get(1).copied().is_some_and(is_target),
+                _ => {
+                    let elsewhere = RUN_ELSEWHERE
+                        .iter()
+                        .any(|[known, ..]| line.starts_with(known));
+                    let is_marked = MARKS.iter().any(|mark| line.contains(mark));
+                    elsewhere || is_marked || run.contains(&name)
+                }
             };
-            if !is_marked && !is_known {
+            if !is_known {
                 let _ = writeln!(wrong, "{name}: {line}");
             }
         }

@@ -28,13 +28,14 @@ mod smoke;
 mod statements;
 mod stats;
 mod steps;
+mod told;
 mod validate;
 mod webhooks;
 mod wrangler;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(
@@ -74,14 +75,28 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    run(Cli::parse().verb).unwrap_or_else(|error| {
+    let matches = Cli::command().get_matches();
+    let read = Cli::from_arg_matches(&matches);
+    let cli = read.unwrap_or_else(|error| error.exit());
+    run(cli.verb).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
+        if wants_json(&matches) {
+            told::broken_off(&error);
+        }
         if is_found(&error) {
             exit::FOUND
         } else {
             exit::failed()
         }
     })
+}
+
+/// What was asked of the innermost verb.
+fn wants_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, inner)) => wants_json(inner),
+        None => matches!(matches.try_get_one::<bool>("json"), Ok(Some(true))),
+    }
 }
 
 /// What was looked at is at fault, rather than the looking.
@@ -120,8 +135,6 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Every verb with the words that call it, those of `ops contract` among them.

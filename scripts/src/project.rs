@@ -9,6 +9,9 @@ use crate::files;
 
 const CONFIG: &str = "wrangler.toml";
 
+/// An endpoint that nobody has filled in.
+const NO_ENDPOINT: &str = "replace-me";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Environment {
     Local,
@@ -60,6 +63,13 @@ impl Project {
         }
         let all = self.config.get("env")?.as_table()?;
         all.get(environment.name())?.as_table()
+    }
+
+    /// The endpoint of `RunPod` that runs the jobs; `None`: nobody has filled it in.
+    pub fn endpoint(&self, environment: Environment) -> Option<&str> {
+        let vars = self.section(environment)?.get("vars")?;
+        let id = vars.get("RUNPOD_ENDPOINT_ID")?.as_str()?;
+        Some(id).filter(|id| !id.is_empty() && *id != NO_ENDPOINT)
     }
 
     /// `key` of the binding DB, of `environment`.

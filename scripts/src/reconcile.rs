@@ -10,14 +10,10 @@ use crate::admin::{progress, Admin};
 use crate::clock::wait;
 use crate::deployment::Deployment;
 use crate::exit;
+use crate::told;
 
 /// In the order in which they are looked at.
-const PARTS: [(&str, &str); 4] = [
-    ("jobs", "jobs"),
-    ("uploads", "uploads"),
-    ("objects", "objects"),
-    ("provider", "provider"),
-];
+const PARTS: [&str; 5] = ["jobs", "uploads", "objects", "credits", "provider"];
 
 /// What the provider counts and what we count are read at two moments: only what is seen twice,
 /// this far apart, is told.
@@ -26,10 +22,11 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Find what does not fit between database, files, watchers and provider, and with --apply mend it
 #[derive(clap::Args)]
 #[command(after_help = "\
-Every job, upload and object is looked at, in bounded pages. Found are: jobs without a watcher, jobs
-that ended with an attempt still live, due times that are missing or left over, results and inputs
-whose file is gone, uploads without a file, files that no row points to, and jobs at the provider
-that nobody here knows. What is young is left alone: it may be half way in.
+Every job, upload, object and ledger is looked at, in bounded pages. Found are: jobs without a
+watcher, jobs that ended with an attempt still live, due times that are missing or left over,
+results and inputs whose file is gone, uploads without a file, files that no row points to, ledgers
+that hold other credits than the jobs under way, and jobs at the provider that nobody here knows.
+What is young is left alone: it may be half way in.
 Without --apply nothing is changed. With it each finding is looked at once more before it is mended:
 it is safe twice, and while traffic flows. What cannot be mended is told all the same.
 Exit status: 0 when all fits or was mended, 1 when something is left, 2 when the deployment could
@@ -56,20 +53,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let admin = Admin(&arguments.deployment);
     let mut examined = BTreeMap::new();
     let mut findings = Vec::new();
-    for (part, shown) in PARTS {
-        let (count, mut found) = walk(&admin, part, shown, arguments.apply)?;
+    for part in PARTS {
+        let (count, mut found) = walk(&admin, part, arguments.apply)?;
         if part == "provider" && !found.is_empty() {
             wait(AGAIN_AFTER);
-            found = walk(&admin, part, shown, arguments.apply)?.1;
+            found = walk(&admin, part, arguments.apply)?.1;
         }
         examined.insert(part, count);
         findings.extend(found);
     }
     if arguments.json {
-        println!(
-            "{:#}",
-            json!({ "examined": examined, "findings": findings })
-        );
+        told::json(&json!({ "examined": examined, "findings": findings }))?;
     } else {
         findings.iter().for_each(show);
         println!("{}", summary(&examined, &findings, arguments.apply));
@@ -82,13 +76,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn walk(
-    admin: &Admin<'_>,
-    part: &str,
-    shown: &'static str,
-    apply: bool,
-) -> anyhow::Result<(u64, Vec<Value>)> {
-    let bar = progress(shown);
+fn walk(admin: &Admin<'_>, part: &'static str, apply: bool) -> anyhow::Result<(u64, Vec<Value>)> {
+    let bar = progress(part);
     let (mut examined, mut findings, mut cursor) = (0, Vec::new(), Value::Null);
     loop {
         let body = json!({ "part": part, "cursor": cursor, "apply": apply });

@@ -7,6 +7,7 @@ use serde_json::{json, Value};
 use crate::admin::{pages, progress, Admin};
 use crate::deployment::Deployment;
 use crate::exit;
+use crate::told;
 
 /// Show jobs that should have ended, and with --apply make their watchers take them up
 #[derive(clap::Args)]
@@ -53,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         wake(&admin, &mut jobs)?;
     }
     if arguments.json {
-        println!("{:#}", json!({ "jobs": jobs }));
+        told::json(&json!({ "jobs": jobs }))?;
     } else {
         jobs.iter().for_each(show);
         println!("{}", summary(&jobs));

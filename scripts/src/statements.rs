@@ -5,6 +5,8 @@ use std::io::Write;
 use edge_queue::store::{name, STATEMENTS};
 use serde_json::{json, Value};
 
+use crate::told;
+
 /// Print every SQL statement of the product
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -14,11 +16,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
     if arguments.json {
         let one = |sql: &&'static str| json!({ "name": name(sql), "sql": sql });
-        writeln!(out, "{}", STATEMENTS.iter().map(one).collect::<Value>())?;
+        told::json(&STATEMENTS.iter().map(one).collect::<Value>())?;
     } else {
+        let mut out = std::io::stdout().lock();
         for sql in STATEMENTS {
             writeln!(out, "{sql};\n")?;
         }

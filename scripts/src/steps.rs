@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::told;
+
 pub struct Steps {
     as_json: bool,
     told: RefCell<Vec<Step>>,
@@ -44,11 +46,12 @@ impl Steps {
     }
 
     /// How it ended: `why` it did not go on, if it did not.
-    pub fn end<T>(&self, ended: &anyhow::Result<T>) {
+    pub fn end<T>(&self, ended: &anyhow::Result<T>) -> anyhow::Result<()> {
         if self.as_json {
             let why = ended.as_ref().err().map(|error| format!("{error:#}"));
             let told = json!({ "ok": ended.is_ok(), "error": why, "steps": &*self.told.borrow() });
-            println!("{told:#}");
+            told::json(&told)?;
         }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use edge_queue::workflow::validate;
 use serde_json::{json, Value};
 
 use crate::files;
+use crate::told;
 
 /// Tell what ComfyUI would answer to bodies of `POST /prompt`, without a ComfyUI
 #[derive(clap::Args)]
@@ -43,7 +44,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         answer(body, &arguments.out, &schema)
     });
     if arguments.json {
-        println!("{}", Value::Array(answers));
+        told::json(&answers)?;
     }
     ended
 }

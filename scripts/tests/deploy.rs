@@ -2,75 +2,24 @@
 
 #![cfg(test)]
 
+mod account;
 mod mock;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
+use account::{filled_in, Account, ALL_SECRETS};
 use mock::Mock;
+use serde_json::{json, Value};
 
-/// Answers as an account would that has nothing pending, every secret, and one version.
-const WRANGLER: &str = include_str!("wrangler.sh");
-
-const ALL_SECRETS: &str =
-    r#"[{"name": "TOKEN_SECRETS"}, {"name": "RUNPOD_API_KEY"}, {"name": "ADMIN_KEY"}]"#;
-
-struct Account(tempfile::TempDir);
-
-impl Account {
-    /// The product's own settings, filled in for nobody there.
-    fn new(change: impl Fn(&str) -> String) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let config = fs::read_to_string(root.join("wrangler.toml")).unwrap();
-        fs::write(folder.path().join("wrangler.toml"), change(&config)).unwrap();
-        for name in ["migrations", "tests"] {
-            std::os::unix::fs::symlink(root.join(name), folder.path().join(name)).unwrap();
-        }
-        let wrangler = folder.path().join("wrangler");
-        fs::write(&wrangler, WRANGLER).unwrap();
-        fs::set_permissions(&wrangler, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(folder.path().join("secrets"), ALL_SECRETS).unwrap();
-        Self(folder)
-    }
-
-    fn ops(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let path = format!("{}:/usr/bin:/bin", self.0.path().display());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ops"));
-        command
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env("PATH", path)
-            .env("ADMIN_KEY", "the operator's key of nobody there")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn calls(&self) -> Vec<String> {
-        let calls = fs::read_to_string(self.0.path().join("calls")).unwrap_or_default();
-        calls.lines().map(str::to_owned).collect()
-    }
-
-    fn config(&self) -> String {
-        fs::read_to_string(self.0.path().join("wrangler.toml")).unwrap()
-    }
-}
-
-fn filled_in(config: &str) -> String {
-    config
-        .replace(
-            "00000000-0000-0000-0000-00000000000",
-            "11111111-2222-4333-8444-55555555555",
-        )
-        // Nothing listens there: the smoke run fails at once.
-        .replace("https://replace-me.invalid", "http://127.0.0.1:9")
-        .replace("replace-me", "abc123")
+/// What a setup would ask for, with the endpoint's address.
+fn answers<'c>(command: &'c mut Command, mock: &Mock) -> &'c mut Command {
+    command
+        .env("PUBLIC_URL", "https://queue.example.com")
+        .env("RUNPOD_ENDPOINT_ID", "mock")
+        .env("RUNPOD_API_KEY", "mock-key")
+        .env("RUNPOD_BASE_URL", format!("http://{}/v2", mock.address))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -82,7 +31,7 @@ const REHEARSAL: &str = "deploy --dry-run --env production --outdir .run/deploy"
 #[test]
 fn a_deployment_that_does_not_hold_goes_back_to_the_version_before() {
     let account = Account::new(filled_in);
-    let output = account.ops(&["deploy", "--env", "production"]);
+    let output = account.ops(&["deploy", "--env", "production", "--settle", "0"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("it is back at before-1"));
     let expected = [
@@ -167,7 +116,7 @@ fn a_migration_that_takes_away_stops_a_deploy() {
 
 #[test]
 fn a_rehearsal_says_every_step_and_changes_nothing() {
-    let account = Account::new(str::to_owned);
+    let account = Account::new(filled_in);
     let output = account.ops(&["deploy", "--env", "production", "--dry-run"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let told = text(&output.stdout);
@@ -179,6 +128,172 @@ fn a_rehearsal_says_every_step_and_changes_nothing() {
         "{told}"
     );
     assert_eq!(account.calls(), [REHEARSAL]);
+}
+
+/// It said what was wrong and ended as if nothing were: a pipeline went on.
+#[test]
+fn a_rehearsal_that_finds_what_would_stop_a_deploy_says_so_by_its_status() {
+    let account = Account::new(str::to_owned);
+    let output = account.ops(&["deploy", "--env", "production", "--dry-run", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = "a deploy would stop: 3 things are wrong";
+    assert_eq!(
+        (&told["ok"], &told["error"]),
+        (&json!(false), &json!(error))
+    );
+    assert_eq!(told["steps"].as_array().unwrap().len(), 8, "and goes on");
+}
+
+/// The Worker was compiled for minutes, and nothing was seen.
+#[test]
+fn what_a_build_says_is_shown_while_it_is_built() {
+    let account = Account::new(filled_in);
+    let output = account.ops(&["deploy", "--env", "production", "--dry-run"]);
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("a build from nothing takes minutes"),
+        "{told}"
+    );
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("[custom build] compiling the Worker"),
+        "{said}"
+    );
+}
+
+/// Any failure counted as "none is set": a setup made every secret anew, and all that the old ones
+/// had signed was lost.
+#[test]
+fn secrets_that_cannot_be_listed_are_not_taken_for_secrets_that_are_not_set() {
+    for verb in ["deploy", "setup"] {
+        let mock = Mock::start("{}");
+        let account = Account::new(filled_in);
+        account.write("broken", "secret list");
+        let mut command = account.command(&[verb, "--env", "production"]);
+        let output = answers(&mut command, &mock).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("Authentication error [code: 10000]"),
+            "{said}"
+        );
+        let calls = account.calls();
+        assert!(!calls.iter().any(|call| call.contains("put")), "{calls:?}");
+        assert!(!calls.contains(&"deploy --env production".to_owned()));
+    }
+}
+
+#[test]
+fn before_there_is_a_worker_no_secret_is_set() {
+    let account = Account::new(filled_in);
+    fs::remove_file(account.0.path().join("secrets")).unwrap();
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    for name in ["TOKEN_SECRETS", "RUNPOD_API_KEY", "ADMIN_KEY"] {
+        assert!(told.contains(&format!("{name} is not set")), "{told}");
+    }
+}
+
+/// A deploy that does not know where to go back to could not take itself back.
+#[test]
+fn a_version_that_cannot_be_asked_for_stops_a_deploy_and_none_is_no_fault() {
+    let account = Account::new(filled_in);
+    account.write("broken", "deployments status");
+    let output = account.ops(&["deploy", "--env", "production", "--settle", "0"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    let uploaded = "deploy --env production".to_owned();
+    assert!(!account.calls().contains(&uploaded));
+    let account = Account::new(filled_in);
+    account.write("new", "");
+    let output = account.ops(&["deploy", "--env", "production", "--settle", "0"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(account.calls().contains(&uploaded));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("there is no version before to go back to"),
+        "{said}"
+    );
+}
+
+/// With a real endpoint nobody is served without a key: the smoke run would take a good Worker
+/// back.
+#[test]
+fn staging_with_a_real_endpoint_wants_the_operators_key_and_without_one_it_does_not() {
+    for (secrets, stops) in [
+        (ALL_SECRETS, true),
+        (r#"[{"name": "TOKEN_SECRETS"}]"#, false),
+    ] {
+        let account = Account::new(filled_in);
+        account.write("secrets", secrets);
+        let mut command = account.command(&["deploy", "--env", "staging", "--settle", "0"]);
+        let output = command.env_remove("ADMIN_KEY").output().unwrap();
+        let told = text(&output.stdout);
+        let is_told = told.contains("ADMIN_KEY is not in the environment");
+        assert_eq!(is_told, stops, "{told}");
+        let is_uploaded = account.calls().contains(&"deploy --env staging".to_owned());
+        assert_eq!(is_uploaded, !stops, "{told}");
+    }
+}
+
+/// It broke off between the bucket and its last rule; the next one took all of it for done.
+#[test]
+fn a_setup_that_broke_off_at_the_buckets_rules_sets_the_others() {
+    let mock = Mock::start("{}");
+    let account = Account::new(str::to_owned);
+    account.write("made", "");
+    account.write("bucket", "");
+    account.write("rules", "name:      evidence\nenabled:   Yes\n");
+    let mut command = account.command(&["setup", "--env", "production"]);
+    account.write("broken", "secret list");
+    answers(&mut command, &mock).output().unwrap();
+    let calls = account.calls();
+    let changes: Vec<&str> = calls
+        .iter()
+        .map(String::as_str)
+        .filter(|call| call.contains("create") || call.contains("lifecycle add"))
+        .collect();
+    let add = "r2 bucket lifecycle add edge-queue-production";
+    assert_eq!(
+        changes,
+        [
+            format!("{add} uploads assets/ --expire-days 800 --force"),
+            format!("{add} parts  --abort-multipart-days 7 --force"),
+        ]
+    );
+}
+
+/// `wrangler whoami` ends with 0 also when nobody is logged in.
+#[test]
+fn a_setup_of_nobodys_account_stops_at_its_first_step() {
+    let mock = Mock::start("{}");
+    let account = Account::new(str::to_owned);
+    account.write("nobody", "");
+    let mut command = account.command(&["setup", "--env", "production"]);
+    let output = answers(&mut command, &mock).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("call wrangler login first"), "{said}");
+    assert_eq!(account.calls(), ["whoami"]);
+}
+
+#[test]
+fn an_account_that_cannot_be_asked_is_given_nothing_new() {
+    for asked in ["d1 info", "r2 bucket info", "r2 bucket lifecycle list"] {
+        let mock = Mock::start("{}");
+        let account = Account::new(str::to_owned);
+        account.write("made", "");
+        account.write("bucket", "");
+        account.write("broken", asked);
+        let mut command = account.command(&["setup", "--env", "production"]);
+        let output = answers(&mut command, &mock).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{asked}");
+        let calls = account.calls();
+        let changes = ["create", "add", "put"];
+        let is_change = |call: &&String| changes.iter().any(|word| call.contains(word));
+        assert_eq!(calls.iter().find(is_change), None, "{asked}");
+    }
 }
 
 #[test]
@@ -214,15 +329,9 @@ fn a_setup_makes_secrets_that_only_their_owner_sees() {
     let mock = Mock::start("{}");
     let account = Account::new(str::to_owned);
     fs::write(account.0.path().join("secrets"), "[]").unwrap();
-    let output = account
-        .command(&["setup", "--env", "production"])
-        .env_remove("ADMIN_KEY")
-        .env("PUBLIC_URL", "https://queue.example.com")
-        .env("RUNPOD_ENDPOINT_ID", "mock")
-        .env("RUNPOD_API_KEY", "mock-key")
-        .env("RUNPOD_BASE_URL", format!("http://{}/v2", mock.address))
-        .output()
-        .unwrap();
+    let mut command = account.command(&["setup", "--env", "production"]);
+    let command = answers(&mut command, &mock).env_remove("ADMIN_KEY");
+    let output = command.output().unwrap();
     let told = text(&output.stdout) + &text(&output.stderr);
     // An account that forgets them is told by the deploy pipeline's own check.
     assert_eq!(output.status.code(), Some(1), "{told}");

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use edge_queue::workflow::template;
 use serde_json::{json, Value};
 
 /// Four bytes, and their sha256.
@@ -126,4 +127,39 @@ fn a_model_is_fetched_once_and_one_that_is_another_is_refused() {
     assert_eq!(status, 1);
     assert!(text.contains("is wanted"), "{text}");
     assert!(!folder.path().join("other/vae/a.safetensors").exists());
+}
+
+/// What smoke and setup order is the default template, and the image had another one's models: the
+/// first job of a fresh account failed.
+#[test]
+fn what_is_built_and_fetched_by_default_serves_what_a_smoke_run_orders() {
+    let gpu = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gpu");
+    let read = |name: &str| std::fs::read_to_string(gpu.join(name)).unwrap();
+    let models: Value = serde_json::from_str(&read("models.json")).unwrap();
+    let models = models["models"].as_array().unwrap();
+    let has_models = |template: &str| {
+        let needs = |model: &&Value| {
+            let mut templates = model["templates"].as_array().unwrap().iter();
+            templates.any(|known| known == template)
+        };
+        models.iter().any(|model| needs(&model))
+    };
+    let (dockerfile, page) = (read("Dockerfile"), read("README.md"));
+    let arguments = dockerfile.lines().chain(page.lines());
+    let chosen = arguments.filter_map(|line| {
+        let after = line.split_once("MODELS=\"")?.1;
+        after.split_once('"').map(|(names, _)| names.to_owned())
+    });
+    let fetched = page.lines().filter_map(|line| {
+        let after = line.strip_prefix("python3 gpu/fetch.py --into /runpod-volume/models ")?;
+        let names = after.split('#').next().unwrap();
+        Some(names.replace("--dry-run", ""))
+    });
+    let lists: Vec<String> = chosen.chain(fetched).collect();
+    assert_eq!(lists.len(), 4, "{lists:?}");
+    for list in lists {
+        let names: Vec<&str> = list.split_whitespace().collect();
+        assert!(names.contains(&template::DEFAULT), "{list}");
+        assert!(names.iter().all(|name| has_models(name)), "{list}");
+    }
 }

@@ -66,6 +66,27 @@ FROM (SELECT id, template, status, credits, completed_at, opened_at FROM jobs
   WHERE caller = ?1 ORDER BY id DESC LIMIT ?2) WHERE credits IS NOT NULL
 ORDER BY at_ms DESC LIMIT ?2";
 
+/// Ledgers in the order of their owners, each with what the owner's jobs under way hold. Those jobs
+/// are due, so none but them is read.
+pub const AUDIT: &str = "-- credits::audit
+WITH held AS (SELECT caller, sum(credits) AS credits FROM jobs INDEXED BY jobs_due
+  WHERE due_at > 0 AND credits IS NOT NULL AND status IN ('queued', 'running', 'canceling')
+  GROUP BY caller)
+SELECT owner, reserved, coalesce(held.credits, 0) AS held
+FROM credits LEFT JOIN held ON held.caller = credits.owner
+WHERE owner > ?1 ORDER BY owner LIMIT ?2";
+
+/// By every job of the owner, due or not. What a success still held is spent by it, the rest is
+/// given back. Not where more would be spent and held than was granted.
+pub const MEND: &str = "-- credits::mend
+UPDATE credits SET reserved = books.held, spent = max(spent, books.paid)
+FROM (SELECT
+    coalesce(sum(credits) FILTER (WHERE status IN ('queued', 'running', 'canceling')), 0) AS held,
+    coalesce(sum(credits) FILTER (WHERE status = 'succeeded'), 0) AS paid
+  FROM jobs WHERE caller = ?1) AS books
+WHERE owner = ?1 AND reserved = ?2 AND reserved <> books.held
+  AND max(spent, books.paid) + books.held <= granted";
+
 /// Unless this grant was made before.
 pub const GRANT: &str = "-- credits::grant
 INSERT INTO credits (owner, opened_at, begun_with, granted)
@@ -105,6 +126,19 @@ impl Balance {
         self.granted.saturating_sub(self.spent + self.reserved)
     }
 }
+
+/// What a ledger says that its owner's jobs hold, and what they hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    pub owner: CallerId,
+    pub reserved: u64,
+    pub held: u64,
+}
+from_row!(Audited {
+    owner,
+    reserved,
+    held
+});
 
 /// One line of an owner's books.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -239,4 +273,17 @@ pub async fn grant(db: &dyn Db, grant: &Grant<'_>) -> Result<Balance, StoreError
     let answers = batch(db, opened.into_iter().chain(changes).collect()).await?;
     let balance = answers.last().map(Answer::row).transpose()?.flatten();
     balance.ok_or(StoreError::Short(1))
+}
+
+/// All ledgers in the order of their owners.
+pub async fn audit(db: &dyn Db, after: &str, limit: u32) -> Result<Vec<Audited>, StoreError> {
+    let params = vec![after.into(), limit.into()];
+    super::ask(db, AUDIT, params).await?.rows()
+}
+
+/// Puts right what a ledger holds, unless it has moved on since it was seen. False: it has, or it
+/// was right, or it cannot be put right.
+pub async fn mend(db: &dyn Db, seen: &Audited) -> Result<bool, StoreError> {
+    let params = vec![seen.owner.as_str().into(), seen.reserved.into()];
+    Ok(super::ask(db, MEND, params).await?.changes() > 0)
 }

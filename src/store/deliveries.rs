@@ -128,7 +128,7 @@ from_row!(Then {
     started_at,
     completed_at,
     execution_ms,
-    error
+    error: nested
 });
 
 /// One try, as it is kept.

@@ -47,6 +47,8 @@ pub const STATEMENTS: &[&str] = &[
     credits::RESERVE_ROUND,
     credits::FIND,
     credits::ENTRIES,
+    credits::AUDIT,
+    credits::MEND,
     credits::GRANT,
     credits::NOTE_GRANT,
     credits::PURGE_GRANTS,

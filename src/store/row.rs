@@ -1,8 +1,8 @@
 //! A row as the database answers it, read column by column.
 //!
 //! serde can derive a reader for each kind of row; together they were a twentieth of the Worker.
-//! Here one reader finds the columns, and a type says in which fields they go. A column holds one of
-//! three things, so that a type's own reader never sees JSON.
+//! Here one reader finds the columns, and a type says in which fields they go. A column holds one
+//! of three things, so that a type's own reader never sees JSON.
 
 use std::borrow::Cow;
 
@@ -63,6 +63,11 @@ impl<'a> Row<'a> {
     /// A column of JSON text; null reads as the type's own null.
     pub fn json<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, serde_json::Error> {
         parse::json(&self.text(name)?).map_err(|error| inside(name, &error))
+    }
+
+    /// In a row that is JSON itself, a member that is more than a database knows.
+    pub fn nested<T: Deserialize<'a>>(&mut self, name: &str) -> Result<T, serde_json::Error> {
+        parse::json(self.column(name)?).map_err(|error| inside(name, &error))
     }
 
     /// A column with the text of a JSON object.

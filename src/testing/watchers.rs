@@ -158,6 +158,12 @@ impl MemoryWatchers {
         }
     }
 
+    /// The platform may move an object at any moment: what it held in memory is lost, with whoever
+    /// listened.
+    pub fn evict(&self) {
+        lock(&self.hubs).clear();
+    }
+
     /// How many keep a secret.
     pub fn secrets(&self) -> usize {
         let states = lock(&self.states);

@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 
 import { ROOT, opsBinary, serve } from "../../scripts/lib/server.mjs";
-import { OPERATOR_KEY, sharedProduct } from "./harness.mjs";
+import { OPERATOR_KEY, eventually, sharedProduct } from "./harness.mjs";
 
 /** Beside the jobs that really ran. */
 const JOBS = 2000;
@@ -34,6 +34,25 @@ async function inDatabase(state, work) {
     work(database);
     database.close();
   }
+}
+
+const WAITING = "01900000-0000-7000-8000-00000000ffff";
+
+/** A job that was accepted and not yet submitted when the backup was made. */
+function leaveOneWaiting(database, id) {
+  const columns = database.prepare("SELECT name FROM pragma_table_info('jobs')").all().map((row) => row.name);
+  const now = Date.now();
+  const changed = {
+    id: `'${WAITING}'`, status: "'queued'", phase: "'accepted'", request_key: "NULL", created_at: now,
+    opened_at: now, due_at: 1, attempt: 0, attempt_nonce: "NULL", attempt_begun_at: "NULL",
+    attempt_ended_at: "NULL", provider_id: "NULL", settle_nonce: "NULL", completed_at: "NULL",
+    started_at: "NULL", execution_ms: "NULL", delay_ms: "NULL",
+  };
+  const chosen = columns.map((name) => changed[name] ?? `"${name}"`);
+  database.exec(
+    `INSERT INTO jobs (${columns.map((name) => `"${name}"`)}) SELECT ${chosen} FROM jobs WHERE id = '${id}'`,
+  );
+  database.exec(`INSERT INTO prompts SELECT '${WAITING}', body FROM prompts WHERE job_id = '${id}'`);
 }
 
 /** Thousands of jobs that ended, each like one that really did; some with texts that are hard to quote. */
@@ -70,7 +89,10 @@ test("a_backup_of_thousands_of_jobs_is_restored_and_serves_the_same_jobs", async
   const picture = await (await product.fetch(job.result_url)).bytes();
   // From here on it is gone: what is left of it is a state, and then a backup.
   await product.stop();
-  await inDatabase(product.state, (database) => multiply(database, id));
+  await inDatabase(product.state, (database) => {
+    multiply(database, id);
+    leaveOneWaiting(database, id);
+  });
 
   const into = join(folder, "backup");
   const local = ["--env", "local", "--state", product.state];
@@ -78,8 +100,8 @@ test("a_backup_of_thousands_of_jobs_is_restored_and_serves_the_same_jobs", async
   assert.equal(made.status, 0, made.stderr);
   const manifest = JSON.parse(made.stdout);
   assert.deepEqual(manifest, JSON.parse(await readFile(join(into, "manifest.json"), "utf8")));
-  assert.equal(manifest.tables.jobs.rows, JOBS + 1);
-  assert.deepEqual([manifest.unconfirmed, manifest.unfinished_jobs], [[], 0]);
+  assert.equal(manifest.tables.jobs.rows, JOBS + 2);
+  assert.deepEqual([manifest.unconfirmed, manifest.unfinished_jobs], [[], 1]);
 
   // Each command of wrangler takes seconds: what does not wait for the other goes beside it.
   const state = join(folder, "fresh");
@@ -95,7 +117,8 @@ test("a_backup_of_thousands_of_jobs_is_restored_and_serves_the_same_jobs", async
 
   await t.test("it_serves_the_same_job_and_the_same_bytes_from_a_fresh_database", async () => {
     assert.equal(restored.status, 0, restored.stderr);
-    t.diagnostic(`${JOBS + 1} jobs: backup ${made.tookMs} ms, restore ${restored.tookMs} ms`);
+    assert.deepEqual(JSON.parse(restored.stdout).paused, ["simulated"]);
+    t.diagnostic(`${JOBS + 2} jobs: backup ${made.tookMs} ms, restore ${restored.tookMs} ms`);
     await cp(join(product.state, "v3/r2"), join(state, "v3/r2"), { recursive: true });
     // At the address of the one that is gone.
     const vars = { ADMIN_KEY: OPERATOR_KEY };
@@ -108,12 +131,29 @@ test("a_backup_of_thousands_of_jobs_is_restored_and_serves_the_same_jobs", async
     assert.deepEqual(await (await product.fetch(link)).bytes(), picture);
   });
 
+  await t.test("what_had_not_ended_is_not_bought_again_before_the_operator_resumes", async () => {
+    const woken = await ops("recover", WAITING, "--apply", "--json");
+    assert.equal(woken.status, 0, woken.stderr + woken.stdout);
+    const waits = "submission is paused by the operator";
+    await eventually("it waits", async () => (await product.job(WAITING)).wait_reason === waits);
+    const smoke = await ops("smoke", "--base-url", product.url);
+    assert.equal(smoke.status, 1);
+    assert.match(smoke.stdout, /^LATE +status .*submission is paused by the operator/m);
+    assert.doesNotMatch(smoke.stdout, /FAILED/);
+    const { status, attempts } = await product.job(WAITING);
+    assert.deepEqual([status, attempts], ["queued", []]);
+
+    const operator = { authorization: `Bearer ${OPERATOR_KEY}` };
+    assert.equal((await product.call("POST", "/api/admin/resume", {}, operator)).status, 200);
+    await product.succeeded(WAITING);
+  });
+
   await t.test("it_is_verified_and_the_one_result_that_is_gone_is_told", async () => {
     const seen = await ops("backup", "verify", into, "--json");
     assert.equal(seen.status, 1, seen.stderr + seen.stdout);
     const { jobs, files_looked_for: files, findings } = JSON.parse(seen.stdout);
     // The copies share the one result that there really is.
-    assert.deepEqual([jobs, files], [JOBS + 1, 2]);
+    assert.deepEqual([jobs, files], [JOBS + 2, 2]);
     assert.deepEqual(findings.map(({ about, says }) => [about, says]), [["result", "it is not in R2"]]);
   });
 

@@ -176,6 +176,63 @@ test("a_setup_ends_with_a_key_shown_once_and_a_job_that_came_back", async () => 
   assert.match(repeated, /there is one, [0-9a-f]+; `ops keys rotate [0-9a-f]+` shows another secret/);
 });
 
+const RUNPOD = () => ({
+  RUNPOD_ENDPOINT_ID: "mock",
+  RUNPOD_API_KEY: "mock-key",
+  RUNPOD_BASE_URL: product.mock.vars.RUNPOD_BASE_URL,
+});
+
+test("a_gpu_that_is_late_is_told_and_takes_no_good_worker_back", async () => {
+  await mock.plan({ job: { queue_ms: 600_000 } });
+  const there = await account(filledIn);
+  const { status, answer } = await opsIn(there, "deploy", "--env", "production", "--within", "25");
+  assert.equal(status, 3, JSON.stringify(answer, null, 1));
+  assert.equal(answer.ok, true);
+  const { lines } = answer.steps.at(-1);
+  const late = lines.find((line) => line.startsWith("LATE"));
+  assert.match(late, /^LATE +status .* is queued: /);
+  assert.match(lines.at(-1), /^deployed, and it stays: the GPU alone did not come back/);
+  const calls = await there.calls();
+  assert.ok(!calls.some((call) => call.startsWith("rollback")), calls.join("\n"));
+  await mock.plan({ job: HEALTHY });
+});
+
+test("a_job_that_fails_takes_the_worker_back", async () => {
+  await mock.plan({ job: { ...HEALTHY, outcome: "validation_failed" } });
+  const there = await account(filledIn);
+  const { status, answer } = await opsIn(there, "deploy", "--env", "production");
+  assert.equal(status, 1, JSON.stringify(answer, null, 1));
+  assert.match((await there.calls()).at(-1), /^rollback before-1 --env production/);
+  await mock.plan({ job: HEALTHY });
+});
+
+test("an_endpoint_is_compared_with_what_our_templates_need_by_what_the_deployment_knows", async () => {
+  const put = async (text) => {
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    const answer = await product.fetch("/api/admin/inventory", { method: "PUT", headers, body: text });
+    assert.equal(answer.status, 200, JSON.stringify(answer));
+  };
+  const check = async () => {
+    const words = ["runpod", "check", "--url", product.url, "--without-job"];
+    const { status, answer } = await opsIn({ env: RUNPOD() }, ...words);
+    const { outcome, says } = answer.checks.find(({ name }) => name === "inventory");
+    return { status, outcome, says };
+  };
+  const core = await readFile(join(ROOT, "inventory/core.json"), "utf8");
+  const before = (await ops("stats")).answer.jobs;
+  await put(core.replaceAll("clip_vision_h.safetensors", "other.safetensors").replace('"UNETLoader":', '"Other":'));
+  const poor = await check();
+  assert.deepEqual([poor.status, poor.outcome], [1, "failed"], poor.says);
+  assert.match(poor.says, /text-to-image: the node class UNETLoader is missing/);
+  await put(core.replaceAll("clip_vision_h.safetensors", "other.safetensors"));
+  const file = "the file models/clip_vision/clip_vision_h.safetensors is missing";
+  assert.equal((await check()).says, `by the deployment's inventory, wan-image-to-video: ${file}`);
+  await put(core);
+  const { status, outcome, says } = await check();
+  assert.deepEqual([status, outcome], [0, "passed"], says);
+  assert.equal((await ops("stats")).answer.jobs, before, "none of them became a job");
+});
+
 test("load_and_figures_are_told_in_numbers_that_fit_together", async () => {
   await mock.plan({ job: HEALTHY });
   const { status, answer } = await ops("load", "--base-url", product.url, "--jobs", "12", "--concurrency", "4");

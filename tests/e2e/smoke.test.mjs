@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { freePort } from "../../scripts/lib/process.mjs";
-import { opsBinary } from "../../scripts/lib/server.mjs";
+import { ROOT, opsBinary } from "../../scripts/lib/server.mjs";
 import { sharedProduct, startProduct } from "./harness.mjs";
 
 const CHECKS = 10;
@@ -33,6 +34,25 @@ test("a_sound_deployment_passes_every_check_within_a_minute", async () => {
   assert.deepEqual([...new Set(Object.values(others))], ["passed"], stdout);
   assert.ok(["passed", "absent"].includes(webhook), stdout);
   assert.ok(performance.now() - began < 60_000);
+});
+
+test("pictures_of_every_template_are_recorded_and_look_the_same_when_they_are_made_again", async () => {
+  const golden = (...args) =>
+    new Promise((resolve) => {
+      const { ADMIN_KEY, ...env } = process.env;
+      const words = ["golden", ...args, "--base-url", product.url, "--json"];
+      execFile(opsBinary(), words, { env, cwd: ROOT }, (error, stdout, stderr) => {
+        assert.ok(stdout, stderr);
+        resolve({ status: error?.code ?? 0, told: JSON.parse(stdout) });
+      });
+    });
+  const pictures = join(product.state, "golden");
+  const recorded = await golden("record", "--pictures", pictures);
+  assert.deepEqual([recorded.status, recorded.told.errors], [0, []], JSON.stringify(recorded.told));
+  assert.ok(recorded.told.pictures >= 6, JSON.stringify(recorded.told));
+  const { status, told } = await golden("run", "--pictures", pictures);
+  assert.equal(status, 0, JSON.stringify(told));
+  assert.equal(told.pictures.length, recorded.told.pictures);
 });
 
 test("a_deployment_that_is_not_there_is_told_at_once", async () => {

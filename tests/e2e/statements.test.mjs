@@ -10,7 +10,7 @@ import { ROOT, layDatabase, opsBinary } from "../../scripts/lib/server.mjs";
 
 /** Reading every row there is; "SEARCH jobs USING …" and "SCAN json_each …" do not. */
 const SCAN =
-  /^SCAN (jobs|attempts|outputs|prompts|assets|api_keys|spending|endpoints|tombstones|deliveries|inventories|node_classes|hours|counted|i|c)\b/;
+  /^SCAN (jobs|attempts|outputs|prompts|assets|api_keys|spending|credits|grants|endpoints|tombstones|deliveries|inventories|node_classes|hours|counted|i|c)\b/;
 
 /** `{name, sql}` of every statement that the product runs. */
 function statements() {

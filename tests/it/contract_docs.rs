@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use edge_queue::workflow::contract::lint;
+use edge_queue::workflow::contract::{lint, LANGUAGE_VERSION};
 use edge_queue::workflow::{template, violation};
 use serde_json::Value;
 
@@ -53,6 +53,20 @@ fn every_content_of_a_template_has_a_row_in_the_changelog() {
              {wanted} what changed |"
         );
     }
+}
+
+#[test]
+fn every_change_of_the_contracts_language_has_a_row_in_its_changelog() {
+    let page = read("docs/CONTRACT.md");
+    let changelog = page.split("## Changelog\n").nth(1).unwrap();
+    let hash = blake3::hash(read("docs/contract.schema.json").as_bytes()).to_hex();
+    let wanted = format!("| {LANGUAGE_VERSION} | `{}` |", &hash[..HASH_SHOWN]);
+    let mut rows = changelog.lines().filter(|line| line.starts_with("| "));
+    let newest = rows.nth(2).unwrap_or_default();
+    assert!(
+        newest.starts_with(&wanted),
+        "the language has changed: put this row first in its changelog:\n{wanted} what changed |"
+    );
 }
 
 #[test]

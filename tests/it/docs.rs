@@ -237,6 +237,42 @@ fn every_error_type_of_a_workflow_is_named() {
     }
 }
 
+/// Names that the Comfy API's surface answers: our own, but for those that it calls otherwise.
+fn comfy_errors() -> BTreeSet<String> {
+    let ours = read("src/http/error.rs");
+    let ours = ours.split("const fn parts").nth(1).unwrap();
+    let name_of = |variant: &str| {
+        let rest = ours.split(&format!("Self::{variant} =>")).nth(1).unwrap();
+        rest.split('"').nth(1).unwrap().to_owned()
+    };
+    let mut names = set(errors()
+        .iter()
+        .map(|error| error.split(' ').next().unwrap()));
+    let theirs = read("src/http/v2/error.rs");
+    let arms = theirs.split("match code {").nth(1).unwrap();
+    let arms = arms.split("other =>").next().unwrap();
+    for (codes, name) in arms.lines().filter_map(|line| line.split_once(" => ")) {
+        // What depends on the fault has its own name besides.
+        if !codes.contains(" if ") {
+            for variant in codes.split('|').map(str::trim) {
+                names.remove(&name_of(variant.strip_prefix("Code::").unwrap()));
+            }
+        }
+        names.insert(name.trim_matches(['"', ',']).to_owned());
+    }
+    names
+}
+
+#[test]
+fn every_error_of_the_comfy_api_has_its_row_and_no_other() {
+    let page = read("docs/COMPAT.md");
+    let rows = section(&page, "## Errors").lines();
+    let cells = rows.filter_map(|row| row.strip_prefix("| `")?.split(" | ").next());
+    let named = cells.flat_map(|cell| cell.trim_end_matches('`').split("`, `"));
+    let named = set(named);
+    assert_eq!(named, comfy_errors());
+}
+
 #[test]
 fn every_column_has_a_row_in_its_tables_section_and_no_other() {
     let page = read("docs/DATA_MODEL.md");

@@ -1,6 +1,9 @@
 //! Everything that does not fit together, seeded one at a time, found and mended; and a healthy
 //! queue under traffic, in which nothing is found.
 
+mod early;
+mod ledgers;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -11,7 +14,13 @@ use edge_queue::testing::queue::{TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::{Plan, PlanChange};
 use serde_json::{json, Value};
 
-const PARTS: [Part; 4] = [Part::Jobs, Part::Uploads, Part::Objects, Part::Provider];
+const PARTS: [Part; 5] = [
+    Part::Jobs,
+    Part::Uploads,
+    Part::Objects,
+    Part::Credits,
+    Part::Provider,
+];
 const HOUR_MS: u64 = 3_600_000;
 
 fn plan(job: &Value) -> Plan {

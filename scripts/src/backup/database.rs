@@ -34,6 +34,8 @@ pub struct Which {
 pub struct Database {
     pub environment: Environment,
     pub name: String,
+    /// Where `wrangler.toml` sends new jobs of the environment, if it says so.
+    pub endpoint: Option<String>,
     wrangler: Wrangler,
     /// Of a local one: a folder that makes `wrangler` use its state.
     _folder: Option<tempfile::TempDir>,
@@ -77,6 +79,7 @@ impl Which {
         Ok(Database {
             environment: self.env,
             name,
+            endpoint: project.endpoint(self.env).map(str::to_owned),
             wrangler,
             _folder: folder,
         })
@@ -128,7 +131,7 @@ impl Database {
     }
 
     /// The rows of each statement.
-    fn ask(&self, sql: &str) -> anyhow::Result<Vec<Vec<Value>>> {
+    pub fn ask(&self, sql: &str) -> anyhow::Result<Vec<Vec<Value>>> {
         let told = self.run(
             &["d1", "execute", &self.name],
             &["--json", "--command", sql],

@@ -14,10 +14,11 @@ use std::process::ExitCode;
 
 use anyhow::{bail, Context};
 use clap::Subcommand;
-use serde_json::Value;
+use serde_json::{json, Value};
 
 use crate::clock::{self, Stopwatch};
 use crate::files;
+use crate::told;
 use database::{Columns, Database, Which};
 use manifest::{Manifest, Source, EXPORT};
 use scratch::{Scratch, Table};
@@ -57,7 +58,7 @@ pub struct Arguments {
     #[arg(long)]
     dry_run: bool,
 
-    /// The manifest on one line, on standard output
+    /// As JSON: the manifest; with --dry-run {`dry_run`, into, `would_run`}
     #[arg(long)]
     json: bool,
 }
@@ -81,16 +82,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn make(arguments: &Arguments, which: &Which, into: &Path) -> anyhow::Result<ExitCode> {
     let database = which.open()?;
-    let file = into.join(EXPORT);
     if arguments.dry_run {
-        let output = file.display().to_string();
-        let export = ["--skip-confirmation", "--output", &output];
-        println!("would make the folder {}", into.display());
-        println!(
-            "would run  {}",
-            database.shown(&["d1", "export", &database.name], &export)
-        );
-        println!("would count every table before and after, and write manifest.json");
+        rehearse(&database, into, arguments.json)?;
         return Ok(ExitCode::SUCCESS);
     }
     if into.exists() {
@@ -103,11 +96,24 @@ fn make(arguments: &Arguments, which: &Which, into: &Path) -> anyhow::Result<Exi
     let manifest = export(&database, into)?;
     manifest.write(into)?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&manifest)?);
+        told::json(&manifest)?;
     } else {
         print!("{}", shown(&manifest));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn rehearse(database: &Database, into: &Path, as_json: bool) -> anyhow::Result<()> {
+    let output = into.join(EXPORT).display().to_string();
+    let export = ["--skip-confirmation", "--output", &output];
+    let command = database.shown(&["d1", "export", &database.name], &export);
+    if as_json {
+        return told::json(&json!({ "dry_run": true, "into": into, "would_run": [command] }));
+    }
+    println!("would make the folder {}", into.display());
+    println!("would run  {command}");
+    println!("would count every table before and after, and write manifest.json");
+    Ok(())
 }
 
 fn export(database: &Database, into: &Path) -> anyhow::Result<Manifest> {

@@ -9,8 +9,12 @@ use serde_json::json;
 use super::database::{Database, Which};
 use super::manifest::Backup;
 use super::{confirm, figures};
-use crate::clock::Stopwatch;
+use crate::clock::{self, Stopwatch};
 use crate::files;
+use crate::told;
+
+/// Where a pause is written down.
+const ENDPOINTS: &str = "endpoints";
 
 /// Show how a backup would be restored into a fresh database, and with --apply do it
 #[derive(clap::Args)]
@@ -18,8 +22,9 @@ use crate::files;
 The database must have no tables: make a new one by `wrangler d1 create NAME`, name it with
 --database, and put its id into wrangler.toml when all is well. What is restored is counted by the
 database itself and compared with the manifest.
-Jobs that had not ended when the backup was made go on from where they were then: pause submission
-before the restored database is served. docs/DISASTER_RECOVERY.md has the steps.
+Jobs that had not ended when the backup was made would go on from where they were then, and be
+paid for twice: so submission is left paused, to the endpoints of those jobs and to that of
+wrangler.toml. `POST /api/admin/resume` ends the pause. docs/DISASTER_RECOVERY.md has the steps.
 Exit status: 0 when it was restored (or would be), 1 when the database counts otherwise or is not
 empty, 2 when it could not be done.
 
@@ -35,7 +40,7 @@ pub struct Arguments {
     #[arg(long)]
     apply: bool,
 
-    /// As JSON: {restored, database, rows, `took_ms`, `unfinished_jobs`}
+    /// As JSON: {restored, database, rows, `took_ms`, `unfinished_jobs`, paused}
     #[arg(long)]
     json: bool,
 
@@ -49,20 +54,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let database = arguments.which.open()?;
     let watch = Stopwatch::start();
     empty(&database)?;
-    if arguments.apply {
+    let paused = if arguments.apply {
         apply(&backup, &database)?;
-    } else if !arguments.json {
-        println!(
-            "would make {}/import.sql, each statement of a size that D1 takes",
-            arguments.backup.display()
-        );
-        let file = ["--yes", "--file", "import.sql"];
-        println!(
-            "would run  {}",
-            database.shown(&["d1", "execute", &database.name], &file)
-        );
-        println!("would count every table and compare it with the manifest: add --apply");
-    }
+        pause(&backup, &database)?
+    } else {
+        if !arguments.json {
+            rehearse(arguments, &database);
+        }
+        Vec::new()
+    };
     let took_ms = watch.ms();
     let (rows, unfinished) = (backup.manifest.rows(), backup.manifest.unfinished_jobs);
     if arguments.json {
@@ -72,8 +72,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "rows": rows,
             "took_ms": took_ms,
             "unfinished_jobs": unfinished,
+            "paused": paused,
         });
-        println!("{answer}");
+        told::json(&answer)?;
     } else if arguments.apply {
         let (seconds, tenths) = (took_ms / 1_000, took_ms % 1_000 / 100);
         println!(
@@ -81,8 +82,23 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             database.name
         );
         println!("{unfinished} jobs had not ended when the backup was made");
+        println!("submission is paused to: {}", paused.join(", "));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn rehearse(arguments: &Arguments, database: &Database) {
+    println!(
+        "would make {}/import.sql, each statement of a size that D1 takes",
+        arguments.backup.display()
+    );
+    let file = ["--yes", "--file", "import.sql"];
+    println!(
+        "would run  {}",
+        database.shown(&["d1", "execute", &database.name], &file)
+    );
+    println!("would count every table and compare it with the manifest");
+    println!("would pause submission to the endpoints of jobs that had not ended: add --apply");
 }
 
 fn empty(database: &Database) -> anyhow::Result<()> {
@@ -112,4 +128,31 @@ fn apply(backup: &Backup, database: &Database) -> anyhow::Result<()> {
     let figures = figures(database, &backup.scratch.columns()?)?;
     // What was written while it was exported is in the backup as it was exported.
     confirm(&backup.manifest.confirmed(), &figures)
+}
+
+/// Nothing is submitted from the restored rows until the operator says so. Answers to where.
+fn pause(backup: &Backup, database: &Database) -> anyhow::Result<Vec<String>> {
+    let columns = backup.scratch.columns()?;
+    if !columns.contains_key(ENDPOINTS) {
+        let why = "the backup is from before there were pauses: its database is restored, and \
+             nothing is paused. Apply the migrations, then pause before it is served";
+        return Err(super::Unlike(why.to_owned()).into());
+    }
+    eprintln!("pausing submission ...");
+    let now = clock::now().get();
+    let configured = database.endpoint.as_ref().map_or_else(String::new, |id| {
+        format!(" UNION SELECT '{}'", id.replace('\'', "''"))
+    });
+    // Jobs that have work left are due.
+    let sql = format!(
+        "INSERT INTO {ENDPOINTS} (endpoint, paused_at) SELECT endpoint, {now} FROM \
+         (SELECT DISTINCT endpoint FROM jobs WHERE due_at IS NOT NULL{configured}) WHERE true \
+         ON CONFLICT (endpoint) DO UPDATE SET paused_at = coalesce(paused_at, {now}); \
+         SELECT endpoint FROM {ENDPOINTS} WHERE paused_at IS NOT NULL ORDER BY endpoint"
+    );
+    let answers = database.ask(&sql);
+    let answers = answers.context("its database is restored, and nothing is paused")?;
+    let rows = answers.last().into_iter().flatten();
+    let names = rows.filter_map(|row| row["endpoint"].as_str().map(str::to_owned));
+    Ok(names.collect())
 }

@@ -14,6 +14,7 @@ use super::scratch::Scratch;
 use crate::admin::{progress, Admin};
 use crate::deployment::Deployment;
 use crate::exit;
+use crate::told;
 
 /// Keys of one question: the deployment asks R2 for each.
 const KEYS_MAX: usize = 200;
@@ -86,7 +87,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "files_looked_for": looked_for,
             "findings": answers.findings,
         });
-        println!("{answer:#}");
+        told::json(&answer)?;
     } else {
         for finding in &answers.findings {
             println!("{} {}: {}", finding.about, finding.subject, finding.says);

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::exit;
 use crate::folder::{self, upload_places, Folder};
+use crate::told;
 
 /// Tell every flaw of contracts and of the templates they belong to
 #[derive(clap::Args)]
@@ -63,7 +64,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         });
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&reports)?);
+        told::json(&reports)?;
     } else {
         reports.iter().for_each(show);
     }

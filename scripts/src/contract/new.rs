@@ -15,6 +15,7 @@ use serde_json::{json, Map, Value};
 
 use super::check;
 use crate::folder::{self, Folder, CONTRACT, SCHEMA, TEMPLATE};
+use crate::told;
 use crate::{exit, files};
 
 /// The editor's schema of contracts, as a template among the built-in ones names it.
@@ -86,7 +87,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     write(&out, &mut draft, object_info.as_deref())?;
     let flaws = check::flaws(&Folder::read(&out)?)?;
     if arguments.json {
-        println!("{:#}", as_json(&out, &draft, &flaws));
+        told::json(&as_json(&out, &draft, &flaws))?;
     } else {
         tell(&out, &draft, &flaws);
     }

@@ -11,7 +11,6 @@ const LIMITERS: [&str; 4] = ["RATE_KEYS", "RATE_SESSIONS", "RATE_ADDRESSES", "RA
 /// A database id that nobody has filled in.
 const NO_DATABASE: &str = "00000000-0000-0000-0000-";
 const NO_URL: &str = "replace-me.invalid";
-const NO_ENDPOINT: &str = "replace-me";
 
 /// Secrets without which it would not serve.
 pub const fn secrets(target: Target) -> &'static [&'static str] {
@@ -87,7 +86,7 @@ fn placeholders(project: &Project, target: Target, section: &toml::Table) -> Vec
             "[env.{name}.vars] PUBLIC_URL is a placeholder: the Worker's origin"
         ));
     }
-    let has_endpoint = var("RUNPOD_ENDPOINT_ID").is_some_and(|id| id != NO_ENDPOINT);
+    let has_endpoint = project.endpoint(target.environment()).is_some();
     if target.environment() == Environment::Production && !has_endpoint {
         problems.push(format!(
             "[env.{name}.vars] RUNPOD_ENDPOINT_ID is a placeholder"

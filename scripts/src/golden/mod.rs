@@ -13,13 +13,16 @@ use serde_json::json;
 use crate::exit;
 use crate::files;
 use crate::project::Project;
+use crate::told;
 
 /// Compare what fixed inputs make of every template with what they made before
 #[derive(clap::Args)]
 #[command(after_help = "\
 The cases are tests/golden/<template>/<case>: inputs.json, and the prompt or the violations that
-they make. Prompts are always compared, on this machine. Pictures are made by a deployment, one for
-each template that takes no file, and compared by what they look like.
+they make. Prompts are always compared, on this machine. Pictures are made by a deployment, of the
+first sound case of each template that makes pictures, and compared by what they look like; where a
+case has input pictures, they are made of their size alone, the same each time. A template that
+fails is told, and the others go on.
 
 Example:
   ops golden run
@@ -53,6 +56,10 @@ struct Run {
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
 
+    /// Only the pictures of these templates; all unless named
+    #[arg(long = "template", value_name = "NAME", requires = "base_url")]
+    templates: Vec<String>,
+
     #[command(flatten)]
     told: Told,
 }
@@ -60,7 +67,8 @@ struct Run {
 /// Write down what the prompts are now and, with a deployment, its pictures
 #[derive(clap::Args)]
 #[command(after_help = "\
-Exit status: 0 when all was recorded, 2 when something could not be.
+Exit status: 0 when all was recorded, 1 when a template made no picture, 2 when nothing could be
+recorded.
 
 Example:
   ops golden record --base-url http://127.0.0.1:8787 --pictures before")]
@@ -73,11 +81,15 @@ struct Record {
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
 
+    /// Only the pictures of these templates; all unless named
+    #[arg(long = "template", value_name = "NAME", requires = "base_url")]
+    templates: Vec<String>,
+
     /// Say what would be written
     #[arg(long)]
     dry_run: bool,
 
-    /// As JSON: {`dry_run`, written, pictures}
+    /// As JSON: {`dry_run`, written, pictures, errors: [text]}
     #[arg(long)]
     json: bool,
 }
@@ -113,7 +125,7 @@ struct Told {
     #[arg(long, value_name = "BITS", default_value_t = pictures::DISTANCE_MAX)]
     tolerance: u32,
 
-    /// As JSON: {ok, prompts: [text], pictures: [{case, distance, same}]}
+    /// As JSON: {ok, prompts: [text], pictures: [{case, distance, same}], errors: [text]}
     #[arg(long)]
     json: bool,
 }
@@ -124,7 +136,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Verb::Record(record) => record_all(record),
         Verb::Diff(diff) => {
             let seen = pictures::compare(&diff.before, &diff.after, diff.told.tolerance)?;
-            tell(&[], &seen, &diff.told)
+            let found = Found {
+                seen: &seen,
+                ..Found::default()
+            };
+            tell(&found, &diff.told)
         }
     }
 }
@@ -171,13 +187,25 @@ fn compare(run: &Run) -> anyhow::Result<ExitCode> {
     let prompts = differences(&root)?;
     match (&run.base_url, &run.pictures) {
         (Some(url), Some(before)) => {
+            // Before anything is ordered.
+            pictures::are_there(before)?;
             let after = tempfile::tempdir()?;
-            pictures::record(&root, url, after.path())?;
+            let made = pictures::record(&root, url, after.path(), &run.templates)?;
             let seen = pictures::compare(before, after.path(), run.told.tolerance)?;
+            let is_wanted = |seen: &pictures::Seen| {
+                let template = seen.case.split('/').next().unwrap_or_default();
+                run.templates.is_empty() || run.templates.iter().any(|name| name == template)
+            };
+            let seen: Vec<_> = seen.into_iter().filter(is_wanted).collect();
             // While the pictures are there.
-            tell(&prompts, &seen, &run.told)
+            let found = Found {
+                prompts: &prompts,
+                seen: &seen,
+                errors: &made.errors,
+            };
+            tell(&found, &run.told)
         }
-        _ => tell(&prompts, &[], &run.told),
+        _ => tell(&Found::prompts(&prompts), &run.told),
     }
 }
 
@@ -210,32 +238,68 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
         };
         files::remove_if_there(&case.folder.join(other))?;
     }
-    let mut pictures = 0;
+    let mut made = pictures::Recorded::default();
     if let (Some(url), Some(folder), false) = (&record.base_url, &record.pictures, record.dry_run) {
-        pictures = pictures::record(&root, url, folder)?;
+        made = pictures::record(&root, url, folder, &record.templates)?;
         if !record.json {
-            println!("{pictures} pictures in {}", folder.display());
+            let (pictures, failed) = (made.pictures, made.errors.len());
+            println!(
+                "{pictures} pictures in {}, {failed} templates without",
+                folder.display()
+            );
         }
     }
     if record.json {
-        let told = json!({ "dry_run": record.dry_run, "written": written, "pictures": pictures });
-        println!("{told}");
+        let told = json!({
+            "dry_run": record.dry_run,
+            "written": written,
+            "pictures": made.pictures,
+            "errors": made.errors,
+        });
+        told::json(&told)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if made.errors.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        exit::FOUND
+    })
 }
 
-fn tell(prompts: &[String], seen: &[pictures::Seen], told: &Told) -> anyhow::Result<ExitCode> {
-    let is_same = prompts.is_empty() && seen.iter().all(|seen| seen.same);
+/// What a comparison came to.
+#[derive(Default)]
+pub struct Found<'a> {
+    pub prompts: &'a [String],
+    pub seen: &'a [pictures::Seen],
+    /// Templates that made no picture, each in a sentence.
+    pub errors: &'a [String],
+}
+
+impl<'a> Found<'a> {
+    fn prompts(prompts: &'a [String]) -> Self {
+        Self {
+            prompts,
+            ..Self::default()
+        }
+    }
+
+    fn is_same(&self) -> bool {
+        let looks_same = self.seen.iter().all(|seen| seen.same);
+        self.prompts.is_empty() && self.errors.is_empty() && looks_same
+    }
+}
+
+fn tell(found: &Found<'_>, told: &Told) -> anyhow::Result<ExitCode> {
+    let is_same = found.is_same();
     if let Some(page) = &told.report {
-        files::write(page, &report::page(prompts, seen)?)?;
+        files::write(page, &report::page(found)?)?;
     }
     if told.json {
-        println!(
-            "{}",
-            json!({ "ok": is_same, "prompts": prompts, "pictures": seen })
-        );
+        let (prompts, seen, errors) = (found.prompts, found.seen, found.errors);
+        told::json(&json!({
+            "ok": is_same, "prompts": prompts, "pictures": seen, "errors": errors,
+        }))?;
     } else {
-        print!("{}", report::text(prompts, seen));
+        print!("{}", report::text(found));
     }
     Ok(if is_same {
         ExitCode::SUCCESS

@@ -1,14 +1,21 @@
 //! Pictures that a deployment makes of golden inputs, and how much two of them look alike.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{bail, Context};
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
 use edge_queue::testing::golden::{cases, outcome, Case};
+use edge_queue::workflow::check::FileFact;
+use edge_queue::workflow::contract::{MediaKind, Protocol};
+use edge_queue::workflow::template;
+use image::{ImageFormat, Rgb, RgbImage};
 use image_hasher::{HashAlg, HasherConfig};
 use serde::Serialize;
-use serde_json::{json, Value};
+use serde_json::{json, Map, Value};
 
 use crate::files;
 use crate::smoke::wire::Wire;
@@ -18,7 +25,16 @@ use crate::smoke::wire::Wire;
 pub const DISTANCE_MAX: u32 = 8;
 
 /// A cold GPU and a slow template.
-const TIME_MAX: Duration = Duration::from_mins(10);
+const TIME_MAX: Duration = Duration::from_mins(12);
+
+/// The longest that a status is held, below what a call may take.
+const HOLD_S: u64 = 10;
+
+/// The largest that JSON carries exactly: a create takes no larger one.
+const SEED_MAX: u64 = (1 << 53) - 1;
+
+/// A side of an input picture of which a case does not tell the size.
+const PHOTO_PIXELS: u32 = 512;
 
 /// Two pictures of one case.
 #[derive(Serialize)]
@@ -33,67 +49,133 @@ pub struct Seen {
     pub after: Option<PathBuf>,
 }
 
-/// Makes one picture of each template that takes no file, into `folder`. Answers how many.
-pub fn record(root: &Path, url: &str, folder: &Path) -> anyhow::Result<usize> {
+/// What a deployment made, and what it did not.
+#[derive(Default)]
+pub struct Recorded {
+    pub pictures: usize,
+    /// A sentence for each case without its picture; the others went on.
+    pub errors: Vec<String>,
+}
+
+/// Writes the pictures of the first sound case of each template that makes some into `folder`;
+/// those of `only` alone, if any are named.
+pub fn record(root: &Path, url: &str, folder: &Path, only: &[String]) -> anyhow::Result<Recorded> {
     files::make_folder(folder)?;
-    let mut templates = BTreeSet::new();
-    let mut count = 0;
+    let (mut templates, mut recorded) = (BTreeSet::new(), Recorded::default());
     for case in cases(&root.join("tests/golden"))? {
-        let is_prompt = outcome(&case)?.file == "prompt.json";
-        if !is_prompt || case.takes_files() || templates.contains(&case.template) {
+        let is_wanted = only.is_empty() || only.contains(&case.template);
+        if !is_wanted || !makes_pictures(&case) || templates.contains(&case.template) {
+            continue;
+        }
+        if outcome(&case)?.file != "prompt.json" || wants_links(&case) {
             continue;
         }
         eprintln!("{} ...", case.name());
-        match make(url, &case)? {
-            None => eprintln!("   no picture: {} makes something else", case.template),
-            Some((extension, bytes)) => {
-                let file = folder.join(format!("{}.{extension}", case.name().replace('/', "~")));
-                std::fs::write(&file, bytes)
-                    .with_context(|| format!("cannot write {}", file.display()))?;
-                count += 1;
+        match make(url, &case).and_then(|made| write(folder, &case, &made)) {
+            Ok(pictures) => recorded.pictures += pictures,
+            Err(error) => {
+                let error = format!("{}: {error:#}", case.name());
+                eprintln!("   {error}");
+                recorded.errors.push(error);
             }
         }
         templates.insert(case.template);
     }
-    Ok(count)
+    Ok(recorded)
 }
 
-fn make(url: &str, case: &Case) -> anyhow::Result<Option<(&'static str, Vec<u8>)>> {
-    let wire = Wire::new(url, TIME_MAX);
-    let mut inputs = case.given.shorthands.clone();
-    inputs.extend(case.given.inputs.clone());
-    // The same seed both times, or no two pictures are alike.
-    if !inputs.contains_key("seed") && case.takes_seed() {
-        inputs.insert("seed".into(), case.given.seed_if_random.into());
+fn makes_pictures(case: &Case) -> bool {
+    let outputs = template::find(&case.template).map(|found| &found.contract.outputs);
+    let mut outputs = outputs.into_iter().flatten();
+    outputs.any(|output| output.kind == MediaKind::Image)
+}
+
+/// A task's worker fetches its files itself, and pictures of ours have no address.
+fn wants_links(case: &Case) -> bool {
+    let template = template::find(&case.template);
+    let is_task = template.is_some_and(|found| found.contract.protocol == Protocol::Task);
+    is_task && case.takes_files()
+}
+
+/// A picture's extension, and its bytes.
+type Picture = (&'static str, Vec<u8>);
+
+fn write(folder: &Path, case: &Case, made: &[Picture]) -> anyhow::Result<usize> {
+    if made.is_empty() {
+        bail!("the job has no picture");
     }
-    let body = json!({ "template": case.template, "inputs": inputs });
+    for (i, (extension, bytes)) in made.iter().enumerate() {
+        let name = case.name().replace('/', "~");
+        let file = folder.join(format!("{name}~{i}.{extension}"));
+        std::fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(made.len())
+}
+
+fn make(url: &str, case: &Case) -> anyhow::Result<Vec<Picture>> {
+    let wire = Wire::new(url, TIME_MAX);
+    let body = json!({ "template": case.template, "inputs": inputs(case)? });
     let answer = wire.post("/api/queue/create", &[], &body)?;
     if answer.status != 200 {
-        bail!("{}: {}", case.name(), answer.complaint());
+        bail!(answer.complaint());
     }
     let id = answer.json()["job_id"]
         .as_str()
         .context("no job_id")?
         .to_owned();
+    let path = format!("/api/queue/status/{id}?wait={HOLD_S}");
     let job = loop {
-        let job = wire.get(&format!("/api/queue/status/{id}?wait=20"))?.json()["job"].take();
+        let job = wire.get(&path)?.json()["job"].take();
         if job["completed_at"].is_string() {
             break job;
         }
     };
     if job["status"] != "succeeded" {
-        bail!(
-            "{}: the job {id} is {}: {}",
-            case.name(),
-            job["status"],
-            job["error"]
-        );
+        let (status, error) = (&job["status"], &job["error"]);
+        bail!("the job {id} is {status}: {error}");
     }
-    picture(&wire, &job)
+    let outputs = job["outputs"].as_array().into_iter().flatten();
+    let pictures = outputs.filter_map(|output| picture(&wire, output).transpose());
+    pictures.collect()
 }
 
-fn picture(wire: &Wire, job: &Value) -> anyhow::Result<Option<(&'static str, Vec<u8>)>> {
-    let output = &job["outputs"][0];
+/// What the case gives, with the same seed and the same pictures every time: else no two are alike.
+fn inputs(case: &Case) -> anyhow::Result<Map<String, Value>> {
+    let mut inputs = case.given.shorthands.clone();
+    inputs.extend(case.given.inputs.clone());
+    if !inputs.contains_key("seed") && case.takes_seed() {
+        let seed = case.given.seed_if_random & SEED_MAX;
+        inputs.insert("seed".into(), seed.into());
+    }
+    let contract = &template::find(&case.template)
+        .context("no such template")?
+        .contract;
+    for (name, fact) in &case.given.files {
+        let is_other = |given: &str| {
+            let input = contract.resolve(given);
+            input.is_none_or(|input| input.name != *name)
+        };
+        inputs.retain(|given, _| is_other(given));
+        inputs.insert(name.clone(), photo(fact)?.into());
+    }
+    Ok(inputs)
+}
+
+/// A picture of the size that the case tells of, made of nothing but its size.
+fn photo(fact: &FileFact) -> anyhow::Result<String> {
+    let size = |side: Option<u32>| side.unwrap_or(PHOTO_PIXELS).max(1);
+    let (width, height) = (size(fact.width), size(fact.height));
+    // A share of 256 fits into a byte.
+    let share = |at: u32, of: u32| u8::try_from(at * 255 / of).unwrap_or(u8::MAX);
+    let paint = |x, y| Rgb([share(x, width), share(y, height), 255 - share(x, width)]);
+    let mut png = Cursor::new(Vec::new());
+    RgbImage::from_fn(width, height, paint).write_to(&mut png, ImageFormat::Png)?;
+    let data = STANDARD.encode(png.into_inner());
+    Ok(format!("data:image/png;base64,{data}"))
+}
+
+/// `None`: it is something else.
+fn picture(wire: &Wire, output: &Value) -> anyhow::Result<Option<Picture>> {
     let extension = match output["content_type"].as_str() {
         Some("image/png") => "png",
         Some("image/jpeg") => "jpg",
@@ -101,7 +183,19 @@ fn picture(wire: &Wire, job: &Value) -> anyhow::Result<Option<(&'static str, Vec
         _ => return Ok(None),
     };
     let url = output["url"].as_str().context("an output without a link")?;
-    Ok(Some((extension, wire.get(url)?.bytes)))
+    let answer = wire.get(url)?;
+    if answer.status != 200 {
+        bail!("its picture: {}", answer.complaint());
+    }
+    Ok(Some((extension, answer.bytes)))
+}
+
+/// A folder with pictures to compare with.
+pub fn are_there(folder: &Path) -> anyhow::Result<()> {
+    if pictures(folder)?.is_empty() {
+        bail!("{} has no pictures to compare with", folder.display());
+    }
+    Ok(())
 }
 
 /// Every picture of two folders, by its name.
@@ -155,12 +249,11 @@ fn distance(before: &Path, after: &Path) -> anyhow::Result<u32> {
 
 #[cfg(test)]
 mod tests {
-    use image::{ImageFormat, Rgb, RgbImage};
-
+    use super::super::Found;
     use super::*;
 
-    fn write(folder: &Path, name: &str, paint: impl Fn(u32, u32) -> u8) {
-        let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([paint(x, y); 3]));
+    fn paint(folder: &Path, name: &str, shade: impl Fn(u32, u32) -> u8) {
+        let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([shade(x, y); 3]));
         let format = ImageFormat::from_path(name).unwrap();
         picture.save_with_format(folder.join(name), format).unwrap();
     }
@@ -170,11 +263,11 @@ mod tests {
         let [before, after] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let waves = |x: u32, y: u32| u8::try_from((x * x + y * 3) % 256).unwrap();
         let slope = |x: u32, _: u32| u8::try_from(x * 4 % 256).unwrap();
-        write(before.path(), "t~waves.png", waves);
-        write(after.path(), "t~waves.jpg", waves);
-        write(before.path(), "t~other.png", slope);
-        write(after.path(), "t~other.png", |x, y| 255 - slope(x, y));
-        write(before.path(), "t~gone.png", slope);
+        paint(before.path(), "t~waves.png", waves);
+        paint(after.path(), "t~waves.jpg", waves);
+        paint(before.path(), "t~other.png", slope);
+        paint(after.path(), "t~other.png", |x, y| 255 - slope(x, y));
+        paint(before.path(), "t~gone.png", slope);
         let seen = compare(before.path(), after.path(), DISTANCE_MAX).unwrap();
         let same: Vec<(&str, bool)> = seen
             .iter()
@@ -184,10 +277,16 @@ mod tests {
             same,
             [("t/gone", false), ("t/other", false), ("t/waves", true)]
         );
-        let page = super::super::report::page(&["a < b".to_owned()], &seen).unwrap();
+        let prompts = ["a < b".to_owned()];
+        let found = Found {
+            prompts: &prompts,
+            seen: &seen,
+            errors: &[],
+        };
+        let page = super::super::report::page(&found).unwrap();
         assert_eq!(page.matches("data:image/").count(), 5);
         assert!(page.contains("a &lt; b") && page.contains("not there"));
-        let text = super::super::report::text(&[], &seen);
+        let text = super::super::report::text(&found);
         assert!(text.contains("t/other: LOOKS OTHERWISE"), "{text}");
     }
 }

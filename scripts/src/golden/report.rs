@@ -7,12 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 
 use super::pictures::Seen;
+use super::Found;
 use crate::files;
 
-pub fn text(prompts: &[String], seen: &[Seen]) -> String {
+pub fn text(found: &Found<'_>) -> String {
+    let (prompts, seen) = (found.prompts, found.seen);
     let mut text = String::new();
-    for prompt in prompts {
-        text.push_str(prompt);
+    for line in prompts.iter().chain(found.errors) {
+        text.push_str(line);
         text.push('\n');
     }
     for seen in seen {
@@ -32,23 +34,30 @@ pub fn text(prompts: &[String], seen: &[Seen]) -> String {
     }
     let others = seen.iter().filter(|seen| !seen.same).count();
     let end = format!(
-        "{} prompts differ; {others} of {} pictures look otherwise\n",
+        "{} prompts differ; {others} of {} pictures look otherwise; {} templates made none\n",
         prompts.len(),
-        seen.len()
+        seen.len(),
+        found.errors.len()
     );
     text + &end
 }
 
 /// Readable without a network: the pictures are inside.
-pub fn page(prompts: &[String], seen: &[Seen]) -> anyhow::Result<String> {
+pub fn page(found: &Found<'_>) -> anyhow::Result<String> {
+    let (prompts, seen) = (found.prompts, found.seen);
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Golden run</title>\n\
          <style>body{font:16px system-ui;margin:2rem}img{max-width:40vw;border:1px solid #888}\
          td{vertical-align:top;padding:.5rem}.other{background:#fdd}</style>\n\
          <h1>Golden run</h1>\n",
     );
-    write!(page, "<p>{} prompts differ.</p>\n<ul>\n", prompts.len())?;
-    for prompt in prompts {
+    let count = found.errors.len();
+    writeln!(
+        page,
+        "<p>{} prompts differ; {count} templates made no picture.</p>\n<ul>",
+        prompts.len()
+    )?;
+    for prompt in prompts.iter().chain(found.errors) {
         writeln!(page, "<li><code>{}</code></li>", escaped(prompt))?;
     }
     page.push_str("</ul>\n<table>\n<tr><th>case<th>before<th>after</tr>\n");

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{json, Value};
 
 use crate::files;
+use crate::told;
 
 /// The inputs that list each folder of models.
 const LISTS: [(&str, &[(&str, &str)]); 5] = [
@@ -102,7 +103,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     files::write(&arguments.out, &inventory.document())?;
     let count = inventory.classes.len();
     if arguments.json {
-        println!("{}", json!({ "classes": count, "written": arguments.out }));
+        told::json(&json!({ "classes": count, "written": arguments.out }))?;
     } else {
         println!("{count} classes");
     }

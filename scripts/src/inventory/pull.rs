@@ -10,6 +10,7 @@ use serde_json::{json, Value};
 use super::remote;
 use crate::deployment::Deployment;
 use crate::files;
+use crate::told;
 
 /// Lists that are named when they were too long to keep.
 const NAMED_MAX: usize = 10;
@@ -54,13 +55,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         Some(put(arguments, &inventory)?)
     };
-    let mut out = std::io::stdout().lock();
     if arguments.json {
         let found = found(&inventory, object_info.len());
         let answer = answer.map_or(Value::Null, |mut answer| answer["inventory"].take());
         let both = json!({ "dry_run": arguments.dry_run, "found": found, "inventory": answer });
-        writeln!(out, "{both}")?;
+        told::json(&both)?;
     } else {
+        let mut out = std::io::stdout().lock();
         write!(out, "{}", told(&inventory, object_info.len()))?;
         writeln!(out, "{}", outcome(arguments, answer.as_ref()))?;
     }

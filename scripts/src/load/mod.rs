@@ -10,6 +10,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use crate::exit;
+use crate::told;
 
 /// More would measure this machine, which makes a connection for each.
 const CONCURRENCY_MAX: i64 = 64;
@@ -87,13 +88,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         body,
     };
     if arguments.dry_run {
-        let says = report::rehearsed(&plan, arguments.json);
-        println!("{says}");
+        report::rehearsed(&plan, arguments.json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let measured = drive::drive(&plan)?;
     if arguments.json {
-        println!("{:#}", report::json(&measured));
+        told::json(&report::json(&measured))?;
     } else {
         print!("{}", report::text(&measured));
     }

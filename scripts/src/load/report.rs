@@ -7,12 +7,14 @@ use serde_json::{json, Map, Value};
 
 use super::drive::{Measured, Plan, KINDS};
 
+use crate::told;
+
 /// The longest bar of a histogram.
 const BAR_CHARS: u64 = 40;
 /// The first bar ends here, each of the others at twice the one before.
 const FIRST_US: u64 = 1_000;
 
-pub fn rehearsed(plan: &Plan, as_json: bool) -> String {
+pub fn rehearsed(plan: &Plan, as_json: bool) -> anyhow::Result<()> {
     let Plan {
         base_url,
         jobs,
@@ -28,9 +30,10 @@ pub fn rehearsed(plan: &Plan, as_json: bool) -> String {
             "concurrency": concurrency,
             "body": body,
         });
-        return would.to_string();
+        return told::json(&would);
     }
-    format!("would create {jobs} jobs at {base_url}, {concurrency} at a time, each of {body}")
+    println!("would create {jobs} jobs at {base_url}, {concurrency} at a time, each of {body}");
+    Ok(())
 }
 
 pub fn json(measured: &Measured) -> Value {

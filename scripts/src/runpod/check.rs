@@ -8,6 +8,7 @@ use edge_queue::workflow::schema::Schema;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
+use super::known::{self, Known};
 use super::needs;
 use super::submit::{follow, order};
 use crate::inventory::read_object_info;
@@ -27,9 +28,11 @@ const CALLBACK_TIME_MAX: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 #[command(after_help = "\
 endpoint: it is there, and the key opens it. workers: none is unhealthy, and if jobs wait there is
-one. inventory: it has the node classes and model files of our templates; read from --object-info,
-the address of a ComfyUI with the endpoint's image and volume, or a file with its answer. job: one
-comes back with its file. callback: we hear of its end by RunPod's callback.
+one. inventory: it has the node classes and model files of our templates, by --object-info (the
+address of a ComfyUI with the endpoint's image and volume, or a file with its answer), and by the
+inventory of the deployment of --url, which is asked to judge each template's prompt with a fault
+in it: none becomes a job. job: one comes back with its file. callback: we hear of its end by
+RunPod's callback.
 With --url the job goes through that deployment, a picture of its default template. Without it a
 picture without any model is ordered from RunPod directly; then callbacks can only be checked
 against a mock on this machine.
@@ -99,7 +102,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             smoke::show(check);
         }
     });
-    Ok(smoke::tell(&made, arguments.json))
+    smoke::tell(&made, arguments.json)
 }
 
 /// The endpoint and its workers, before anything is ordered; a sentence for each check that failed.
@@ -200,33 +203,35 @@ fn has_workers(run: &mut Run) -> anyhow::Result<Said> {
     said(Passed, says)
 }
 
+/// By what its ComfyUI says, and by what the deployment knows of it: jobs need both.
 fn has_what_is_needed(run: &mut Run) -> anyhow::Result<Said> {
+    let (mut compared, mut missing, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(from) = &run.object_info {
+        let schema = Schema::read(&read_object_info(from)?)?;
+        missing.extend(needs::missing(&schema, &run.templates));
+        compared.push("its ComfyUI");
+    }
     if let Some(deployed) = &run.through {
-        // Creates with a workflow of their own are checked against it.
-        let known = deployed.wire.get(&format!(
-            "/api/admin/inventory?endpoint={}",
-            run.endpoint.id
-        ))?;
-        if known.status == 404 && run.object_info.is_none() {
-            let advice = "ops inventory pull --from <its ComfyUI>";
-            return said(
-                Absent,
-                format!("the deployment has no inventory of it: {advice}"),
-            );
+        match known::missing(&deployed.wire, &run.endpoint.id, &run.templates)? {
+            Known::Nothing(why) => unknown.push(why),
+            Known::Missing(more) => {
+                let by = |one| format!("by the deployment's inventory, {one}");
+                missing.extend(more.into_iter().map(by));
+                compared.push("the deployment's inventory");
+            }
         }
     }
-    let Some(from) = &run.object_info else {
-        return said(Absent, "no --object-info was given");
-    };
-    let schema = Schema::read(&read_object_info(from)?)?;
-    let missing = needs::missing(&schema, &run.templates);
-    if missing.is_empty() {
-        return said(
-            Passed,
-            "every node class and model file of our templates is there",
-        );
+    if !missing.is_empty() {
+        return said(Failed, missing.join("; "));
     }
-    said(Failed, missing.join("; "))
+    if compared.is_empty() {
+        unknown.push("no --object-info was given".to_owned());
+        return said(Absent, unknown.join("; "));
+    }
+    let by = compared.join(" and ");
+    let has_all = format!("every node class and model file of our templates is there, by {by}");
+    unknown.insert(0, has_all);
+    said(Passed, unknown.join("; "))
 }
 
 fn comes_back(run: &mut Run) -> anyhow::Result<Said> {

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod endpoint;
+mod known;
 mod needs;
 mod submit;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use edge_queue::workflow::contract::Model;
 use edge_queue::workflow::python;
 use edge_queue::workflow::schema::Schema;
 use edge_queue::workflow::template::{self, Template};
@@ -9,9 +10,15 @@ use edge_queue::workflow::template::{self, Template};
 /// Every node class and model file that a template needs and the endpoint does not have; those of
 /// `only` alone, if templates are named.
 pub fn missing(schema: &Schema, only: &[String]) -> Vec<String> {
-    let wanted = template::all()
-        .filter(|template| only.is_empty() || only.iter().any(|name| name == template.name()));
-    wanted.flat_map(|template| of(schema, template)).collect()
+    wanted(only)
+        .flat_map(|template| of(schema, template))
+        .collect()
+}
+
+/// All templates, or those that are named.
+pub fn wanted(only: &[String]) -> impl Iterator<Item = &'static Template> + '_ {
+    let is_named = |template: &&Template| only.iter().any(|name| name == template.name());
+    template::all().filter(move |template| only.is_empty() || is_named(template))
 }
 
 fn of(schema: &Schema, template: &Template) -> Vec<String> {
@@ -19,18 +26,22 @@ fn of(schema: &Schema, template: &Template) -> Vec<String> {
     let classes = requires.node_classes.iter();
     let classes = classes
         .filter(|class| schema.class(class).is_none())
-        .map(|class| format!("{name}: the node class {class} is missing"));
+        .map(|class| no_class(name, class));
     let choosable = choosable(schema, &requires.node_classes);
     let models = requires.models.iter();
     let models = models
         .filter(|model| !choosable.contains(model.file.as_str()))
-        .map(|model| {
-            format!(
-                "{name}: the file models/{}/{} is missing",
-                model.folder, model.file
-            )
-        });
+        .map(|model| no_model(name, model));
     classes.chain(models).collect()
+}
+
+pub fn no_class(template: &str, class: &str) -> String {
+    format!("{template}: the node class {class} is missing")
+}
+
+pub fn no_model(template: &str, model: &Model) -> String {
+    let (folder, file) = (&model.folder, &model.file);
+    format!("{template}: the file models/{folder}/{file} is missing")
 }
 
 /// Every file that the template's own classes can load.

@@ -16,6 +16,7 @@ use serde_json::{json, Value};
 use super::endpoint::{Called, Endpoint};
 use crate::admin::waiting;
 use crate::clock::{wait, Stopwatch};
+use crate::told;
 use crate::{exit, files};
 
 /// Between two looks: a person waits for it, and RunPod allows two hundred a second.
@@ -152,8 +153,7 @@ fn tell(
 ) -> anyhow::Result<()> {
     if arguments.json {
         let told = json!({ "ok": is_well, "outcome": outcome, "calls": calls });
-        println!("{}", serde_json::to_string_pretty(&told)?);
-        return Ok(());
+        return told::json(&told);
     }
     for call in calls {
         print!("{}", shown(call));

@@ -4,12 +4,14 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::Setup;
-use crate::wrangler::line;
+use crate::wrangler::{line, Absent};
 
-/// Above what `JOB_DAYS` and `UPLOAD_DAYS` can be: no rule takes what a row points to.
-const RULES: [(&str, &str, &str); 2] = [
-    ("evidence", "evidence/", "400"),
-    ("uploads", "assets/", "800"),
+/// Name, prefix, what happens after how many days. Above what `JOB_DAYS` and `UPLOAD_DAYS` can be:
+/// no rule takes what a row points to. The same are in `docs/DISASTER_RECOVERY.md`.
+const RULES: [(&str, &str, &str, &str); 3] = [
+    ("evidence", "evidence/", "--expire-days", "400"),
+    ("uploads", "assets/", "--expire-days", "800"),
+    ("parts", "", "--abort-multipart-days", "7"),
 ];
 
 impl Setup<'_> {
@@ -19,7 +21,7 @@ impl Setup<'_> {
         let placeholder = self.project.database(environment, "database_id")?;
         self.say("2. The database for jobs, keys and uploads; its id goes into wrangler.toml");
         let info = ["d1", "info", &name, "--json"];
-        if !self.dry_run && self.wrangler.run(&info).is_ok() {
+        if self.is_there(&info, Absent::Database)? {
             self.steps.line(&format!("{name} is there"));
         } else {
             self.change(&["d1", "create", &name])?;
@@ -43,15 +45,76 @@ impl Setup<'_> {
         self.say(
             "3. The bucket for results and uploads, and its rules for what the purge cannot see",
         );
-        if !self.dry_run && self.wrangler.run(&["r2", "bucket", "info", bucket]).is_ok() {
+        if self.is_there(&["r2", "bucket", "info", bucket], Absent::Bucket)? {
             self.steps.line(&format!("{bucket} is there"));
-            return Ok(());
+        } else {
+            self.change(&["r2", "bucket", "create", bucket])?;
         }
-        self.change(&["r2", "bucket", "create", bucket])?;
-        for (rule, prefix, days) in RULES {
+        self.rules(bucket)
+    }
+
+    /// Those that are not set yet: a setup may have broken off between any two.
+    fn rules(&self, bucket: &str) -> anyhow::Result<()> {
+        let list = ["r2", "bucket", "lifecycle", "list", bucket];
+        self.would(&format!("run {}", line(&list)));
+        let told = if self.dry_run {
+            String::new()
+        } else {
+            self.wrangler.run(&list)?
+        };
+        for (rule, prefix, what, days) in RULES {
+            if has_rule(&told, rule) {
+                self.steps.line(&format!("the rule {rule} is there"));
+                continue;
+            }
             let add = ["r2", "bucket", "lifecycle", "add", bucket, rule, prefix];
-            self.change(&[&add[..], &["--expire-days", days, "--force"]].concat())?;
+            self.change(&[&add[..], &[what, days, "--force"]].concat())?;
         }
         Ok(())
+    }
+
+    /// In a rehearsal nobody is asked, and nothing is.
+    fn is_there(&self, asked: &[&str], absent: Absent) -> anyhow::Result<bool> {
+        Ok(!self.dry_run && self.wrangler.find(asked, absent)?.is_some())
+    }
+}
+
+/// `name:     evidence`, a line for each, as `wrangler r2 bucket lifecycle list` prints them.
+fn has_rule(told: &str, rule: &str) -> bool {
+    let mut names = told
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("name:"));
+    names.any(|name| name.trim() == rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_are_those_that_are_written_down() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/DISASTER_RECOVERY.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let add = "wrangler r2 bucket lifecycle add edge-queue-production ";
+        let mut written: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix(add)?.split('#').next())
+            .map(str::trim)
+            .collect();
+        written.sort_unstable();
+        let mut rules = RULES.map(|(rule, prefix, what, days)| {
+            let prefix = if prefix.is_empty() { "\"\"" } else { prefix };
+            format!("{rule} {prefix} {what} {days}")
+        });
+        rules.sort();
+        assert_eq!(written, rules);
+    }
+
+    #[test]
+    fn a_rule_is_known_by_its_whole_name() {
+        let told = "Listing lifecycle rules for bucket 'b'...\nname:      evidence-old\n\
+                    enabled:   Yes\n\nname:      parts\nprefix:    (all prefixes)\n";
+        assert!(has_rule(told, "parts"));
+        assert!(!has_rule(told, "evidence"));
     }
 }

@@ -7,11 +7,13 @@ mod config_file;
 mod first_key;
 mod secrets;
 
+use std::cell::Cell;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::deploy::{Pipeline, Stopped, Target};
+use crate::deploy::{Pipeline, Stopped, Target, SETTLE_S};
 use crate::project::Project;
 use crate::runpod::check;
 use crate::smoke::wire::Wire;
@@ -19,6 +21,8 @@ use crate::smoke::Check;
 use crate::steps::Steps;
 use crate::wrangler::{line, Wrangler};
 use answers::Answers;
+
+const NOBODY: &str = "You are not authenticated";
 
 /// Take a new Cloudflare account from nothing to a running deployment
 #[derive(clap::Args)]
@@ -30,8 +34,10 @@ wrangler.toml, the RunPod endpoint is asked whether it is there, secrets are mad
 through the deployment to the endpoint and back. The secrets that are made are also written into
 .run/setup-ENVIRONMENT.secrets, for your password store.
 What is there already is left as it is: a setup that broke off is called again.
-`wrangler login` comes before it. With --dry-run nothing is asked, made or sent.
-Exit status: 0 when it runs (or would), 1 when a check failed, 2 when a step could not be done.
+`wrangler login` comes before it. With --dry-run nothing is asked, made or sent; the Worker is
+built all the same, which takes minutes the first time.
+Exit status: 0 when it runs (or would), 1 when a check failed (or would), 2 when a step could not be
+done.
 
 Example:
   ops setup --env production --dry-run
@@ -62,7 +68,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         steps: &steps,
     };
     let ended = setup.run();
-    steps.end(&ended);
+    steps.end(&ended)?;
     ended.map(|()| ExitCode::SUCCESS)
 }
 
@@ -78,11 +84,14 @@ struct Setup<'a> {
 impl Setup<'_> {
     fn run(&self) -> anyhow::Result<()> {
         if self.dry_run {
-            self.say("This is a rehearsal: nothing is asked, made, written or sent.");
+            self.say(
+                "This is a rehearsal: nothing is asked, made in the account or sent; step 7.4 \
+                 builds the Worker here, which takes minutes the first time.",
+            );
         }
         let answers = self.ask()?;
         self.say("1. Whose Cloudflare account this is; `wrangler login` comes before");
-        self.change(&["whoami"])?;
+        self.account()?;
         self.database()?;
         self.bucket()?;
         self.say("4. The origin and the endpoint go into wrangler.toml; they are no secrets");
@@ -96,6 +105,26 @@ impl Setup<'_> {
             "9. A job goes through the deployment to the endpoint, and its callback comes back",
         );
         self.job_comes_back(&answers)
+    }
+
+    /// `wrangler whoami` succeeds for nobody, too.
+    fn account(&self) -> anyhow::Result<()> {
+        let whoami = ["whoami"];
+        self.would(&format!("run {}", line(&whoami)));
+        if self.dry_run {
+            return Ok(());
+        }
+        let told = self.wrangler.run(&whoami)?;
+        if told.contains(NOBODY) {
+            return Err(
+                Stopped("nobody is logged in: call wrangler login first".to_owned()).into(),
+            );
+        }
+        let rows = told
+            .lines()
+            .filter(|line| line.contains('@') || line.starts_with('│'));
+        rows.for_each(|row| self.steps.line(row));
+        Ok(())
     }
 
     fn say(&self, what: &str) {
@@ -136,10 +165,14 @@ impl Setup<'_> {
             target: self.target,
             dry_run: self.dry_run,
             admin_key: self.admin_key(),
+            settle: Duration::from_secs(SETTLE_S),
+            within: None,
             steps: self.steps,
             number: "7.",
+            faults: Cell::new(0),
         };
-        pipeline.run()
+        // What is not proven here is asked for again by the last step.
+        pipeline.run().map(drop)
     }
 
     fn job_comes_back(&self, answers: &Answers) -> anyhow::Result<()> {

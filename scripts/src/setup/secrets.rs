@@ -12,7 +12,7 @@ use crate::deploy::config::secrets;
 use crate::deploy::Target;
 use crate::deployment::variable;
 use crate::files;
-use crate::wrangler::line;
+use crate::wrangler::{line, Absent};
 
 /// Secrets of ours: 32 random bytes each.
 const MADE: [&str; 2] = ["TOKEN_SECRETS", "ADMIN_KEY"];
@@ -25,12 +25,14 @@ impl Setup<'_> {
         );
         let list = ["secret", "list", "--env", self.name, "--format", "json"];
         self.would(&format!("run {}", line(&list)));
-        // There is no list before there is a Worker.
+        // There is no list before there is a Worker. A list that was not answered is not an empty
+        // one: every secret would be made anew, and what the old ones signed would be lost.
         let told = if self.dry_run {
-            String::new()
+            None
         } else {
-            self.wrangler.run(&list).unwrap_or_default()
+            self.wrangler.find(&list, Absent::Worker)?
         };
+        let told = told.unwrap_or_default();
         let is_set = |name: &str| told.contains(&format!("\"{name}\""));
         // An endpoint is asked for in staging, too.
         let mut wanted: Vec<&str> = secrets(Target::Production).to_vec();

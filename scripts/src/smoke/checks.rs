@@ -4,16 +4,22 @@
 use std::time::Duration;
 
 use anyhow::{bail, Context};
+use edge_queue::gate::Reason;
+use edge_queue::workflow::template;
 use serde_json::{json, Value};
 
 use super::listener::Listener;
 use super::wire::{Answered, Wire};
-use super::Outcome::{Absent, Failed, NotReached, Passed};
+use super::Outcome::{Absent, Failed, Late, NotReached, Passed};
 use super::Said;
-use crate::clock::{self, wait};
+use crate::admin::waiting;
+use crate::clock::{self, wait, Stopwatch};
 
 /// The longest that a status is held for us.
 const HOLD_S: u64 = 5;
+
+/// RunPod confirms a cancel within seconds; the other job needs the rest of the time.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(20);
 
 const ENDED: [&str; 4] = ["succeeded", "failed", "canceled", "expired"];
 
@@ -23,6 +29,10 @@ pub struct Run {
     pub webhook_url: Option<String>,
     pub listener: Option<Listener>,
     pub has_webhooks: bool,
+    /// What a job of a live deployment may take beside the time of the run.
+    pub cold_start: Option<Duration>,
+    /// Its jobs go to a GPU that is no part of it.
+    is_live: bool,
     /// What was created, to be ended.
     ids: Vec<String>,
     /// The first of them, as it is by now.
@@ -37,6 +47,8 @@ impl Run {
             webhook_url,
             listener: None,
             has_webhooks: false,
+            cold_start: None,
+            is_live: false,
             ids: Vec::new(),
             job: None,
         }
@@ -65,17 +77,51 @@ impl Run {
         Ok(answer.json()["job"].take())
     }
 
-    /// The job once it has ended, or as it is when no time is left.
-    fn see_through(&self, id: &str) -> anyhow::Result<Value> {
+    /// The job once it has ended, or as it is when `time` is over or none is left.
+    fn see_through(&self, id: &str, time: Duration) -> anyhow::Result<Value> {
+        let (bar, watch) = (waiting("job"), Stopwatch::start());
         loop {
             let job = self.status(id, HOLD_S)?;
+            bar.set_message(job["phase"].as_str().unwrap_or_default().to_owned());
             // What is left must do for the checks behind.
-            let is_late = self.wire.left() < Duration::from_secs(HOLD_S + 5);
-            if is_late || ENDED.iter().any(|status| job["status"] == *status) {
+            let is_late = watch.time() > time || self.wire.left() < Duration::from_secs(HOLD_S + 5);
+            // It goes on when somebody resumes, and not before.
+            let is_paused = job["wait_reason"] == Reason::Paused.text();
+            if is_late || is_paused || ENDED.iter().any(|status| job["status"] == *status) {
                 return Ok(job);
             }
             wait(Duration::from_millis(200));
         }
+    }
+
+    /// A GPU that sleeps is woken by the job, which waits for it.
+    fn allow_for_gpu(&mut self) {
+        let name = self.body["template"].as_str().unwrap_or(template::DEFAULT);
+        let usual_ms =
+            template::find(name).map_or(0, |found| found.contract.limits.usual_duration_ms);
+        if let Some(cold_start) = self.cold_start.take() {
+            self.wire
+                .allow(cold_start + Duration::from_millis(usual_ms));
+        }
+    }
+
+    /// The deployment has done what it can do for the job, which has not ended: RunPod has it, or
+    /// there is no place for it.
+    fn is_at_gpu(&self) -> bool {
+        let Some(job) = self
+            .job
+            .as_ref()
+            .filter(|job| job["completed_at"].is_null())
+        else {
+            return false;
+        };
+        let attempts = job["attempts"].as_array();
+        let last = attempts.and_then(|attempts| attempts.last());
+        let is_there = last.is_some_and(|last| last["provider_id"].is_string());
+        let waits = job["wait_reason"].as_str();
+        let is_full = [Reason::Full, Reason::TooFast].map(Reason::text);
+        waits == Some(Reason::Paused.text())
+            || self.is_live && (is_there || waits.is_some_and(|why| is_full.contains(&why)))
     }
 
     fn is_here(&self) -> bool {
@@ -104,6 +150,10 @@ pub fn health(run: &mut Run) -> anyhow::Result<Said> {
     if answer.status != 200 || body["ok"] != true {
         let checks = &body["checks"];
         return failed(format!("{} {checks}", answer.complaint()));
+    }
+    run.is_live = body["mode"] == "live";
+    if run.is_live {
+        run.allow_for_gpu();
     }
     if run.wire.bearer.is_none() {
         // So that a job is somebody's, and a link of it is worth something.
@@ -205,7 +255,7 @@ pub fn cancel(run: &mut Run) -> anyhow::Result<Said> {
     if answer.status != 200 {
         return failed(answer.complaint());
     }
-    let job = run.see_through(&id)?;
+    let job = run.see_through(&id, CANCEL_TIME_MAX)?;
     match job["status"].as_str() {
         Some("canceled") => passed(id),
         // A fast endpoint has the picture before it hears that nobody wants it; that is promised.
@@ -225,7 +275,7 @@ pub fn status(run: &mut Run) -> anyhow::Result<Said> {
     let Some(id) = run.ids.first().cloned() else {
         return Ok(Said(NotReached, "no job was created".to_owned()));
     };
-    let job = run.see_through(&id)?;
+    let job = run.see_through(&id, Duration::MAX)?;
     let status = job["status"].as_str().unwrap_or_default().to_owned();
     let (error, waits) = (job["error"].clone(), job["wait_reason"].clone());
     let attempts = job["attempts"].clone();
@@ -236,7 +286,8 @@ pub fn status(run: &mut Run) -> anyhow::Result<Said> {
         } else {
             error.to_string()
         };
-        return failed(format!("{id} is {status}: {why}"));
+        let outcome = if run.is_at_gpu() { Late } else { Failed };
+        return Ok(Said(outcome, format!("{id} is {status}: {why}")));
     }
     let path = format!("/api/queue/status/{id}");
     let first = run.wire.get(&path)?;
@@ -273,4 +324,57 @@ pub fn cleanup(run: &mut Run) -> anyhow::Result<Said> {
 fn is_ending(job: &Value) -> bool {
     let status = job["status"].as_str().unwrap_or_default();
     status == "canceling" || ENDED.contains(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Run {
+        let wire = Wire::new("http://127.0.0.1:9", Duration::from_secs(55));
+        Run::new(wire, json!({ "prompt": "x" }), None)
+    }
+
+    /// The smoke run of a deploy had 55 s: a GPU that had slept took a good Worker back.
+    #[test]
+    fn a_gpu_that_sleeps_has_its_start_and_the_usual_time_of_its_template_once() {
+        let mut run = run();
+        run.cold_start = Some(Duration::from_mins(10));
+        let default = template::find(template::DEFAULT).unwrap();
+        let usual = Duration::from_millis(default.contract.limits.usual_duration_ms);
+        let least = Duration::from_secs(50) + Duration::from_mins(10) + usual;
+        for _ in 0..2 {
+            run.allow_for_gpu();
+            let left = run.wire.left();
+            let is_fair = least < left && left <= least + Duration::from_secs(5);
+            assert!(is_fair, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_runpod_has_or_has_no_place_for_is_the_gpus() {
+        let check = |is_live: bool, waits: Value, attempts: &Value, expected: bool| {
+            let job = json!({
+                "completed_at": null, "wait_reason": waits, "attempts": attempts,
+            });
+            let mut run = run();
+            (run.is_live, run.job) = (is_live, Some(job.clone()));
+            assert_eq!(run.is_at_gpu(), expected, "{job}");
+        };
+        let (none, there) = (json!([]), json!([{ "provider_id": "abc-u1" }]));
+        check(true, Value::Null, &there, true);
+        check(false, Value::Null, &there, false);
+        check(true, Reason::Full.text().into(), &none, true);
+        check(true, Reason::Paused.text().into(), &none, true);
+        check(false, Reason::Paused.text().into(), &none, true);
+        // The order never left, or was not taken: a wrong key, a wrong endpoint.
+        check(true, Value::Null, &none, false);
+        check(true, Value::Null, &json!([{ "provider_id": null }]), false);
+        check(true, Reason::Refusing.text().into(), &none, false);
+        check(true, "RunPod refused the API key".into(), &none, false);
+        let mut run = run();
+        run.is_live = true;
+        run.job = Some(json!({"completed_at": "now", "status": "failed", "attempts": there}));
+        assert!(!run.is_at_gpu(), "it has ended, and failed");
+    }
 }

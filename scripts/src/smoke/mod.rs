@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{json, Value};
 
-use crate::clock::Stopwatch;
+use crate::clock::{self, Stopwatch};
 use crate::exit;
+use crate::told;
 use checks::Run;
 use wire::Wire;
 
@@ -24,16 +25,27 @@ pub fn body() -> Value {
 /// Within a minute, the end of this command included.
 const WITHIN_S: u64 = 55;
 
+/// What a GPU that was asleep takes before it begins: starting an image of tens of gigabytes on a
+/// machine that never had it, and loading the models, may take ten minutes.
+const COLD_START: Duration = Duration::from_mins(10);
+
+/// Between two questions whether a deployment answers.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
 /// Run ten checks against a deployment, live or simulated
 #[derive(clap::Args)]
 #[command(after_help = "\
 health, create, refusal, cancel, status, callback, result, expiry, webhook, cleanup: two jobs are
 made, one is seen to its result, the other is canceled. On a live endpoint the first costs what such
-a job costs. With ADMIN_KEY set the jobs are the operator's; without it a session is asked for.
+a job costs, and is waited for as long as a cold GPU may take: ten minutes beside the usual time of
+its template. Whatever else is broken is told within the minute; `LATE` says that RunPod has the job
+(or that its endpoint is paused or full) and that nothing came back in time. With ADMIN_KEY set the
+jobs are the operator's; without it a session is asked for.
 Outbound webhooks are received by this command itself when the deployment is on this machine; else
 --webhook-url names a receiver, and what the deployment says of the delivery is read. A deployment
 without outbound webhooks is told as such, and is not broken by it.
-Exit status: 0 when nothing failed, 1 when something did, 2 when the command line is wrong.
+Exit status: 0 when nothing failed, 1 when something did or was late, 2 when the command line is
+wrong.
 
 Example:
   ops smoke --base-url http://127.0.0.1:8787
@@ -51,9 +63,9 @@ pub struct Arguments {
     )]
     body: String,
 
-    /// The time for everything; a cold GPU may need more
-    #[arg(long, value_name = "SECONDS", default_value_t = WITHIN_S)]
-    within: u64,
+    /// The time for everything; 55 unless named, and what a cold GPU may take where it is live
+    #[arg(long, value_name = "SECONDS")]
+    within: Option<u64>,
 
     /// Where the deployment is to tell the end of the job, if it is not on this machine
     #[arg(long, value_name = "URL")]
@@ -69,6 +81,8 @@ pub struct Arguments {
 pub enum Outcome {
     Passed,
     Failed,
+    /// The GPU's part did not come in time, and the deployment has done its own.
+    Late,
     /// The deployment does not have what would be checked.
     Absent,
     /// Something before it failed.
@@ -105,23 +119,63 @@ const CHECKS: [(&str, Make<Run>); 10] = [
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let body: Value = serde_json::from_str(&arguments.body)?;
-    let within = Duration::from_secs(arguments.within);
     let url = arguments.webhook_url.clone();
-    let mut run = Run::new(Wire::new(&arguments.base_url, within), body, url);
+    let mut run = timed(&arguments.base_url, arguments.within, body, url);
     let made = make(&mut run, &CHECKS, |check| {
         if !arguments.json {
             show(check);
         }
     });
-    Ok(tell(&made, arguments.json))
+    tell(&made, arguments.json)
 }
 
-/// Whether nothing failed; `tell` hears of each check.
-pub fn passes(base_url: &str, admin_key: Option<String>, tell: impl Fn(&Check)) -> bool {
-    let mut wire = Wire::new(base_url, Duration::from_secs(WITHIN_S));
-    wire.bearer = admin_key;
-    let made = make(&mut Run::new(wire, body(), None), &CHECKS, tell);
-    failed_of(&made).is_empty()
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Sound,
+    /// Nothing failed but the GPU, which did not come back in time.
+    Late,
+    Broken,
+}
+
+/// `tell` hears of each check.
+pub fn verdict(
+    base_url: &str,
+    admin_key: Option<String>,
+    within: Option<u64>,
+    tell: impl Fn(&Check),
+) -> Verdict {
+    let mut run = timed(base_url, within, body(), None);
+    run.wire.bearer = admin_key;
+    let made = make(&mut run, &CHECKS, tell);
+    let has = |outcome| made.iter().any(|check| check.outcome == outcome);
+    if has(Outcome::Failed) {
+        Verdict::Broken
+    } else if has(Outcome::Late) {
+        Verdict::Late
+    } else {
+        Verdict::Sound
+    }
+}
+
+fn timed(base_url: &str, within: Option<u64>, body: Value, webhook_url: Option<String>) -> Run {
+    let time = Duration::from_secs(within.unwrap_or(WITHIN_S));
+    let mut run = Run::new(Wire::new(base_url, time), body, webhook_url);
+    run.cold_start = within.is_none().then_some(COLD_START);
+    run
+}
+
+/// Waits until a deployment says that it is well, or `time` is over: what is wrong is told by the
+/// checks.
+pub fn settled(base_url: &str, time: Duration) {
+    let wire = Wire::new(base_url, time);
+    let is_well = || {
+        let answer = wire.get_with("/api/health", &[], None);
+        answer.is_ok_and(|answer| answer.status == 200 && answer.json()["ok"] == true)
+    };
+    while !is_well() && wire.left() > ASK_AGAIN {
+        clock::wait(ASK_AGAIN);
+    }
 }
 
 /// Makes every check, each in its turn, and tells of it.
@@ -149,27 +203,29 @@ pub fn make<R>(
 
 /// What the checks that failed say.
 pub fn failed_of(made: &[Check]) -> Vec<String> {
-    let failed = made.iter().filter(|check| check.outcome == Outcome::Failed);
+    let failed = made
+        .iter()
+        .filter(|check| matches!(check.outcome, Outcome::Failed | Outcome::Late));
     failed
         .map(|check| format!("{}: {}", check.name, check.says))
         .collect()
 }
 
 /// The end of a run whose checks have been shown, unless they are told as JSON.
-pub fn tell(made: &[Check], as_json: bool) -> ExitCode {
+pub fn tell(made: &[Check], as_json: bool) -> anyhow::Result<ExitCode> {
     let failed = failed_of(made).len();
     if as_json {
-        println!("{:#}", json!({ "ok": failed == 0, "checks": made }));
+        told::json(&json!({ "ok": failed == 0, "checks": made }))?;
     } else if failed == 0 {
         println!("nothing failed");
     } else {
         println!("{failed} of {} failed", made.len());
     }
-    if failed == 0 {
+    Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         exit::FOUND
-    }
+    })
 }
 
 pub fn show(check: &Check) {
@@ -181,6 +237,7 @@ impl Check {
         let outcome = match self.outcome {
             Outcome::Passed => "ok",
             Outcome::Failed => "FAILED",
+            Outcome::Late => "LATE",
             Outcome::Absent => "absent",
             Outcome::NotReached => "skipped",
         };

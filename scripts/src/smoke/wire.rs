@@ -73,6 +73,11 @@ impl Wire {
         }
     }
 
+    /// What is waited for takes longer than was known.
+    pub fn allow(&mut self, more: Duration) {
+        self.within += more;
+    }
+
     pub fn left(&self) -> Duration {
         self.within.saturating_sub(self.watch.time())
     }

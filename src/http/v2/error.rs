@@ -63,6 +63,8 @@ fn code(code: Code, details: &[Violation]) -> &'static str {
     match code {
         Code::WorkflowInvalid => "invalid_workflow",
         Code::IdempotencyMismatch => "idempotency_key_reuse",
+        // The contract has one word for who cannot pay; `Retry-After` tells a budget from credits.
+        Code::BudgetExhausted | Code::InsufficientCredits => "insufficient_credits",
         Code::ContractViolation if only("/metadata") => "metadata_invalid",
         Code::ContractViolation if only("/workflow") => "invalid_workflow",
         Code::InvalidRequest if only("/cursor") => "invalid_cursor",

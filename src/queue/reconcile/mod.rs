@@ -7,6 +7,7 @@
 //! them), and what a provider does not tell.
 
 mod files;
+mod ledgers;
 mod rows;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum Part {
     Objects,
     /// Rows of uploads: their files.
     Uploads,
+    /// Ledgers of credits: what they hold.
+    Credits,
     /// What the provider counts.
     Provider,
 }
@@ -33,7 +36,7 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub code: Code,
-    /// The job's id, the object's key, or the endpoint.
+    /// The job's id, the object's key, the ledger's owner, or the endpoint.
     pub subject: String,
     /// What is seen, in a sentence.
     pub says: String,
@@ -64,6 +67,8 @@ pub enum Code {
     UploadMissing,
     /// An object that no row points to.
     OrphanObject,
+    /// A ledger that holds more or less than its jobs under way do.
+    CreditsDiffer,
     /// More jobs at the provider than attempts of ours.
     UnknownToUs,
 }
@@ -88,6 +93,7 @@ pub async fn reconcile(
         Part::Jobs => rows::jobs(app, cursor, apply).await,
         Part::Uploads => files::uploads(app, cursor, apply).await,
         Part::Objects => files::objects(app, cursor, apply).await,
+        Part::Credits => ledgers::credits(app, cursor, apply).await,
         Part::Provider => provider(app).await,
     }
 }

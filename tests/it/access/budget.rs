@@ -226,3 +226,18 @@ async fn a_bounded_backlog_turns_creates_away_and_answers_repeats() {
     assert_eq!(told(&repeat).0, 200);
     assert_eq!(jobs(&queue), 4);
 }
+
+/// The contract of the Comfy API has one word for who cannot pay: a client that waits for our own
+/// word would take the answer for something unknown.
+#[tokio::test]
+async fn the_comfy_api_calls_a_used_up_budget_insufficient_credits() {
+    let queue = guarded(&[]);
+    queue.stock().await;
+    let (_, key) = make_key(&queue, "shop", &json!({"jobs_per_day": 1})).await;
+    assert_eq!(create(&queue, &key, &body()).await.status, 200);
+    let body = json!({"template": "text-to-image", "inputs": {"prompt": "x"}});
+    let answer = call(&queue, "POST", "/api/v2/jobs", &key, &body).await;
+    assert_eq!(answer.status, 402, "{:#}", answer.json());
+    assert_eq!(answer.json()["error"]["code"], "insufficient_credits");
+    assert_eq!(answer.header("retry-after"), "86400");
+}

@@ -252,7 +252,8 @@ impl World {
     pub(super) fn take_repeat(&mut self, asked: usize, answer: &Answered) {
         let before = self.asked[asked].answered.clone();
         if answer.status != 200 {
-            // A moment that has passed, and credits that are spent, refuse only what was never accepted.
+            // A moment that has passed, and credits that are spent, refuse only what was never
+            // accepted.
             let status = answer.status.as_u16();
             let fits = status == 503 || (matches!(status, 402 | 422) && before.is_none());
             assert!(fits, "{}", self.tell("a repeat was refused"));
