@@ -90,7 +90,7 @@ CREATE UNIQUE INDEX jobs_by_request_key ON jobs (caller, request_key) WHERE requ
 -- The sweep finds what was forgotten. Also counts the live jobs of a caller, without a look at the rows.
 CREATE INDEX jobs_due ON jobs (due_at, caller) WHERE due_at IS NOT NULL;
 
--- The compiled prompt, written once at create and sent as it is by every attempt.
+-- The compiled prompt, written once at create and sent by every attempt, with the job's mark in the names of its files.
 CREATE TABLE prompts (
   job_id TEXT NOT NULL PRIMARY KEY,                      -- jobs.id
   body   TEXT NOT NULL                                   -- at most 256 KiB; larger ones are objects
@@ -170,7 +170,7 @@ CREATE TABLE api_keys (
 
 -- What an account has been charged in the current day and minute. One row, overwritten: nothing piles up.
 CREATE TABLE spending (
-  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, or 'sessions'
+  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, 'sessions:<share>', or that and ':uploads'
   day         INTEGER NOT NULL,                          -- days since 1970 UTC
   day_jobs    INTEGER NOT NULL,                          -- jobs and retries charged in it
   minute      INTEGER NOT NULL,                          -- minutes since 1970 UTC

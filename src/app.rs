@@ -12,7 +12,7 @@ use crate::ports::{
 };
 use crate::providers::runpod::Runpod;
 use crate::providers::simulated::Simulated;
-use crate::providers::Provider;
+use crate::providers::{Health, Provider};
 use crate::room::Room;
 use crate::store::keys::StoredKey;
 use crate::store::spending::Standing;
@@ -30,6 +30,9 @@ const SPENT_KEEP_MS: u64 = 60_000;
 const BACKLOG_KEEP_MS: u64 = 5_000;
 /// Anybody may ask for it, and an answer costs a read of each store.
 const HEALTH_KEEP_MS: u64 = 5_000;
+/// Whoever may read may ask for it, and an answer costs a call to the provider. The console asks
+/// every ten seconds.
+const WORKERS_KEEP_MS: u64 = 9_000;
 /// When a provider fails, every job fails: one e-mail says so.
 const MAIL_EVERY_MS: u64 = 60_000;
 
@@ -78,6 +81,8 @@ pub struct App {
     pub known_backlog: Memory<u32>,
     /// Whether both stores answered a moment ago, under the empty name.
     pub known_well: Memory<()>,
+    /// How the endpoint's workers were a moment ago, under the empty name; `None`: it is asked.
+    pub known_workers: Memory<Option<Health>>,
     /// Whether an e-mail left a moment ago, under the empty name.
     pub known_mailed: Memory<()>,
 }
@@ -121,6 +126,7 @@ impl App {
             known_spent: Memory::new(SPENT_KEEP_MS, KEYS_KEPT_MAX),
             known_backlog: Memory::new(BACKLOG_KEEP_MS, 1),
             known_well: Memory::new(HEALTH_KEEP_MS, 1),
+            known_workers: Memory::new(WORKERS_KEEP_MS, 1),
             known_mailed: Memory::new(MAIL_EVERY_MS, 1),
             clock: ports.clock,
             entropy: ports.entropy,

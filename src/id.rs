@@ -32,6 +32,12 @@ impl JobId {
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
+
+    /// The moment that it was minted with.
+    pub fn minted_at(&self) -> UnixMillis {
+        let ms = u128::from_be_bytes(*self.as_bytes()) >> 80;
+        UnixMillis::new(i64::try_from(ms).unwrap_or(i64::MAX))
+    }
 }
 
 impl fmt::Display for JobId {
@@ -263,7 +269,9 @@ mod tests {
 
     #[test]
     fn a_job_id_is_parsed_in_its_canonical_form_only() {
-        let id = JobId::mint(UnixMillis::new(1_763_668_952_123), [7; 10]);
+        let at = UnixMillis::new(1_763_668_952_123);
+        let id = JobId::mint(at, [7; 10]);
+        assert_eq!(id.minted_at(), at);
         let text = id.to_string();
         assert_eq!(JobId::parse(&text), Some(id));
         assert_eq!(JobId::parse(&text.to_uppercase()), None);

@@ -31,8 +31,9 @@ pub mod ports;
 pub mod config;
 pub mod log;
 
-// Speaking to neighbours.
+// Speaking to neighbours, and being spoken to.
 pub mod outgoing;
+pub mod patience;
 
 pub mod providers;
 

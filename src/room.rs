@@ -14,9 +14,20 @@ use bytes::Bytes;
 pub const ROOM_BYTES: usize = 48 << 20;
 
 /// The room of one isolate. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Room {
     taken_bytes: Arc<AtomicUsize>,
+    /// Up to where this clone takes from it.
+    most_bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            taken_bytes: Arc::default(),
+            most_bytes: ROOM_BYTES,
+        }
+    }
 }
 
 /// A part of the room, given back when dropped.
@@ -26,6 +37,15 @@ pub struct Share {
 }
 
 impl Room {
+    /// The same room for whoever may be anybody: the other half is never theirs.
+    #[must_use]
+    pub fn for_strangers(&self) -> Self {
+        Self {
+            most_bytes: ROOM_BYTES / 2,
+            ..self.clone()
+        }
+    }
+
     pub fn taken_bytes(&self) -> usize {
         self.taken_bytes.load(Ordering::Relaxed)
     }
@@ -43,8 +63,8 @@ impl Room {
 impl Share {
     /// Takes `bytes` more, or nothing.
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let taken = &self.room.taken_bytes;
-        let fits = |before: usize| before.checked_add(bytes).filter(|sum| *sum <= ROOM_BYTES);
+        let (taken, most) = (&self.room.taken_bytes, self.room.most_bytes);
+        let fits = |before: usize| before.checked_add(bytes).filter(|sum| *sum <= most);
         let grown = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
         if grown.is_ok() {
             self.bytes += bytes;
@@ -92,6 +112,23 @@ mod tests {
         assert_eq!(room.taken_bytes(), 100);
         drop(slice);
         assert_eq!(room.taken_bytes(), 0);
+    }
+
+    #[test]
+    fn strangers_leave_half_of_it_to_the_others() {
+        let room = Room::default();
+        let strangers = room.for_strangers();
+        let most = strangers.take(ROOM_BYTES / 2).unwrap();
+        assert!(strangers.take(1).is_none());
+        assert!(room.take(ROOM_BYTES / 2).is_some());
+        drop(most);
+        let others = room.take(ROOM_BYTES / 2).unwrap();
+        assert!(
+            strangers.take(1).is_none(),
+            "one room, however it is asked for"
+        );
+        drop(others);
+        assert_eq!(strangers.taken_bytes(), 0);
     }
 
     #[test]

@@ -112,6 +112,13 @@ impl Signer {
         })
     }
 
+    /// What makes the names of a job's files on a worker beyond guessing, for other jobs there may
+    /// ask for files by name. Who knows the job's id does not know it.
+    pub fn name_mark(&self, job: JobId) -> String {
+        let mac = self.mac(b"names", job.as_bytes()).unwrap_or_default();
+        format!("{:032x}", u128::from_be_bytes(mac))
+    }
+
     /// The query that opens `key` until `expires_at`: `exp`, `kid` and `sig`.
     pub fn link_query(&self, key: &str, expires_at: UnixMillis) -> String {
         let seconds = expires_at.get() / 1000;

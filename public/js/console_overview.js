@@ -56,7 +56,8 @@ const time = (text) => ({ time: moment(Date.parse(text)) });
 
 /** Whether it is healthy: what is not, or that all is. */
 function verdict({ endpoint: found, health }) {
-  if (!found || !health) return null;
+  // Null: somebody else is asking for them at this moment.
+  if (!found?.health || !health) return null;
   const { endpoint, health: workers } = found;
   const { paused_at: paused, no_worker_since: deserted, gate } = endpoint;
   const isUnwell = (name) => health.checks?.[name] !== "ok";
@@ -304,7 +305,7 @@ function templateTable(templates) {
 
 function endpointCard(state, again) {
   const { endpoint: found, health } = state;
-  if (!found) return null;
+  if (!found?.health) return null;
   const { endpoint, health: workers } = found;
   const { gate } = endpoint;
   const fact = (name, value, look = "") =>

@@ -1,35 +1,61 @@
 //! What an isolate remembers for a short time, so that it need not ask the database again.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::time::UnixMillis;
 
 /// Values by name, each for `keep_ms` at most.
 pub struct Memory<T> {
-    keep_ms: u64,
-    entries_max: usize,
-    entries: Mutex<HashMap<String, (T, UnixMillis)>>,
+    kept: Kept,
+    of: PhantomData<fn() -> T>,
 }
 
-impl<T: Clone> Memory<T> {
+/// One map for values of every kind: a map for each is code that is uploaded for each.
+struct Kept {
+    keep_ms: u64,
+    entries_max: usize,
+    by_name: Mutex<HashMap<String, (Value, UnixMillis)>>,
+}
+
+type Value = Arc<dyn Any + Send + Sync>;
+
+impl<T: Clone + Send + Sync + 'static> Memory<T> {
     pub fn new(keep_ms: u64, entries_max: usize) -> Self {
-        Self {
+        let kept = Kept {
             keep_ms,
             entries_max,
-            entries: Mutex::default(),
-        }
+            by_name: Mutex::default(),
+        };
+        let of = PhantomData;
+        Self { kept, of }
     }
 
     pub fn get(&self, name: &str, now: UnixMillis) -> Option<T> {
+        self.kept.get(name, now)?.downcast_ref().cloned()
+    }
+
+    pub fn keep(&self, name: &str, value: T, now: UnixMillis) {
+        self.kept.keep(name, Arc::new(value), now);
+    }
+
+    pub fn forget(&self, name: &str) {
+        self.kept.lock().remove(name);
+    }
+}
+
+impl Kept {
+    fn get(&self, name: &str, now: UnixMillis) -> Option<Value> {
         let entries = self.lock();
         let (value, at) = entries.get(name)?;
         // A clock that went backwards must not make anything last longer.
         let is_fresh = *at <= now && now.since_ms(*at) < self.keep_ms;
-        is_fresh.then(|| value.clone())
+        is_fresh.then(|| Arc::clone(value))
     }
 
-    pub fn keep(&self, name: &str, value: T, now: UnixMillis) {
+    fn keep(&self, name: &str, value: Value, now: UnixMillis) {
         let mut entries = self.lock();
         if entries.len() >= self.entries_max {
             entries.clear();
@@ -37,13 +63,9 @@ impl<T: Clone> Memory<T> {
         entries.insert(name.to_owned(), (value, now));
     }
 
-    pub fn forget(&self, name: &str) {
-        self.lock().remove(name);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (T, UnixMillis)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Value, UnixMillis)>> {
         // No step under this lock leaves an entry in parts.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

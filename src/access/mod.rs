@@ -6,6 +6,7 @@ mod memory;
 pub use key::{KeyText, Presented, ID_LENGTH};
 pub use memory::Memory;
 
+use crate::room::Room;
 use crate::time::UnixMillis;
 
 /// One thing that a key may be allowed to do.
@@ -162,6 +163,15 @@ impl Rights {
         Self {
             scopes: Scope::ALL.into_iter().collect(),
             ..Self::default()
+        }
+    }
+
+    /// Of the memory for bodies: who shows no key may be anybody, and many at once.
+    pub fn room(&self, all: &Room) -> Room {
+        if self.key.is_some() || self.scopes.has(Scope::Admin) {
+            all.clone()
+        } else {
+            all.for_strangers()
         }
     }
 

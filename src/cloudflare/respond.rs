@@ -37,8 +37,9 @@ extern "C" {
     ) -> Result<web_sys::Response, JsValue>;
 }
 
-/// Up to here a request's body is taken in one piece.
-const WHOLE_BYTES_MAX: usize = 1 << 20;
+/// Up to here a request's body is taken in one piece, before anybody asks whether it is wanted: no
+/// more than one piece of a longer one.
+const WHOLE_BYTES_MAX: usize = 64 << 10;
 
 const AWAY: &str = r#"{"ok":false,"error":"unavailable","message":"the ComfyUI does not answer"}"#;
 

@@ -5,12 +5,16 @@ use super::{Environment, Mode, Reader};
 /// What callers without an API key of their own are given.
 #[derive(Clone)]
 pub struct AccessSettings {
+    /// Whether a deployment outside this machine takes callers without a key.
+    pub is_open: bool,
     /// Origins whose pages may call, besides our own.
     pub allowed_origins: Vec<String>,
     /// Jobs a day of all browser sessions together. 0: there are no sessions.
     pub session_jobs_per_day: u32,
     /// Cloudflare Turnstile's secret. `None`: sessions are given without a challenge.
     pub turnstile_secret: Option<String>,
+    /// What Cloudflare's widget is shown with on our own pages. `None`: they show none.
+    pub turnstile_site_key: Option<String>,
     /// Jobs that have not ended, of all callers, before creates are turned away.
     pub backlog_max: u32,
     /// What a session begins with, in credits. `None`: nobody pays with credits.
@@ -42,12 +46,32 @@ impl Reader<'_> {
             Mode::Live => 0,
         };
         AccessSettings {
+            is_open: self.is_open(environment, mode),
             allowed_origins: self.allowed_origins(),
             session_jobs_per_day: self.whole("SESSION_JOBS_PER_DAY", sessions),
+            turnstile_site_key: self.turnstile_site_key(),
             turnstile_secret: self.turnstile_secret(environment),
             backlog_max: self.whole("BACKLOG_MAX", BACKLOG_MAX_DEFAULT),
             session_credits: self.session_credits(mode),
         }
+    }
+
+    /// A simulated GPU spends nothing, but its database and its object store are somebody's.
+    fn is_open(&mut self, environment: Environment, mode: Mode) -> bool {
+        let is_asked = match self.get("KEYLESS").as_deref() {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(_) => {
+                self.problem("KEYLESS", "must be on or off");
+                false
+            }
+        };
+        let may_be = environment != Environment::Production && mode == Mode::Simulated;
+        if is_asked && !may_be {
+            let problem = "may be on only where the GPU is simulated, and not in production";
+            self.problem("KEYLESS", problem);
+        }
+        is_asked && may_be
     }
 
     /// Asked for where the GPU is simulated, so that the pages show them; live only on request.
@@ -94,6 +118,20 @@ impl Reader<'_> {
             self.problem("ALLOWED_ORIGINS", problem);
         }
         origins
+    }
+
+    fn turnstile_site_key(&mut self) -> Option<String> {
+        let key = self.get("TURNSTILE_SITE_KEY")?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+        if !key.bytes().all(plain) {
+            let problem = "has other characters than letters, digits, _ and -";
+            self.problem("TURNSTILE_SITE_KEY", problem);
+        }
+        if self.get("TURNSTILE_SECRET").is_none() {
+            let problem = "is of no use without TURNSTILE_SECRET: nobody would verify it";
+            self.problem("TURNSTILE_SITE_KEY", problem);
+        }
+        Some(key)
     }
 
     fn turnstile_secret(&mut self, environment: Environment) -> Option<String> {

@@ -1,8 +1,8 @@
 //! Who calls, and what the caller may do.
 //!
 //! Reading needs `jobs:read`, everything else `jobs:write`; the operator's routes need `admin`.
-//! On a laptop, and wherever the GPU is simulated, callers without a key have every right but the
-//! operator's; elsewhere they have none. A key stands in `Authorization` and nowhere else.
+//! On a laptop, and where a simulated deployment says so, callers without a key have every right
+//! but the operator's; elsewhere they have none. A key stands in `Authorization` and nowhere else.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -113,16 +113,20 @@ fn no_key_in_url(parts: &Parts) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Open without a key: wherever the GPU is simulated; and on this machine, to what runs on it. A
-/// page of somebody else's in the developer's browser names itself in `Origin`, and is not let in.
+/// Open without a key: where the settings say so; and on this machine, with a real GPU only to what
+/// runs on it. A page of somebody else's in the developer's browser names itself in `Origin`, and
+/// is not let in.
 fn is_open(app: &App, headers: &HeaderMap) -> bool {
+    if app.config.environment != Environment::Local {
+        return app.config.access.is_open;
+    }
     if app.config.mode() == Mode::Simulated {
         return true;
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let is_own = text(header::ORIGIN).is_none_or(|origin| origin == app.config.public_url);
     let is_here = text(header::HOST).is_none_or(is_loopback);
-    app.config.environment == Environment::Local && is_own && is_here
+    is_own && is_here
 }
 
 fn is_loopback(host: &str) -> bool {

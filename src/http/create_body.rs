@@ -13,84 +13,56 @@ use base64::Engine;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code};
-use super::fingerprint::fingerprint;
-use super::{form, limits};
+use super::fingerprint::{self, Given};
+use super::limits::{self, Bodies};
+use super::{form, parsed};
 use crate::id::RequestKey;
-use crate::parse;
 use crate::queue::create::{Request, Upload, Work};
 pub use labels::label_key_fits;
 
-use crate::room::Room;
+use crate::room::Share;
 use crate::time::UnixMillis;
 use crate::workflow::contract::Input;
 use crate::workflow::template;
 use crate::workflow::violation::Violation;
 
-/// A value takes 32 bytes and more in memory. The largest official workflows hold ten thousand.
-const VALUES_MAX: usize = 300_000;
 /// Either way from normal.
 const PRIORITY_MAX: i64 = 10;
 pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
-/// Reads the request, refusing what cannot be read and collecting what breaks a rule. The bytes are
-/// counted for as long as they are there: keep them until the answer is.
+/// The bytes of a request, and the room that is taken for what they became.
+pub type Held = (Bytes, Share);
+
+/// Reads the request, refusing what cannot be read and collecting what breaks a rule. What it holds
+/// in memory is counted: keep it until the answer is.
 pub async fn read(
-    room: &Room,
+    bodies: &Bodies<'_>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Request, Bytes), ApiError> {
+) -> Result<(Request, Held), ApiError> {
     let content_type = limits::content_type(headers);
     let is_form = content_type == "multipart/form-data";
     if !is_form && content_type != "application/json" {
         let message = "send application/json, or multipart/form-data with files";
         return Err(ApiError::new(Code::UnsupportedMediaType, message));
     }
-    let held = limits::read(room, headers, body, limits::CREATE_BYTES_MAX).await?;
+    let held = bodies.read(headers, body, limits::CREATE_BYTES_MAX).await?;
     let mut reader = Reader::default();
-    let fields = if is_form {
-        let form = form::read(headers, held.clone()).await?;
+    let (fields, share) = if is_form {
+        let (form, share) = form::read(&bodies.room, headers, held.clone()).await?;
         reader.uploads = form.uploads;
-        form.fields
+        (form.fields, share)
     } else {
-        json_object(&held)?
+        parsed::object(&bodies.room, &held)?
     };
-    Ok((reader.request(headers, fields)?, held))
+    Ok((reader.request(headers, fields)?, (held, share)))
 }
 
 /// The same for fields that another API's body was translated into.
 pub fn of_fields(headers: &HeaderMap, fields: Map<String, Value>) -> Result<Request, ApiError> {
     Reader::default().request(headers, fields)
-}
-
-pub fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    // Every value but the first follows one of these; texts that hold them only make this stricter.
-    let values = bytes
-        .iter()
-        .filter(|b| matches!(b, b',' | b'[' | b'{'))
-        .count();
-    if values > VALUES_MAX {
-        let message = format!("the body holds more than {VALUES_MAX} values");
-        return Err(ApiError::new(Code::PayloadTooLarge, message));
-    }
-    match parse::json_bytes(bytes) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => {
-            let message = "the body must be a JSON object";
-            Err(ApiError::at(
-                Code::InvalidRequest,
-                "",
-                "wrong_type",
-                message,
-            ))
-        }
-        Err(error) => {
-            let message = format!("line {}, column {}", error.line(), error.column());
-            let message = format!("the body is not JSON: it breaks off or goes wrong at {message}");
-            Err(ApiError::new(Code::InvalidJson, message))
-        }
-    }
 }
 
 #[derive(Default)]
@@ -113,13 +85,15 @@ impl Reader {
         let webhook_url = self.webhook_url(fields.remove("webhook_url"));
         let webhook_events = self.webhook_events(fields.remove("webhook_events_filter"));
         let work = self.work(fields);
-        let given = [
-            ("start_by", start_by.map(|at| at.get().into())),
-            ("deadline", deadline.map(|at| at.get().into())),
-            ("webhook_url", webhook_url.clone().map(Value::from)),
-            ("webhook_events", webhook_events.clone().map(Value::from)),
-        ];
-        let fingerprint = fingerprint(&work, &labels, priority, given);
+        let fingerprint = fingerprint::of(&Given {
+            deadline,
+            labels: &labels,
+            priority,
+            start_by,
+            webhook_events: webhook_events.as_deref(),
+            webhook_url: webhook_url.as_deref(),
+            work: (&work).into(),
+        });
         Ok(Request {
             key,
             fingerprint,

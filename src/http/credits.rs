@@ -11,7 +11,7 @@ use serde_json::{json, Value};
 use super::answer::Answer;
 use super::auth::{Caller, Operator};
 use super::error::{ApiError, Code};
-use super::limits;
+use super::limits::Bodies;
 use crate::app::App;
 use crate::id::{CallerId, RequestKey};
 use crate::queue::credits::{self as verbs, Given, NoGrant};
@@ -62,7 +62,9 @@ pub async fn purchase(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Asked = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Asked = Bodies::of(&app, &call.rights)
+        .small_json(&headers, body, BODY_BYTES_MAX)
+        .await?;
     check(&asked, Way::Purchase)?;
     let bought = verbs::purchase(&app, &call, asked.credits, asked.id.as_deref()).await?;
     Answer::ok(&json!({ "credits": view(&bought) }))
@@ -75,7 +77,9 @@ pub async fn grant(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Asked = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Asked = Bodies::of(&app, &call.rights)
+        .small_json(&headers, body, BODY_BYTES_MAX)
+        .await?;
     check(&asked, Way::Grant)?;
     let owner = CallerId::new(asked.owner.unwrap_or_default());
     let given = Given {

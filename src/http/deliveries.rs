@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::auth::{Caller, Operator};
 use super::create_body;
 use super::error::{ApiError, Code};
-use super::limits;
+use super::limits::Bodies;
 use super::path::Path;
 use super::queue::job_id;
 use crate::app::App;
@@ -75,7 +75,9 @@ pub async fn replay(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Replay = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Replay = Bodies::of(&app, &call.rights)
+        .small_json(&headers, body, BODY_BYTES_MAX)
+        .await?;
     let event = asked.event.as_deref().map(event_of).transpose()?;
     let replayed = verbs::replay(&app, &call, job_id(&id)?, event).await?;
     let replayed = replayed.ok_or_else(no_event)?;
@@ -118,7 +120,9 @@ pub async fn resend(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Replay = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Replay = Bodies::of(&app, &call.rights)
+        .small_json(&headers, body, BODY_BYTES_MAX)
+        .await?;
     let since = match asked.since.as_deref() {
         None => UnixMillis::default(),
         Some(text) => create_body::moment(text).ok_or_else(|| {
@@ -201,7 +205,7 @@ fn missed_after(cursor: &str) -> Option<MissedAfter> {
 fn no_event() -> ApiError {
     ApiError::new(
         Code::NotFound,
-        "there is no such job, or no such event of it",
+        "there is no such job, or no such event of it, or it was tried 110 times, which is all",
     )
 }
 

@@ -10,10 +10,12 @@ use serde_json::{Map, Value};
 
 use super::create_body::upload;
 use super::error::{ApiError, Code};
-use super::limits;
+use super::{limits, parsed};
+use crate::app::App;
 use crate::parse;
 use crate::ports::{Broken, ByteStream};
 use crate::queue::create::Upload;
+use crate::room::{Room, Share};
 use crate::workflow::{check, template};
 
 /// Parts of one form; a contract has fewer inputs.
@@ -41,16 +43,20 @@ pub struct Form {
     pub uploads: Vec<Upload>,
 }
 
-/// Reads a form to its end.
-pub async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
+/// Reads a form to its end, with the room for what its JSON becomes.
+pub async fn read(
+    room: &Room,
+    headers: &HeaderMap,
+    bytes: Bytes,
+) -> Result<(Form, Share), ApiError> {
     let whole = stream::iter([Ok::<_, std::io::Error>(bytes)]);
     let mut parts = Multipart::new(whole, boundary(headers)?);
     let mut form = Form::default();
     let mut texts = Vec::new();
     for _ in 0..PARTS_MAX {
         let Some(part) = parts.next_field().await.map_err(|e| unreadable(&e))? else {
-            form.take_texts(texts);
-            return Ok(form);
+            let share = form.take_texts(room, texts)?;
+            return Ok((form, share));
         };
         let Some(name) = part.name().map(str::to_owned) else {
             return Err(broken("a part has no name"));
@@ -94,11 +100,12 @@ impl Texts {
 
 /// The inner error: the form has no file, only these texts.
 pub async fn one_file(
+    app: &App,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Result<OneFile, Map<String, Value>>, ApiError> {
     let mut reader = Reader {
-        parts: Multipart::new(limits::stream(body), boundary(headers)?),
+        parts: Multipart::new(limits::stream(app, body), boundary(headers)?),
         texts: Texts::default(),
         left_bytes: FRAME_BYTES_MAX,
     };
@@ -189,10 +196,12 @@ impl Form {
     }
 
     /// A form knows texts only: the contract says which of them are numbers.
-    fn take_texts(&mut self, texts: Vec<(String, String)>) {
+    fn take_texts(&mut self, room: &Room, texts: Vec<(String, String)>) -> Result<Share, ApiError> {
         let (json, plain): (Vec<_>, Vec<_>) = texts
             .into_iter()
             .partition(|(name, _)| JSON_FIELDS.contains(&name.as_str()));
+        let weights = json.iter().map(|(_, text)| parsed::weight(text.as_bytes()));
+        let share = parsed::make_room(room, weights.sum())?;
         for (name, text) in json {
             let value = parse::json(&text).unwrap_or(Value::String(text));
             self.fields.insert(name, value);
@@ -207,6 +216,7 @@ impl Form {
                 .fields
                 .extend(plain.into_iter().map(|(name, text)| (name, text.into()))),
         }
+        Ok(share)
     }
 }
 

@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::auth::Caller;
 use super::error::{ApiError, Code};
 use super::{form, limits};
+use crate::access::Window;
 use crate::app::App;
 use crate::media::{Flaw, Kind};
 use crate::queue::inputs::{self, Incoming, Refusal, Said, UPLOAD_BYTES_MAX};
@@ -37,12 +38,12 @@ pub async fn upload(
 ) -> Result<Answer, ApiError> {
     let (source, size_bytes) = if limits::content_type(&headers) == "multipart/form-data" {
         limits::declared_within(&headers, UPLOAD_BYTES_MAX + form::FRAME_BYTES_MAX)?;
-        let form = form::one_file(&headers, body).await?;
+        let form = form::one_file(&app, &headers, body).await?;
         let form = form.map_err(|_| form::broken(form::ONE_FILE))?;
         (form.file, None)
     } else {
         let declared = limits::declared_within(&headers, UPLOAD_BYTES_MAX)?;
-        (limits::stream(body), declared)
+        (limits::stream(&app, body), declared)
     };
     let incoming = Incoming {
         source,
@@ -77,6 +78,10 @@ pub fn refused(refusal: Refusal) -> ApiError {
         }
         Refusal::Unfit(Unfit::Picture(Flaw::BrokenHeader)) => Code::UnsupportedMediaType,
         Refusal::Unfit(Unfit::Picture(Flaw::TooManyPixels(..))) => Code::PayloadTooLarge,
+        Refusal::Spent(now) => {
+            let seconds = Window::Day.ends_in_s(now);
+            return ApiError::later(Code::BudgetExhausted, &message, seconds);
+        }
         Refusal::TooMany(_) => Code::Forbidden,
     };
     ApiError::new(code, message)

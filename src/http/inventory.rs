@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::auth::Operator;
 use super::error::{ApiError, Code};
-use super::limits;
+use super::limits::Bodies;
 use crate::app::App;
 use crate::queue::inventory::{self as verb, Put};
 use crate::store::inventories::Stored;
@@ -56,13 +56,15 @@ pub async fn show(
 /// `PUT /api/admin/inventory`: what a ComfyUI server answers to `GET /object_info`.
 pub async fn put(
     State(app): State<Arc<App>>,
-    _: Operator,
+    Operator(call): Operator,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
     let endpoint = endpoint(&query)?;
-    let held = limits::read(&app.room, &headers, body, INVENTORY_BYTES_MAX).await?;
+    let held = Bodies::of(&app, &call.rights)
+        .read(&headers, body, INVENTORY_BYTES_MAX)
+        .await?;
     let Put { stored, changed } = verb::put(&app, endpoint, &held).await?;
     answer(&stored, Some(changed))
 }

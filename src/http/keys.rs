@@ -12,7 +12,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::auth::Operator;
 use super::error::{ApiError, Code};
-use super::limits;
+use super::limits::Bodies;
 use super::path::Path;
 use crate::access::{Limits, Scope};
 use crate::app::App;
@@ -91,7 +91,9 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Asked = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Asked = Bodies::of(&app, &call.rights)
+        .small_json(&headers, body, BODY_BYTES_MAX)
+        .await?;
     let new = checked(asked, app.now())?;
     shown(&verbs::create(&app, &call, new).await?)
 }
@@ -115,7 +117,9 @@ pub async fn rotate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let asked: Rotation = limits::small_json(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let asked: Rotation = Bodies::of(&app, &call.rights)
+        .small_json(&headers, body, BODY_BYTES_MAX)
+        .await?;
     let grace_s = asked.grace_s.unwrap_or(GRACE_S_DEFAULT);
     if grace_s > GRACE_S_MAX {
         let message = "at most 2592000 seconds, 30 days";

@@ -22,6 +22,7 @@ mod inventory;
 mod keys;
 mod limits;
 mod metrics;
+mod parsed;
 mod path;
 mod progress;
 mod proxy;
@@ -64,6 +65,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/templates", get(templates::list))
         .route("/api/templates/{name}", get(templates::one))
         .route("/api/session", post(session::mint))
+        .route("/api/session/challenge", get(session::challenge))
         .route("/api/credits", get(credits::show))
         .route("/api/credits/purchase", post(credits::purchase))
         .route("/api/webhooks/secret", get(deliveries::secret))

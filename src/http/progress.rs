@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::error::{ApiError, Code};
-use super::limits;
+use super::limits::Bodies;
 use super::path::Path;
 use super::view;
 use crate::app::App;
@@ -65,7 +65,9 @@ pub async fn tell(
     body: Body,
 ) -> Result<Answer, ApiError> {
     let claim = tell::claim(&app, &token).ok_or_else(nobody)?;
-    let bytes = limits::read(&app.room, &headers, body, BODY_BYTES_MAX).await?;
+    let bytes = Bodies::of_worker(&app)
+        .read(&headers, body, BODY_BYTES_MAX)
+        .await?;
     let mut told: Told = parse::json_bytes(&bytes).map_err(|error| {
         let message = format!("no progress can be read from the body: {error}");
         ApiError::new(Code::InvalidRequest, message)

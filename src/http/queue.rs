@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::answer::{blob_response, Answer};
 use super::auth::Caller;
 use super::error::{ApiError, Code};
+use super::limits::Bodies;
 use super::path::Path;
 use super::{create_body, rate, view};
 use crate::app::App;
@@ -49,7 +50,8 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, ApiError> {
-    let (request, _held) = create_body::read(&app.room, &headers, body).await?;
+    let bodies = Bodies::of(&app, &call.rights);
+    let (request, _held) = create_body::read(&bodies, &headers, body).await?;
     let created = create_verb::create(&app, &call, request).await?;
     let full = view::accepted(&created.record);
     let answer = Answer::ok(&OneJob {

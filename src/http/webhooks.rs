@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 
 use super::answer::Answer;
 use super::error::{ApiError, Code};
-use super::limits;
+use super::limits::Bodies;
 use super::path::Path;
 use crate::app::App;
 use crate::queue::hear::{self, Told, INLINE_BYTES_MAX};
@@ -26,7 +26,8 @@ pub async fn callback(
 ) -> Result<Answer, ApiError> {
     let unknown = || ApiError::new(Code::NotFound, "there is no such callback");
     let claim = hear::claim(&app, &token).ok_or_else(unknown)?;
-    let told = match limits::beginning(&app.room, &headers, body, INLINE_BYTES_MAX).await {
+    let bodies = Bodies::of_worker(&app);
+    let told = match bodies.beginning(&headers, body, INLINE_BYTES_MAX).await {
         (bytes, true) => Told::Whole(bytes),
         (bytes, false) => Told::Beginning(bytes),
     };

@@ -35,7 +35,7 @@ pub struct Order {
     /// The endpoint that the job was accepted for, although settings may have changed since.
     pub endpoint: String,
     pub protocol: Protocol,
-    /// The stored prompt, verbatim: the ComfyUI prompt, or the `{task, payload}` object.
+    /// The stored prompt, marked: the ComfyUI prompt, or the `{task, payload}` object.
     pub prompt: Box<RawValue>,
     pub files: Vec<OrderFile>,
     /// The files that must come back.

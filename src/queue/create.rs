@@ -3,32 +3,32 @@
 //! Accepted is durable: the row is committed before the answer. The compiled prompt is stored with
 //! it and never compiled again, whatever is deployed later.
 
+mod foreign;
 mod plan;
 mod raw;
 mod references;
+mod request;
 mod times;
 mod told;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use serde_json::value::{to_raw_value, RawValue};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use thiserror::Error;
 
 use super::allow::{Denied, Meter};
 use super::{best_effort, webhook_secret, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
-use crate::id::{JobId, RequestKey, Secret};
+use crate::id::JobId;
 use crate::log;
 use crate::ports::{BlobLabel, DbError};
 use crate::store::jobs::{self, Accepted, InputFile, Record, Recorded, Recording};
 use crate::store::StoreError;
-use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
 
 use plan::Plan;
 pub use references::restore;
+pub use request::{Request, Upload, Work};
 use times::Times;
 
 /// A prompt up to this size lies in the database, a larger one in the object store: rows must stay
@@ -37,53 +37,6 @@ const PROMPT_ROW_BYTES_MAX: usize = 256 << 10;
 
 /// What stands for the name of a template where a caller brought a workflow.
 pub const RAW: &str = "raw";
-
-/// Bytes that came with the request itself.
-#[derive(Clone, Debug)]
-pub struct Upload {
-    /// Where they stood in the request, for violations.
-    pub path: String,
-    /// What the inputs call them: their hash.
-    pub reference: String,
-    pub bytes: Bytes,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub enum Work {
-    Template {
-        name: String,
-        inputs: Map<String, Value>,
-        shorthands: Map<String, Value>,
-    },
-    /// A caller's own workflow, a prompt or an editor graph, with the files its nodes name.
-    Raw {
-        workflow: Value,
-        images: Vec<(String, Upload)>,
-    },
-}
-
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub key: Option<RequestKey>,
-    /// blake3 of the canonical request.
-    pub fingerprint: String,
-    pub work: Work,
-    pub uploads: Vec<Upload>,
-    pub labels: BTreeMap<String, String>,
-    pub priority: i32,
-    /// The caller's key for partner nodes: no part of the fingerprint, and never in a row.
-    pub partner_key: Option<Secret>,
-    pub webhook_url: Option<String>,
-    /// Comma-separated statuses; `None`: all.
-    pub webhook_events: Option<String>,
-    /// When the job expires unstarted.
-    pub start_by: Option<UnixMillis>,
-    /// When the job is stopped if it has not ended.
-    pub deadline: Option<UnixMillis>,
-    /// What was found wrong while reading the request; reported with everything else.
-    pub violations: Vec<Violation>,
-}
 
 #[derive(Debug, Error)]
 pub enum CreateError {
@@ -152,7 +105,10 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
         request.violations.push(wrong);
     }
     let planned = match may_create(app, call, &request) {
-        Ok(()) => plan::plan(app, call, &request).await,
+        Ok(()) => {
+            let work = request.work.take();
+            plan::plan(app, call, &request, work).await
+        }
         Err(denied) => Err(denied.into()),
     };
     let plan = match planned {

@@ -34,8 +34,17 @@ pub async fn health(app: &App) -> Found {
     found
 }
 
-/// The endpoint's workers, as its provider counts them.
-pub async fn gpu(app: &App) -> (&'static str, Health) {
+/// The endpoint's workers, as its provider counted them a moment ago. `None`: it is being asked.
+/// Whoever asks often, or all at once, asks the provider once.
+pub async fn gpu(app: &App) -> (&'static str, Option<Health>) {
     let provider = &app.providers.current;
-    (provider.name(), provider.health().await)
+    let now = app.now();
+    let known = app.known_workers.get("", now);
+    if let Some(known) = known {
+        return (provider.name(), known);
+    }
+    app.known_workers.keep("", None, now);
+    let found = Some(provider.health().await);
+    app.known_workers.keep("", found.clone(), now);
+    (provider.name(), found)
 }

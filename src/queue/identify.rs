@@ -46,11 +46,12 @@ pub async fn bearer(app: &App, shown: &str, address: &str) -> Result<Identity, S
         });
     }
     if is_session(shown) {
-        let Some(identity) = session::identity(app, shown) else {
+        let Some(identity) = session::identity(app, shown, address) else {
             let message = "the session has ended or is not ours: POST /api/session gives one";
             return Err(Stranger::Refused(message));
         };
-        return within(app, Rate::Session, identity).await;
+        // By address: who wants more than one session has it.
+        return within(app, Rate::Session, address, identity).await;
     }
     if Presented::is_meant(shown) {
         // Refused unread: whoever invents keys costs no read.
@@ -59,7 +60,7 @@ pub async fn bearer(app: &App, shown: &str, address: &str) -> Result<Identity, S
             return Err(Stranger::Refused(message));
         };
         let key = known_key(app, &presented, address).await?;
-        return within(app, Rate::Key, identity(app, key)).await;
+        return within(app, Rate::Key, &presented.id, identity(app, key)).await;
     }
     slow_down(app, address).await?;
     Err(UNKNOWN)
@@ -138,9 +139,12 @@ fn identity(app: &App, key: StoredKey) -> Identity {
     }
 }
 
-async fn within(app: &App, rate: Rate, identity: Identity) -> Result<Identity, Stranger> {
-    let who = identity.rights.key.as_deref();
-    let who = who.unwrap_or(identity.caller.as_str());
+async fn within(
+    app: &App,
+    rate: Rate,
+    who: &str,
+    identity: Identity,
+) -> Result<Identity, Stranger> {
     if app.limiter.allow(rate, who).await {
         Ok(identity)
     } else {

@@ -1,11 +1,5 @@
 //! Inputs: files that callers upload before they use them.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use futures::channel::oneshot;
-use futures::future::{poll_immediate, select, Either};
-use futures::{stream, StreamExt};
 use thiserror::Error;
 
 use super::intake::{self, Arriving, Place, Taken, Unfit};
@@ -13,21 +7,23 @@ use super::{best_effort, Call, QueueError};
 use crate::app::App;
 use crate::log;
 use crate::media::{self, Media};
-use crate::ports::{BlobLabel, Broken, ByteStream, Tasks};
+use crate::ports::{BlobLabel, Broken, ByteStream};
 use crate::store::assets::{self, Asset};
+use crate::store::spending::{self, Charged, Uploading};
+use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
 
 /// One file. Cloudflare takes bodies of 100 MB (Workers, Limits, by plan of the zone), the frame
 /// of a form included.
 pub const UPLOAD_BYTES_MAX: u64 = 95 << 20;
-/// A caller who waits holds memory that others could use: in every window so many bytes must come.
-const WINDOW_MS: u64 = 30_000;
-/// Somewhat more than a quarter of a megabit a second.
-const WINDOW_BYTES_MIN: usize = 1 << 20;
 
 /// Uploads of one browser's session: several for each job that it may have at a time. Anybody gets
 /// a session, and what it stores is paid for by the owner.
 pub const SESSION_UPLOADS_MAX: u32 = 50;
+/// One file of a session: nothing that a job is sent with may be larger.
+pub const SESSION_UPLOAD_BYTES_MAX: u64 = 10 << 20;
+/// Uploads that a share of the sessions' day has for each of its jobs.
+const UPLOADS_PER_JOB: u32 = 4;
 
 /// A file on its way in.
 pub struct Incoming {
@@ -57,6 +53,8 @@ pub enum Refusal {
     OtherHash(String),
     #[error("this session has uploaded {0} files, which is all that it may")]
     TooMany(u32),
+    #[error("the uploads of this day are used up; the next day begins at 00:00 UTC")]
+    Spent(UnixMillis),
     #[error("the file is not described as it must be")]
     Described(Vec<Violation>),
 }
@@ -69,15 +67,25 @@ pub async fn upload(
     call: &Call,
     incoming: Incoming,
 ) -> Result<Result<(Asset, bool), Refusal>, QueueError> {
-    if call.rights.public_only {
-        let most = SESSION_UPLOADS_MAX;
-        if assets::count(&*app.db, &call.caller, most).await? >= most {
-            return Ok(Err(Refusal::TooMany(most)));
-        }
+    let size_bytes_max = if call.rights.public_only {
+        SESSION_UPLOAD_BYTES_MAX
+    } else {
+        UPLOAD_BYTES_MAX
+    };
+    if incoming
+        .size_bytes
+        .is_some_and(|size| size > size_bytes_max)
+    {
+        let broken = Broken::TooLarge(size_bytes_max);
+        return Ok(Err(Unfit::Broken(broken).into()));
+    }
+    if let Some(refusal) = charge(app, call).await? {
+        return Ok(Err(refusal));
     }
     let arriving = Arriving {
-        source: patient(app, incoming.source),
-        size_bytes_max: UPLOAD_BYTES_MAX,
+        source: incoming.source,
+        room: call.rights.room(&app.room),
+        size_bytes_max,
         size_bytes: incoming.size_bytes,
     };
     let place = |head: &[u8]| place(app, head, incoming.unknown);
@@ -92,7 +100,35 @@ pub async fn upload(
             return Ok(Err(refusal));
         }
     };
-    keep(app, call, taken, name).await.map(Ok)
+    let kept = keep(app, call, taken, name).await?;
+    Ok(kept.ok_or(Refusal::TooMany(SESSION_UPLOADS_MAX)))
+}
+
+/// Counts an upload of a session before it is taken in, in one statement, however many come at
+/// once.
+async fn charge(app: &App, call: &Call) -> Result<Option<Refusal>, QueueError> {
+    let Some(account) = call
+        .rights
+        .account
+        .as_ref()
+        .filter(|_| call.rights.public_only)
+    else {
+        return Ok(None);
+    };
+    let jobs_per_day = account.limits.jobs_per_day.unwrap_or(0);
+    let now = app.now();
+    let upload = Uploading {
+        account: format!("{}:uploads", account.name),
+        caller: &call.caller,
+        now,
+        day_max: jobs_per_day.saturating_mul(UPLOADS_PER_JOB),
+        caller_max: SESSION_UPLOADS_MAX,
+    };
+    Ok(match spending::charge_upload(&*app.db, &upload).await? {
+        Charged::Yes => None,
+        Charged::DayIsSpent => Some(Refusal::Spent(now)),
+        Charged::CallerHasAll => Some(Refusal::TooMany(SESSION_UPLOADS_MAX)),
+    })
 }
 
 fn place(app: &App, head: &[u8], unknown: Option<Media>) -> Result<Place, Unfit> {
@@ -121,12 +157,13 @@ fn agreed(taken: &Taken, said: Result<Said, Refusal>) -> Result<Option<String>, 
     }
 }
 
+/// `None`: as many of the caller's were there before, at the same time.
 async fn keep(
     app: &App,
     call: &Call,
     taken: Taken,
     name: Option<String>,
-) -> Result<(Asset, bool), QueueError> {
+) -> Result<Option<(Asset, bool)>, QueueError> {
     let asset = Asset {
         hash: taken.hash,
         key: taken.key,
@@ -138,7 +175,12 @@ async fn keep(
         name,
         created_at: app.now(),
     };
-    let standing = assets::put(&*app.db, &call.caller, &asset).await?;
+    let most = call.rights.public_only.then_some(SESSION_UPLOADS_MAX);
+    let standing = assets::put(&*app.db, &call.caller, &asset, most).await?;
+    let Some(standing) = standing else {
+        best_effort::discard(app, vec![asset.key]).await;
+        return Ok(None);
+    };
     let is_new = standing.key == asset.key;
     if !is_new {
         best_effort::discard(app, vec![asset.key]).await;
@@ -150,68 +192,5 @@ async fn keep(
             .with("kind", standing.kind.as_str())
             .with("size_bytes", standing.size_bytes),
     );
-    Ok((standing, is_new))
-}
-
-/// The same bytes, which end as [`Broken::TooSlow`] when too few of them come while we wait.
-fn patient(app: &App, source: ByteStream) -> ByteStream {
-    let watched = Watched {
-        source,
-        tasks: Arc::clone(&app.tasks),
-        window: None,
-        came_bytes: 0,
-    };
-    stream::unfold(watched, |mut watched| async {
-        let next = watched.next().await?;
-        Some((next, watched))
-    })
-    .boxed()
-}
-
-struct Watched {
-    source: ByteStream,
-    tasks: Arc<dyn Tasks>,
-    /// Ends with the window; there is none before the first wait.
-    window: Option<oneshot::Receiver<()>>,
-    came_bytes: usize,
-}
-
-impl Watched {
-    async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
-        // What is there already is not late, however long we were busy elsewhere.
-        if let Some(next) = poll_immediate(self.source.next()).await {
-            return self.count(next);
-        }
-        loop {
-            let tasks = &self.tasks;
-            let window = self.window.get_or_insert_with(|| begin_window(&**tasks));
-            match select(self.source.next(), window).await {
-                Either::Left((next, _)) => return self.count(next),
-                Either::Right(_) if self.came_bytes < WINDOW_BYTES_MIN => {
-                    return Some(Err(Broken::TooSlow));
-                }
-                Either::Right(_) => {
-                    self.came_bytes = 0;
-                    self.window = None;
-                }
-            }
-        }
-    }
-
-    fn count(&mut self, next: Option<Result<Bytes, Broken>>) -> Option<Result<Bytes, Broken>> {
-        if let Some(Ok(piece)) = &next {
-            self.came_bytes += piece.len();
-        }
-        next
-    }
-}
-
-fn begin_window(tasks: &dyn Tasks) -> oneshot::Receiver<()> {
-    let (end, window) = oneshot::channel();
-    let task = async {
-        // Nobody listens any more when the file has arrived.
-        let _ = end.send(());
-    };
-    tasks.after(WINDOW_MS, Box::pin(task));
-    window
+    Ok(Some((standing, is_new)))
 }

@@ -12,11 +12,13 @@ use super::{best_effort, QueueError};
 use crate::app::App;
 use crate::media::{Flaw, Media, HEAD_BYTES};
 use crate::ports::{BlobError, BlobLabel, BlobWriter, Broken, ByteStream, PART_BYTES};
-use crate::room::Share;
+use crate::room::{Room, Share};
 
 /// A file on its way, and what is known of it beforehand.
 pub struct Arriving {
     pub source: ByteStream,
+    /// Where it is counted while it is in memory.
+    pub room: Room,
     pub size_bytes_max: u64,
     /// As announced: fewer bytes are a file that broke off.
     pub size_bytes: Option<u64>,
@@ -59,7 +61,7 @@ pub async fn take(
 ) -> Result<Result<Taken, Unfit>, QueueError> {
     let expected = arriving.size_bytes.unwrap_or(u64::MAX);
     let head_bytes = usize::try_from(expected).map_or(HEAD_BYTES, |n| n.min(HEAD_BYTES));
-    let mut share = app.room.take(head_bytes).ok_or(QueueError::NoRoom)?;
+    let mut share = arriving.room.take(head_bytes).ok_or(QueueError::NoRoom)?;
     let mut source = Source::new(arriving);
     let (head, rest) = match source.head(head_bytes).await {
         Ok(parts) => parts,

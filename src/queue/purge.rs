@@ -5,13 +5,13 @@
 //! job was made, so neither a cursor nor an index is needed. Deliberately absent: jobs that have
 //! not ended, however old.
 
-use super::QueueError;
+use super::{session, QueueError};
 use crate::app::App;
 use crate::id::JobId;
 use crate::log;
 use crate::queue::create::prompt_key;
 use crate::store::jobs::{self, Audited};
-use crate::store::{assets, tombstones};
+use crate::store::{assets, credits, tombstones};
 use crate::time::{UnixMillis, DAY_MS};
 
 /// Jobs of one run; runs every five minutes make 57,600 a day. Their files fit into a few deletes.
@@ -23,6 +23,9 @@ const EVIDENCE_MAX: u32 = 500;
 /// Tombstones of one run: at least as many as come in.
 const TOMBSTONES_MAX: u32 = 500;
 
+/// Sessions' ledgers of one run: more than sessions are born in five minutes.
+const LEDGERS_MAX: u32 = 500;
+
 /// How long it is known that a job was there; after that it is as if it never was.
 const TOMBSTONE_MS: u64 = 90 * DAY_MS;
 
@@ -33,6 +36,7 @@ pub struct Purged {
     pub uploads: usize,
     pub evidence: usize,
     pub tombstones: u64,
+    pub ledgers: u64,
 }
 
 pub async fn purge(app: &App) -> Result<Purged, QueueError> {
@@ -45,11 +49,15 @@ pub async fn purge(app: &App) -> Result<Purged, QueueError> {
     let uploads = purge_uploads(app, before(now, kept.upload_ms)).await;
     let gone = before(now, kept.job_ms + TOMBSTONE_MS);
     let tombstones = tombstones::forget(&*app.db, JobId::mint(gone, [0; 10]), TOMBSTONES_MAX).await;
+    // Whoever bought something with them cannot be here any more, nor can its jobs.
+    let sessions = session::names_before(before(now, session::AGE_MS_MAX + kept.job_ms));
+    let ledgers = credits::purge(&*app.db, &sessions, LEDGERS_MAX).await;
     let purged = Purged {
         jobs: jobs?,
         evidence: evidence?,
         uploads: uploads?,
         tombstones: tombstones?,
+        ledgers: ledgers?,
     };
     if purged != Purged::default() {
         app.log(
@@ -57,7 +65,8 @@ pub async fn purge(app: &App) -> Result<Purged, QueueError> {
                 .with("jobs", purged.jobs)
                 .with("uploads", purged.uploads)
                 .with("evidence", purged.evidence)
-                .with("tombstones", purged.tombstones),
+                .with("tombstones", purged.tombstones)
+                .with("ledgers", purged.ledgers),
         );
     }
     Ok(purged)

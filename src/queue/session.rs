@@ -1,7 +1,9 @@
 //! Session: what a browser gets instead of a key. Nothing is stored: the token says it all.
 //!
 //! All sessions together may create so many jobs a day, because anybody can have as many sessions
-//! as addresses; each may have a few at a time.
+//! as addresses. The day is cut into shares by a hash of the address: whoever uses up one leaves
+//! the others to the others, and nothing has to be kept of anybody. Each session may have a few
+//! jobs at a time.
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -10,23 +12,26 @@ use super::identify::Identity;
 use super::QueueError;
 use crate::access::{Account, Credits, Limits, Rights, Scope};
 use crate::app::App;
-use crate::id::CallerId;
+use crate::id::{CallerId, JobId};
 use crate::log;
 use crate::parse;
 use crate::ports::{HttpRequest, Method, Rate};
-use crate::time::UnixMillis;
+use crate::time::{UnixMillis, DAY_MS};
 use crate::token::SessionClaim;
 
 /// A token's life: short, because nothing can revoke it.
 const SESSION_MS: u64 = 3_600_000;
 /// How long after its end a token still proves whose the gallery is.
-pub const RENEWABLE_MS: u64 = 30 * 24 * 3_600_000;
+pub const RENEWABLE_MS: u64 = 30 * DAY_MS;
+/// How old a session may become, however often it is renewed: a token that was taken from its
+/// browser is not good for ever.
+pub const AGE_MS_MAX: u64 = 180 * DAY_MS;
+/// Into so many shares the day's jobs are cut, and no more than there are jobs.
+const SHARES: u32 = 8;
 /// Jobs of one session at a time.
 const LIVE_JOBS_MAX: u32 = 3;
 /// What the name of a session's caller begins with; no owner of a key can have it.
 const PREFIX: &str = "session:";
-/// The account that every session's jobs are charged to.
-const ACCOUNT: &str = "sessions";
 
 /// Cloudflare's documentation, Turnstile, Server-side validation.
 const SITEVERIFY: &str = "https://challenges.cloudflare.com/turnstile/v0/siteverify";
@@ -43,7 +48,10 @@ pub enum NoSession {
     #[error("too many sessions")]
     TooMany,
     #[error("the challenge was not passed")]
-    Challenge,
+    Challenge {
+        /// By us, to whoever asks.
+        is_shown: bool,
+    },
     /// Turnstile cannot be asked.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -82,43 +90,55 @@ pub async fn mint(app: &App, visitor: Visitor<'_>) -> Result<Session, NoSession>
             None => false,
         };
         if !passed {
-            return Err(NoSession::Challenge);
+            let is_shown = app.config.access.turnstile_site_key.is_some();
+            return Err(NoSession::Challenge { is_shown });
         }
     }
     let now = app.now();
     let last = visitor
         .last
         .and_then(|token| app.signer.verify_session(token))
-        .filter(|claim| now < claim.expires_at.plus_ms(RENEWABLE_MS));
+        .filter(|claim| now < renewable_until(*claim));
     let expires_at = now.plus_ms(SESSION_MS);
     let claim = SessionClaim {
-        subject: last.map_or_else(|| app.random(), |claim| claim.subject),
+        // A subject says when it was born, as a job's id does.
+        subject: last.map_or_else(|| *app.mint_job_id().as_bytes(), |claim| claim.subject),
         expires_at,
     };
     Ok(Session {
         token: app.signer.session(claim),
         expires_at,
-        renewable_until: expires_at.plus_ms(RENEWABLE_MS),
+        renewable_until: renewable_until(claim),
         renewed: last.is_some(),
     })
 }
 
-/// Who shows this token. `None`: nobody, any more.
-pub(super) fn identity(app: &App, token: &str) -> Option<Identity> {
+fn renewable_until(claim: SessionClaim) -> UnixMillis {
+    let born_at = JobId::from_bytes(claim.subject).minted_at();
+    if born_at > claim.expires_at {
+        // From before subjects said it.
+        return UnixMillis::default();
+    }
+    let until = claim.expires_at.plus_ms(RENEWABLE_MS);
+    until.min(born_at.plus_ms(AGE_MS_MAX))
+}
+
+/// Who shows this token, calling from `address`. `None`: nobody, any more.
+pub(super) fn identity(app: &App, token: &str, address: &str) -> Option<Identity> {
     let jobs_per_day = app.config.access.session_jobs_per_day;
     let claim = app.signer.verify_session(token)?;
     if jobs_per_day == 0 || app.now() >= claim.expires_at {
         return None;
     }
-    let subject = u128::from_be_bytes(claim.subject);
+    let (share, jobs_per_day) = share(address, jobs_per_day);
     Some(Identity {
-        caller: CallerId::new(format!("{PREFIX}{subject:032x}")),
+        caller: CallerId::new(name(claim.subject)),
         rights: Rights {
             scopes: [Scope::JobsWrite, Scope::JobsRead].into_iter().collect(),
             public_only: true,
             key: None,
             account: Some(Account {
-                name: ACCOUNT.to_owned(),
+                name: format!("sessions:{share}"),
                 limits: Limits {
                     jobs_per_minute: None,
                     jobs_per_day: Some(jobs_per_day),
@@ -128,6 +148,35 @@ pub(super) fn identity(app: &App, token: &str) -> Option<Identity> {
             credits: credits(app),
         },
     })
+}
+
+fn name(subject: [u8; 16]) -> String {
+    format!("{PREFIX}{:032x}", u128::from_be_bytes(subject))
+}
+
+/// Between which names sessions are that were born before then.
+pub(super) fn names_before(at: UnixMillis) -> [String; 2] {
+    [
+        PREFIX.to_owned(),
+        name(*JobId::mint(at, [0; 10]).as_bytes()),
+    ]
+}
+
+/// Which share of the day an address has, and how many of all jobs it is.
+fn share(address: &str, jobs: u32) -> (u32, u32) {
+    let shares = SHARES.min(jobs).max(1);
+    let [a, b, c, d, ..] = *blake3::hash(address.as_bytes()).as_bytes();
+    let share = u32::from_be_bytes([a, b, c, d]) % shares;
+    (share, jobs / shares + u32::from(share < jobs % shares))
+}
+
+/// Who stands in line for a caller: all sessions are one, because anybody can have any number.
+pub(super) fn neighbour(caller: &CallerId) -> CallerId {
+    if owns(caller) {
+        CallerId::new(PREFIX)
+    } else {
+        caller.clone()
+    }
 }
 
 /// How sessions pay.
@@ -169,6 +218,23 @@ async fn is_passed(app: &App, secret: &str, response: &str) -> Result<bool, NoSe
             // Neither the secret nor the response is in these words.
             app.log(log::warn("challenge.unanswered").with("error", error));
             Err(NoSession::Queue(QueueError::Challenge))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_a_day_are_the_day_and_each_address_has_one() {
+        for jobs in [1, 5, 8, 100, 10_001] {
+            let addresses = (0..10_000).map(|n| share(&n.to_string(), jobs));
+            let mut shares: Vec<_> = addresses.collect();
+            shares.sort_unstable();
+            shares.dedup();
+            assert_eq!(shares.len(), usize::try_from(jobs.min(SHARES)).unwrap());
+            assert_eq!(shares.iter().map(|(_, jobs)| jobs).sum::<u32>(), jobs);
         }
     }
 }

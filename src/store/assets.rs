@@ -9,16 +9,15 @@ use crate::media::Kind;
 use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
 
-/// The same bytes by the same caller keep their first place, and get the newest name.
+/// The same bytes by the same caller keep their first place, and get the newest name. Others find
+/// their place only while the caller has fewer than it may.
 pub const PUT: &str = "-- assets::put
 INSERT INTO assets
   (caller, hash, key, content_type, kind, size_bytes, width, height, name, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+WHERE ?11 IS NULL OR EXISTS (SELECT 1 FROM assets WHERE caller = ?1 AND hash = ?2)
+  OR (SELECT count(*) FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT ?11)) < ?11
 ON CONFLICT (caller, hash) DO UPDATE SET name = ?9 WHERE ?9 IS NOT NULL AND name IS NOT ?9";
-
-/// Up to a limit.
-pub const COUNT: &str = "-- assets::count
-SELECT count(*) AS assets FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT ?2)";
 
 pub const FIND: &str = "-- assets::find
 SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
@@ -86,8 +85,13 @@ from_row!(Asset {
 });
 
 /// Records an upload and answers the asset that stands: its `key` is another one if the caller had
-/// uploaded the same bytes before.
-pub async fn put(db: &dyn Db, caller: &CallerId, asset: &Asset) -> Result<Asset, StoreError> {
+/// uploaded the same bytes before. `None`: it has `most` others.
+pub async fn put(
+    db: &dyn Db,
+    caller: &CallerId,
+    asset: &Asset,
+    most: Option<u32>,
+) -> Result<Option<Asset>, StoreError> {
     let put = Statement {
         sql: PUT,
         params: vec![
@@ -101,16 +105,11 @@ pub async fn put(db: &dyn Db, caller: &CallerId, asset: &Asset) -> Result<Asset,
             asset.height.into(),
             asset.name.as_deref().into(),
             asset.created_at.into(),
+            most.into(),
         ],
     };
     let answers = batch(db, vec![put, select(caller, &[&asset.hash])]).await?;
-    answers[1].row()?.ok_or(StoreError::Short(1))
-}
-
-/// How many uploads the caller has, counted up to `limit`.
-pub async fn count(db: &dyn Db, caller: &CallerId, limit: u32) -> Result<u32, StoreError> {
-    let params = vec![caller.as_str().into(), limit.into()];
-    Ok(ask(db, COUNT, params).await?.row()?.unwrap_or(0))
+    answers[1].row()
 }
 
 /// The caller's own assets among `hashes`, in no order.

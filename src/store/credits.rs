@@ -8,11 +8,11 @@
 use serde::Serialize;
 
 use super::row::from_row;
-use super::spending::{can_follow, charge_of, is_new, Payer, Standing};
+use super::spending::{allowed, can_follow, is_new, Paid, Payer, Standing};
 use super::{batch, Answer, StoreError};
 use crate::access::Credits;
-use crate::id::{CallerId, JobId, RequestKey};
-use crate::ports::{Db, Param, Statement};
+use crate::id::{CallerId, JobId};
+use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
 
 /// Entries shown of an owner.
@@ -22,32 +22,34 @@ pub const OPEN: &str = "-- credits::open
 INSERT INTO credits (owner, opened_at, begun_with, granted) VALUES (?1, ?3, ?2, ?2)
 ON CONFLICT DO NOTHING";
 
-/// What reserving needs besides a job that is there to be paid.
+/// Holds what a round costs; of who always pays it opens the ledger, with what that begins with
+/// (?13). Asks whatever the charge will ask, so that nothing is held for what is refused then.
 macro_rules! reserve {
     ($paid:expr) => {
         concat!(
-            "UPDATE credits SET reserved = reserved + ?2, charge = ?3
-WHERE owner = ?1 AND granted - spent - reserved >= ?2
+            "INSERT INTO credits (owner, opened_at, begun_with, granted, reserved, charge)
+SELECT ?7, ?14, coalesce(?13, 0), coalesce(?13, 0), iif(?13 >= ?12, ?12, 0), iif(?13 >= ?12, ?4, '')
+WHERE (?13 IS NOT NULL OR EXISTS (SELECT 1 FROM credits WHERE owner = ?7))
   AND ",
-            $paid
+            allowed!($paid),
+            "
+ON CONFLICT (owner) DO UPDATE SET reserved = reserved + ?12, charge = ?4
+WHERE granted - spent - reserved >= ?12"
         )
     };
 }
 
 /// For a job that is not recorded yet, under this id or this request key.
-pub const RESERVE: &str = concat!("-- credits::reserve\n", reserve!(is_new!("?4", "?1", "?5")));
+pub const RESERVE: &str = concat!(
+    "-- credits::reserve\n",
+    reserve!(is_new!("?10", "?7", "?11"))
+);
 
 /// For a round that can be opened.
 pub const RESERVE_ROUND: &str = concat!(
     "-- credits::reserve_round\n",
-    reserve!(can_follow!("?4", "?5"))
+    reserve!(can_follow!("?10", "?11"))
 );
-
-/// What was reserved a moment ago for a round that was not opened then: a limit forbade it.
-pub const GIVE_BACK: &str = "-- credits::give_back
-UPDATE credits SET reserved = reserved - ?2, charge = ''
-WHERE owner = ?1 AND charge = ?3
-  AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?4 AND round >= ?5)";
 
 pub const FIND: &str = "-- credits::find
 SELECT granted, spent, reserved FROM credits WHERE owner = ?1";
@@ -94,6 +96,17 @@ ON CONFLICT (owner) DO UPDATE SET granted = granted + excluded.granted";
 pub const NOTE_GRANT: &str = "-- credits::grant (entry)
 INSERT INTO grants (owner, id, credits, granted_at, why) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO NOTHING";
+
+/// Grants of owners whose names lie between these, a bounded number.
+pub const PURGE_GRANTS: &str = "-- credits::purge (grants)
+DELETE FROM grants WHERE (owner, id) IN
+  (SELECT owner, id FROM grants WHERE owner >= ?1 AND owner < ?2 ORDER BY owner, id LIMIT ?3)";
+
+/// Their ledgers, when nothing of theirs is held any more.
+pub const PURGE: &str = "-- credits::purge
+DELETE FROM credits WHERE owner IN
+  (SELECT owner FROM credits WHERE owner >= ?1 AND owner < ?2 AND reserved = 0
+   ORDER BY owner LIMIT ?3)";
 
 /// How an owner stands. What is left is what was granted less the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,42 +172,19 @@ pub struct Grant<'a> {
 }
 
 impl Payer<'_> {
-    /// Opens the ledger of who always has one, and holds what a new job costs.
-    pub(super) fn reserve(&self, job: JobId, key: Option<&RequestKey>) -> Vec<Statement> {
-        let key = key.map(RequestKey::as_str).into();
-        self.holding(RESERVE, (job, 1), key)
-    }
-
-    pub(super) fn reserve_round(&self, job: JobId, round: u32) -> Vec<Statement> {
-        self.holding(RESERVE_ROUND, (job, round + 1), round.into())
-    }
-
-    fn holding(&self, sql: &'static str, of: (JobId, u32), detail: Param) -> Vec<Statement> {
-        let opened = open(self.caller, self.rights.credits, self.now);
-        opened
-            .into_iter()
-            .chain(self.moving(sql, of, detail))
-            .collect()
-    }
-
-    /// Undoes a reservation that nothing came of.
-    pub(super) fn give_back(&self, job: JobId, round: u32) -> Option<Statement> {
-        self.moving(GIVE_BACK, (job, round), round.into())
-    }
-
-    fn moving(
-        &self,
-        sql: &'static str,
-        (job, round): (JobId, u32),
-        detail: Param,
-    ) -> Option<Statement> {
-        let params = vec![
-            self.caller.as_str().into(),
-            self.price?.into(),
-            charge_of(job, round).into(),
-            job.into(),
-            detail,
-        ];
+    /// `None`: this caller pays with no credits.
+    pub(super) fn reserve(&self, paid: Paid<'_>) -> Option<Statement> {
+        self.price?;
+        let begins = match self.rights.credits {
+            Credits::Begins(credits) => Some(credits),
+            Credits::Free | Credits::IfGranted => None,
+        };
+        let sql = match paid {
+            Paid::Job(..) => RESERVE,
+            Paid::Round(..) => RESERVE_ROUND,
+        };
+        let mut params = self.asking(paid);
+        params.extend([begins.into(), self.now.into()]);
         Some(Statement { sql, params })
     }
 
@@ -248,6 +238,21 @@ pub async fn books(
     };
     let answers = batch(db, vec![find(owner), entries]).await?;
     Ok((answers[0].row()?, answers[1].rows()?))
+}
+
+/// Takes the books of owners between two names away, at most `limit` ledgers and as many grants.
+/// Answers how many ledgers.
+pub async fn purge(db: &dyn Db, owners: &[String; 2], limit: u32) -> Result<u64, StoreError> {
+    let purge = |sql| Statement {
+        sql,
+        params: vec![
+            owners[0].as_str().into(),
+            owners[1].as_str().into(),
+            limit.into(),
+        ],
+    };
+    let answers = batch(db, vec![purge(PURGE_GRANTS), purge(PURGE)]).await?;
+    Ok(answers[1].changes())
 }
 
 /// Answers how the owner stands then.

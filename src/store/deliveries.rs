@@ -62,26 +62,32 @@ pub const FORSAKE: &str = "-- deliveries::forsake
 UPDATE deliveries SET due_at = NULL, missed_at = ?2, answer = 410
 WHERE job_id = ?1 AND due_at IS NOT NULL";
 
-/// One event again, whatever became of it.
+/// Tries of one event, however often it is replayed: whoever names a receiver could have us knock
+/// there without end. Ten replays of the whole schedule.
+pub const TRIES_OF_EVENT_MAX: u32 = 110;
+
+/// One event again, whatever became of it, unless it was tried too often.
 pub const REPLAY: &str = "-- deliveries::replay
 UPDATE deliveries SET due_at = ?4, delivered_at = NULL, missed_at = NULL, tries_before = tries,
   answer = NULL
-WHERE job_id = ?1 AND round = ?2 AND status = ?3";
+WHERE job_id = ?1 AND round = ?2 AND status = ?3 AND tries < ?5";
 
 /// Whoever asks for a replay believes that the receiver is there again.
 pub const FORGIVE: &str = "-- deliveries::forgive
-UPDATE deliveries SET answer = NULL WHERE job_id = ?1 AND answer = 410";
+UPDATE deliveries SET answer = NULL WHERE job_id = ?1 AND answer = 410
+  AND EXISTS (SELECT 1 FROM deliveries AS again WHERE again.job_id = ?1 AND again.round = ?2
+    AND again.status = ?3 AND again.due_at IS NOT NULL)";
 
 /// All of a job's events that nobody took.
 pub const REPLAY_JOB: &str = "-- deliveries::replay (job)
 UPDATE deliveries SET due_at = ?2, missed_at = NULL, tries_before = tries, answer = NULL
-WHERE job_id = ?1 AND missed_at IS NOT NULL";
+WHERE job_id = ?1 AND missed_at IS NOT NULL AND tries < ?3";
 
 /// Events of all jobs that nobody took; not those whose receiver wants no more.
 pub const REPLAY_MISSED: &str = "-- deliveries::replay (missed)
 UPDATE deliveries SET due_at = ?2, missed_at = NULL, tries_before = tries, answer = NULL
 WHERE (job_id, round, status) IN (SELECT job_id, round, status FROM deliveries
-  WHERE missed_at >= ?1 AND answer IS NOT 410 ORDER BY missed_at LIMIT ?3)
+  WHERE missed_at >= ?1 AND answer IS NOT 410 AND tries < ?4 ORDER BY missed_at LIMIT ?3)
 RETURNING job_id";
 
 /// The longest missed first.
@@ -268,11 +274,11 @@ pub async fn forsake(db: &dyn Db, job: JobId, now: UnixMillis) -> Result<(), Sto
 /// Makes one event due. False: there is no such event.
 pub async fn replay(db: &dyn Db, event: &Event, now: UnixMillis) -> Result<bool, StoreError> {
     let mut params = of(event);
-    params.push(now.into());
+    params.extend([now.into(), TRIES_OF_EVENT_MAX.into()]);
     let sql = REPLAY;
     let forgive = Statement {
         sql: FORGIVE,
-        params: vec![event.job.into()],
+        params: of(event),
     };
     let answers = batch(db, vec![Statement { sql, params }, forgive]).await?;
     Ok(answers[0].changes() > 0)
@@ -280,7 +286,7 @@ pub async fn replay(db: &dyn Db, event: &Event, now: UnixMillis) -> Result<bool,
 
 /// Makes every missed event of a job due. Answers how many.
 pub async fn replay_job(db: &dyn Db, job: JobId, now: UnixMillis) -> Result<u64, StoreError> {
-    let params = vec![job.into(), now.into()];
+    let params = vec![job.into(), now.into(), TRIES_OF_EVENT_MAX.into()];
     Ok(ask(db, REPLAY_JOB, params).await?.changes())
 }
 
@@ -291,7 +297,8 @@ pub async fn replay_missed(
     now: UnixMillis,
     limit: u32,
 ) -> Result<Vec<JobId>, StoreError> {
-    let params = vec![since.into(), now.into(), limit.into()];
+    let most = TRIES_OF_EVENT_MAX;
+    let params = vec![since.into(), now.into(), limit.into(), most.into()];
     ask(db, REPLAY_MISSED, params).await?.rows()
 }
 

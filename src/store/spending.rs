@@ -6,9 +6,10 @@
 //! A batch that runs twice finds its job recorded, and charges nothing.
 
 use super::row::from_row;
+use super::{batch, StoreError};
 use crate::access::{Rights, Window};
 use crate::id::{CallerId, JobId, RequestKey};
-use crate::ports::{Param, Statement};
+use crate::ports::{Db, Param, Statement};
 use crate::time::UnixMillis;
 
 /// No job is recorded under this id, or under this request key of this caller.
@@ -44,26 +45,38 @@ macro_rules! can_follow {
 }
 pub(super) use can_follow;
 
-/// What a charge needs besides a job that is there to be paid: `?1` to `?9` and `?12` are the same
-/// in both. Where credits are asked for (?12), they have been reserved for this very charge.
+/// What a payer may only do while its key is good and its limits are not reached, asked before
+/// anything is written: who is refused costs no row. `?1` to `?12` are the same wherever this
+/// stands.
+macro_rules! allowed {
+    ($paid:expr) => {
+        concat!(
+            "(?5 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?5 AND revoked_at IS NULL))
+  AND (?6 IS NULL OR (SELECT count(due_at) FROM jobs INDEXED BY jobs_due
+    WHERE due_at > 0 AND caller = ?7) < ?6)
+  AND NOT EXISTS (SELECT 1 FROM spending WHERE account = ?1
+    AND (day >= ?2 AND day_jobs >= ?8 OR minute >= ?3 AND minute_jobs >= ?9))
+  AND ",
+            $paid
+        )
+    };
+}
+pub(super) use allowed;
+
+/// Where credits are asked for (?12), they have been reserved for this very charge.
 macro_rules! charge {
     ($paid:expr) => {
         concat!(
             "INSERT INTO spending (account, day, day_jobs, minute, minute_jobs, charge)
 SELECT ?1, ?2, 1, ?3, 1, ?4
-WHERE (?5 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?5 AND revoked_at IS NULL))
-  AND (?6 IS NULL OR (SELECT count(due_at) FROM jobs INDEXED BY jobs_due
-    WHERE due_at > 0 AND caller = ?7) < ?6)
-  AND (?12 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = ?7 AND charge <> ?4))
-  AND ",
-            $paid,
+WHERE ",
+            allowed!($paid),
             "
+  AND (?12 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = ?7 AND charge <> ?4))
 ON CONFLICT (account) DO UPDATE SET
   day_jobs = CASE WHEN day < excluded.day THEN 1 ELSE day_jobs + 1 END,
   minute_jobs = CASE WHEN minute < excluded.minute THEN 1 ELSE minute_jobs + 1 END,
-  day = max(day, excluded.day), minute = max(minute, excluded.minute), charge = excluded.charge
-WHERE (?8 IS NULL OR day < excluded.day OR day_jobs < ?8)
-  AND (?9 IS NULL OR minute < excluded.minute OR minute_jobs < ?9)"
+  day = max(day, excluded.day), minute = max(minute, excluded.minute), charge = excluded.charge"
         )
     };
 }
@@ -79,6 +92,19 @@ pub const CHARGE_ROUND: &str = concat!(
     "-- spending::charge_round\n",
     charge!(can_follow!("?10", "?11"))
 );
+
+/// An upload of a caller who has fewer than it may, in a day that is not used up.
+pub const CHARGE_UPLOAD: &str = "-- spending::charge_upload
+INSERT INTO spending (account, day, day_jobs, minute, minute_jobs, charge)
+SELECT ?1, ?2, 1, 0, 0, ''
+WHERE (SELECT count(*) FROM (SELECT 1 FROM assets WHERE caller = ?4 LIMIT ?5)) < ?5
+ON CONFLICT (account) DO UPDATE SET
+  day_jobs = CASE WHEN day < excluded.day THEN 1 ELSE day_jobs + 1 END, day = max(day, excluded.day)
+WHERE day < excluded.day OR day_jobs < ?3";
+
+/// Why an upload was not charged.
+pub const UPLOADS: &str = "-- spending::uploads
+SELECT count(*) AS uploads FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT ?2)";
 
 /// How an account stands in the day and the minute of now.
 pub const STANDING: &str = "-- spending::standing
@@ -120,36 +146,58 @@ from_row!(Standing {
     live_jobs
 });
 
+/// What is to be paid for.
+#[derive(Clone, Copy)]
+pub(super) enum Paid<'a> {
+    /// A new job, under this request key.
+    Job(JobId, Option<&'a RequestKey>),
+    /// What follows this round.
+    Round(JobId, u32),
+}
+
+impl Paid<'_> {
+    pub(super) fn charge(self) -> String {
+        match self {
+            Self::Job(job, _) => charge_of(job, 1),
+            Self::Round(job, round) => charge_of(job, round + 1),
+        }
+    }
+}
+
 impl Payer<'_> {
-    /// The charge for a new job; `None`: nothing of this caller is counted.
-    pub(super) fn charge(&self, job: JobId, key: Option<&RequestKey>) -> Option<Statement> {
-        let key = key.map(RequestKey::as_str).into();
-        self.paying(CHARGE, [job.into(), key], charge_of(job, 1))
+    /// `None`: nothing of this caller is counted.
+    pub(super) fn charge(&self, paid: Paid<'_>) -> Option<Statement> {
+        self.rights.account.as_ref()?;
+        let sql = match paid {
+            Paid::Job(..) => CHARGE,
+            Paid::Round(..) => CHARGE_ROUND,
+        };
+        let params = self.asking(paid);
+        Some(Statement { sql, params })
     }
 
-    pub(super) fn charge_round(&self, job: JobId, round: u32) -> Option<Statement> {
-        let charge = charge_of(job, round + 1);
-        self.paying(CHARGE_ROUND, [job.into(), round.into()], charge)
-    }
-
-    fn paying(&self, sql: &'static str, what: [Param; 2], charge: String) -> Option<Statement> {
-        let account = self.rights.account.as_ref()?;
-        let [job, detail] = what;
-        let params = vec![
-            account.name.as_str().into(),
+    /// What `allowed` asks of.
+    pub(super) fn asking(&self, paid: Paid<'_>) -> Vec<Param> {
+        let account = self.rights.account.as_ref();
+        let limits = account.map(|account| account.limits).unwrap_or_default();
+        let [job, detail] = match paid {
+            Paid::Job(job, key) => [job.into(), key.map(RequestKey::as_str).into()],
+            Paid::Round(job, round) => [job.into(), round.into()],
+        };
+        vec![
+            account.map(|account| account.name.as_str()).into(),
             self.day().into(),
             self.minute().into(),
-            charge.into(),
+            paid.charge().into(),
             self.rights.key.as_deref().into(),
-            account.limits.live_jobs.into(),
+            limits.live_jobs.into(),
             self.caller.as_str().into(),
-            account.limits.jobs_per_day.into(),
-            account.limits.jobs_per_minute.into(),
+            limits.jobs_per_day.into(),
+            limits.jobs_per_minute.into(),
             job,
             detail,
             self.price.into(),
-        ];
-        Some(Statement { sql, params })
+        ]
     }
 
     /// What the statement that is paid for asks: the account, the charge, the key, the credits.
@@ -194,6 +242,51 @@ impl Payer<'_> {
 
 pub(super) fn charge_of(job: JobId, round: u32) -> String {
     format!("{job}:{round}")
+}
+
+/// An upload that is to be counted.
+pub struct Uploading<'a> {
+    pub account: String,
+    pub caller: &'a CallerId,
+    pub now: UnixMillis,
+    /// Of the account.
+    pub day_max: u32,
+    /// That the caller may have, from whatever day.
+    pub caller_max: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charged {
+    Yes,
+    DayIsSpent,
+    CallerHasAll,
+}
+
+pub async fn charge_upload(db: &dyn Db, upload: &Uploading<'_>) -> Result<Charged, StoreError> {
+    let caller = upload.caller.as_str();
+    let charge = Statement {
+        sql: CHARGE_UPLOAD,
+        params: vec![
+            upload.account.as_str().into(),
+            Window::Day.number(upload.now).into(),
+            upload.day_max.into(),
+            caller.into(),
+            upload.caller_max.into(),
+        ],
+    };
+    let uploads = Statement {
+        sql: UPLOADS,
+        params: vec![caller.into(), upload.caller_max.into()],
+    };
+    let answers = batch(db, vec![charge, uploads]).await?;
+    let uploads: u32 = answers[1].row()?.unwrap_or(0);
+    Ok(if answers[0].changes() > 0 {
+        Charged::Yes
+    } else if uploads < upload.caller_max {
+        Charged::DayIsSpent
+    } else {
+        Charged::CallerHasAll
+    })
 }
 
 /// Jobs that have not ended, of all callers; counts up to `most`.

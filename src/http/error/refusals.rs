@@ -117,10 +117,16 @@ impl From<NoSession> for ApiError {
                 Self::new(Code::Forbidden, message)
             }
             NoSession::TooMany => too_many(),
-            NoSession::Challenge => {
+            NoSession::Challenge { is_shown: false } => {
                 let message = "the challenge was not passed: send what Turnstile's widget gave, \
                      fresh and once, as turnstile_token";
                 Self::new(Code::Forbidden, message)
+            }
+            NoSession::Challenge { is_shown: true } => {
+                let message = "the challenge was not passed: GET /api/session/challenge shows it, \
+                     and tells the page around it what to send as turnstile_token";
+                let path = "/turnstile_token";
+                Self::at(Code::Forbidden, path, "challenge_wanted", message)
             }
             NoSession::Queue(error) => error.into(),
         }

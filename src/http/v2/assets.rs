@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use super::{answer, view};
 use crate::app::App;
 use crate::http::auth::Caller;
-use crate::http::create_body::json_object;
 use crate::http::error::{ApiError, Code};
 use crate::http::inputs::refused;
+use crate::http::limits::{self, Bodies};
 use crate::http::path::Path;
-use crate::http::{form, limits, results};
+use crate::http::{form, parsed, results};
 use crate::id::AssetId;
 use crate::media;
 use crate::queue::assets::{self, Deleted, Found};
@@ -39,7 +39,7 @@ pub async fn upload(
     body: Body,
 ) -> Result<Response, ApiError> {
     limits::declared_within(&headers, UPLOAD_BYTES_MAX + form::FRAME_BYTES_MAX)?;
-    let form = match form::one_file(&headers, body).await? {
+    let form = match form::one_file(&app, &headers, body).await? {
         Ok(form) => form,
         Err(texts) => return Err(no_file(&texts)),
     };
@@ -100,8 +100,9 @@ pub async fn from_hash(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let bytes = limits::read(&app.room, &headers, body, FROM_HASH_BYTES_MAX).await?;
-    let fields = json_object(&bytes)?;
+    let bodies = Bodies::of(&app, &call.rights);
+    let bytes = bodies.read(&headers, body, FROM_HASH_BYTES_MAX).await?;
+    let (fields, _share) = parsed::object(&bodies.room, &bytes)?;
     let hash = fields.get("hash").and_then(hash_in);
     let hash = hash.ok_or_else(|| wrong("/hash", HASH_WANTED))?;
     let name = name(&fields).map_err(|message| wrong("/file_path", message))?;

@@ -13,8 +13,9 @@ use super::{answer, view};
 use crate::app::App;
 use crate::http::auth::Caller;
 use crate::http::error::{ApiError, Code};
+use crate::http::limits::{Bodies, CREATE_BYTES_MAX};
 use crate::http::path::Path;
-use crate::http::{create_body, limits, queue, view as own};
+use crate::http::{create_body, parsed, queue, view as own};
 use crate::id::Secret;
 use crate::ports::Surface;
 use crate::queue::{cancel as cancel_verb, create, gate, read};
@@ -46,8 +47,9 @@ pub async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let bytes = limits::read(&app.room, &headers, body, limits::CREATE_BYTES_MAX).await?;
-    let mut fields = create_body::json_object(&bytes)?;
+    let bodies = Bodies::of(&app, &call.rights);
+    let bytes = bodies.read(&headers, body, CREATE_BYTES_MAX).await?;
+    let (mut fields, _share) = parsed::object(&bodies.room, &bytes)?;
     let partner_key = partner_key(fields.remove("extra_data"));
     let mut request = create_body::of_fields(&headers, own_fields(fields)?)?;
     match partner_key {

@@ -18,6 +18,7 @@ use crate::queue::create::prompt_key;
 use crate::queue::{gate, QueueError};
 use crate::store::jobs::{self, Begun, Heard, Record};
 use crate::token::CallbackClaim;
+use crate::workflow::compile;
 
 /// Until another try when this isolate holds too much: other orders take seconds.
 const ROOM_AGAIN_MS: u64 = 2_000;
@@ -206,6 +207,8 @@ impl Turn<'_> {
         } else {
             begun.prompt.clone()
         };
+        let mark = self.app.signer.name_mark(self.job().id);
+        let text = text.map(|text| compile::mark_outputs(&text, &mark));
         Ok(text.and_then(|text| RawValue::from_string(text).ok()))
     }
 

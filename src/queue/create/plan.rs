@@ -50,18 +50,26 @@ pub struct Plan {
 }
 
 /// Everything wrong with the request at once, or a job that can be recorded.
-pub async fn plan(app: &App, call: &Call, request: &Request) -> Result<Plan, CreateError> {
-    let plan = match &request.work {
+pub async fn plan(
+    app: &App,
+    call: &Call,
+    request: &Request,
+    work: Work,
+) -> Result<Plan, CreateError> {
+    let plan = match work {
         Work::Template {
             name,
             inputs,
             shorthands,
-        } => from_template(app, call, request, name, (inputs, shorthands)).await?,
+        } => from_template(app, call, request, &name, (&inputs, &shorthands)).await?,
         Work::Raw { workflow, images } => {
+            let mut violations = request.violations.clone();
+            violations.extend(images.iter().filter_map(|(_, image)| flaw_of(image)));
+            if !violations.is_empty() {
+                return Err(CreateError::Violations(violations));
+            }
             let staged = references::stage(app, call, workflow).await?;
-            let mut plan = raw::plan(app, request, &staged, images).await?;
-            plan.files.extend(staged.files);
-            plan
+            raw::plan(app, call, staged, &images).await?
         }
     };
     fits(app, &plan)?;
@@ -222,7 +230,7 @@ fn from_asset(asset: &Asset) -> KnownFile {
 }
 
 /// What makes a picture that came with the request unusable, whatever the contract says.
-pub(super) fn flaw_of(upload: &Upload) -> Option<Violation> {
+fn flaw_of(upload: &Upload) -> Option<Violation> {
     let flaw = media::sniff(&upload.bytes)?.flaw()?;
     let code = match flaw {
         Flaw::BrokenHeader => "broken_picture",

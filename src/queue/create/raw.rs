@@ -12,11 +12,11 @@ use std::num::NonZeroUsize;
 use serde_json::value::{to_raw_value, RawValue};
 use serde_json::Value;
 
-use super::plan::{fact_of, flaw_of, not_a_file, Plan, PlannedFile};
+use super::plan::{fact_of, not_a_file, Plan, PlannedFile};
 use super::references::Staged;
-use super::{CreateError, Request, Unfit, Upload, RAW};
+use super::{foreign, CreateError, Unfit, Upload, RAW};
 use crate::app::App;
-use crate::queue::QueueError;
+use crate::queue::{Call, QueueError};
 use crate::store::inventories::{self, Loaded};
 use crate::workflow::compile;
 use crate::workflow::contract::{Protocol, EXECUTION_LIMIT_MS_DEFAULT};
@@ -47,33 +47,34 @@ const ROOT: &str = "/workflow";
 /// Everything wrong with the workflow at once, or a job that can be recorded.
 pub async fn plan(
     app: &App,
-    request: &Request,
-    staged: &Staged,
+    call: &Call,
+    staged: Staged,
     images: &[(String, Upload)],
 ) -> Result<Plan, CreateError> {
-    let workflow = &staged.prompt;
-    let mut violations = request.violations.clone();
-    violations.extend(images.iter().filter_map(|(_, image)| flaw_of(image)));
-    if !violations.is_empty() {
-        return Err(CreateError::Violations(violations));
-    }
-    let graph = if is_editor_graph(workflow) {
-        Some(Graph::from_value(workflow).map_err(|error| one(error.code(), &error.to_string()))?)
+    let Staged {
+        prompt: workflow,
+        files,
+    } = staged;
+    let graph = if is_editor_graph(&workflow) {
+        Some(Graph::from_value(&workflow).map_err(|error| one(error.code(), &error.to_string()))?)
     } else {
         None
     };
-    let names = classes(workflow, graph.as_ref())?;
+    let names = classes(&workflow, graph.as_ref())?;
     let asked: Vec<&str> = names.iter().map(String::as_str).collect();
     let endpoint = app.providers.current.endpoint();
     let loaded = inventories::load(&*app.db, endpoint, &asked).await?;
     let prompt = match (&loaded, &graph) {
         (None, Some(_)) => return Err(CreateError::EditorGraph),
-        (None, None) => structure(workflow)?,
+        (None, None) => {
+            structure(&workflow)?;
+            workflow
+        }
         (Some(loaded), graph) => {
-            let has = Has::read(loaded, &uploads(staged, images))?;
+            let has = Has::read(loaded, &uploads(&files, images))?;
             let prompt = match graph {
                 Some(graph) => has.convert(app, graph)?,
-                None => workflow.clone(),
+                None => workflow,
             };
             match has.judge(&prompt, graph.as_ref())? {
                 Verdict::Faultless => prompt,
@@ -82,13 +83,16 @@ pub async fn plan(
             }
         }
     };
-    planned(prompt, images, loaded.map(|loaded| loaded.hash))
+    foreign::check(call, &prompt)?;
+    let mut plan = planned(prompt, images, loaded.map(|loaded| loaded.hash))?;
+    plan.files.extend(files);
+    Ok(plan)
 }
 
 /// The names that files loaders may ask for.
-fn uploads(staged: &Staged, images: &[(String, Upload)]) -> Vec<String> {
+fn uploads(staged: &[PlannedFile], images: &[(String, Upload)]) -> Vec<String> {
     let inline = images.iter().map(|(name, _)| name.clone());
-    let stored = staged.files.iter().map(|file| file.name.clone());
+    let stored = staged.iter().map(|file| file.name.clone());
     inline.chain(stored).collect()
 }
 
@@ -109,13 +113,13 @@ fn classes(workflow: &Value, graph: Option<&Graph>) -> Result<BTreeSet<String>, 
     Ok(names)
 }
 
-/// The prompt itself, if nothing is wrong that can be told without an inventory.
-fn structure(workflow: &Value) -> Result<Value, CreateError> {
+/// Whether nothing is wrong that can be told without an inventory.
+fn structure(workflow: &Value) -> Result<(), CreateError> {
     let prompt = Prompt::from_json(workflow);
     let prompt = prompt.map_err(|error| one("no_prompt", &error.to_string()))?;
     let outcome = validate::structure(&prompt);
     if outcome.is_faultless() {
-        Ok(workflow.clone())
+        Ok(())
     } else {
         Err(faulty(&outcome))
     }

@@ -26,8 +26,7 @@ pub struct Staged {
 }
 
 /// Resolves every reference, or says which of them lead nowhere.
-pub async fn stage(app: &App, call: &Call, prompt: &Value) -> Result<Staged, CreateError> {
-    let mut prompt = prompt.clone();
+pub async fn stage(app: &App, call: &Call, mut prompt: Value) -> Result<Staged, CreateError> {
     let mut places = Vec::new();
     collect(&mut prompt, &mut places);
     let mut files: LiteMap<String, PlannedFile> = LiteMap::new();

@@ -229,6 +229,7 @@ async fn open(
     };
     Ok(Ok(Arriving {
         source,
+        room: app.room.clone(),
         size_bytes_max,
         size_bytes,
     }))

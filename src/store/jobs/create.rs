@@ -5,7 +5,7 @@ use super::{Accepted, Record};
 use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
 use crate::store::credits::{self, Balance};
-use crate::store::spending::{self, Payer, Standing};
+use crate::store::spending::{self, Paid, Payer, Standing};
 use crate::store::{ask, batch, deliveries, Answer, StoreError};
 use crate::time::UnixMillis;
 
@@ -96,7 +96,7 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
             request_key(accepted),
         ],
     };
-    let charge = payer.charge(accepted.id, accepted.request_key.as_ref());
+    let paid = Paid::Job(accepted.id, accepted.request_key.as_ref());
     let insert = Statement {
         sql: CREATE,
         params: params(accepted, recording.due_at, payer),
@@ -109,13 +109,14 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
     ];
     let event = accepted.webhook_url.as_ref();
     let event = event.map(|_| deliveries::record(accepted.id, accepted.created_at));
-    let mut statements = payer.reserve(accepted.id, accepted.request_key.as_ref());
-    let undo = payer.give_back(accepted.id, 1);
-    statements.extend(
-        [charge, Some(insert), prompt, event, undo]
-            .into_iter()
-            .flatten(),
-    );
+    let changes = [
+        payer.reserve(paid),
+        payer.charge(paid),
+        Some(insert),
+        prompt,
+        event,
+    ];
+    let mut statements: Vec<Statement> = changes.into_iter().flatten().collect();
     let told_from = statements.len();
     statements.extend(told.into_iter().flatten());
     let answers = batch(db, statements).await?;

@@ -5,7 +5,7 @@ use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
 use crate::store::credits::{self, Balance};
-use crate::store::spending::{Payer, Standing};
+use crate::store::spending::{Paid, Payer, Standing};
 use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
@@ -95,10 +95,14 @@ pub async fn retry(db: &dyn Db, id: JobId, next: &Round<'_>) -> Result<Opened, S
     params.extend(payer.proof(id, next.after + 1));
     let retry = Statement { sql: RETRY, params };
     let event = deliveries::record(id, next.opened_at);
-    let undo = payer.give_back(id, next.after + 1);
-    let mut statements = payer.reserve_round(id, next.after);
-    statements.extend(payer.charge_round(id, next.after));
-    statements.extend([retry, event].into_iter().chain(undo));
+    let paid = Paid::Round(id, next.after);
+    let changes = [
+        payer.reserve(paid),
+        payer.charge(paid),
+        Some(retry),
+        Some(event),
+    ];
+    let mut statements: Vec<Statement> = changes.into_iter().flatten().collect();
     let told_from = statements.len();
     let told = [Some(by_id(FULL, id)), payer.standing(), payer.balance()];
     statements.extend(told.into_iter().flatten());

@@ -15,7 +15,9 @@ use super::contract::{Contract, MediaKind, Protocol};
 use super::template::Template;
 use crate::media;
 
-pub use outputs::{node_of, rename_outputs, restore_outputs, shown_name, ExpectedOutput};
+pub use outputs::{
+    mark_outputs, node_of, rename_outputs, restore_outputs, shown_name, ExpectedOutput,
+};
 
 /// What is sent to the provider and stored with the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -12,6 +12,9 @@ use super::super::contract::{Label, MediaKind, Output};
 /// The input by which ComfyUI's output nodes name their files.
 const PREFIX_INPUT: &str = "filename_prefix";
 
+/// How a prefix of ours begins, where it stands in a compact prompt.
+const PREFIX_OF_OURS: &str = r#""filename_prefix":"eq"#;
+
 /// A file, or several, that must come back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedOutput {
@@ -97,6 +100,24 @@ pub fn unnamed_outputs(outputs: &[Output]) -> Vec<ExpectedOutput> {
     unnamed.collect()
 }
 
+/// The same compact prompt with `-<mark>` behind every prefix of ours, as it is sent. Quotes inside
+/// of texts are escaped, so this is found only where a member has that name.
+pub fn mark_outputs(prompt: &str, mark: &str) -> String {
+    let mut parts = prompt.split(PREFIX_OF_OURS);
+    let mut marked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        marked.push_str(PREFIX_OF_OURS);
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        marked.push_str(&part[..digits]);
+        if part[digits..].starts_with('"') {
+            marked.push('-');
+            marked.push_str(mark);
+        }
+        marked.push_str(&part[digits..]);
+    }
+    marked
+}
+
 /// The output that a returned file belongs to; None for a file that is not named as we asked.
 pub fn node_of<'a>(file_name: &str, outputs: &'a [ExpectedOutput]) -> Option<&'a ExpectedOutput> {
     let base = file_name.rsplit(['/', '\\']).next()?;
@@ -115,12 +136,17 @@ pub fn shown_name(file_name: &str, output: &ExpectedOutput) -> String {
     }
 }
 
-/// What ComfyUI appended to a prefix: `_00001_.png`, or `_00001.mp4` by some video nodes.
+/// What ComfyUI appended to a prefix, marked or not: `_00001_.png`, or `_00001.mp4` by some video
+/// nodes.
 fn counter<'a>(base: &'a str, prefix: &str) -> Option<&'a str> {
     if prefix.is_empty() {
         return None;
     }
-    let counter = base.strip_prefix(prefix)?;
+    let marked = base.strip_prefix(prefix)?;
+    let counter = match marked.strip_prefix('-') {
+        Some(mark) => mark.trim_start_matches(|c: char| c.is_ascii_hexdigit()),
+        None => marked,
+    };
     let digits = counter.strip_prefix('_')?;
     digits
         .starts_with(|c: char| c.is_ascii_digit())
@@ -185,6 +211,26 @@ mod tests {
         assert_eq!(node("eq10_00001_.png"), None);
         assert_eq!(node("ComfyUI_00001_.png"), None);
         assert_eq!(node(""), None);
+    }
+
+    /// Two jobs of one worker share its folder of outputs, and a workflow of the one can name files
+    /// there: `eq0_00001_.png` was everybody's first.
+    #[test]
+    fn files_of_one_job_have_names_that_another_cannot_guess_and_lead_back_all_the_same() {
+        let (mut prompt, outputs) = renamed();
+        prompt["30"] = json!({"inputs": {"text": "\"filename_prefix\":\"eq0\""}});
+        prompt["31"] = json!({"inputs": {"filename_prefix": ["eq0", 0], "mode": "eq0"}});
+        let marked = mark_outputs(&prompt.to_string(), "0f9a");
+        let marked: Value = serde_json::from_str(&marked).unwrap();
+        for (id, prefix) in [("20", "eq0-0f9a"), ("9", "eq1-0f9a")] {
+            assert_eq!(marked[id]["inputs"]["filename_prefix"], prefix);
+            prompt[id]["inputs"]["filename_prefix"] = prefix.into();
+        }
+        assert_eq!(marked, prompt, "nothing else has changed");
+        let returned = "eq1-0f9a_00012_.png";
+        let output = node_of(returned, &outputs).unwrap();
+        assert_eq!(output.node_id.as_deref(), Some("9"));
+        assert_eq!(shown_name(returned, output), "red_00012_.png");
     }
 
     #[test]

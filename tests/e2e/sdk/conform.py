@@ -69,6 +69,7 @@ def own_surface():
     ask("GET", "/api/templates", 200)
     ask("GET", "/api/templates/text-to-image", 200)
     ask("GET", "/api/templates/none", 404)
+    ask("GET", "/api/session/challenge", 404)
     ask("POST", "/api/inputs", 200, content=PNG)
     ask("POST", "/api/inputs", 415, content=b"\x00\x01")
     create = "/api/queue/create"

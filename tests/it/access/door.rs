@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use edge_queue::testing::queue::{request, TestQueue, ADMIN_KEY};
+use futures::future::join_all;
 use serde_json::{json, Value};
 
 use super::{call, create, guarded, make_key, operate, refused, SECRET};
@@ -149,4 +150,39 @@ fn callback_tokens(queue: &TestQueue) -> Vec<String> {
     let webhooks = jobs.iter().filter_map(|job| job.webhook.as_deref());
     let last = |url: &str| url.rsplit('/').next().map(str::to_owned);
     webhooks.filter_map(last).collect()
+}
+
+/// Staging painted its pictures itself, and strangers ran workflows of their own on it.
+#[tokio::test]
+async fn a_simulated_deployment_outside_this_machine_asks_for_a_key_unless_it_is_told_not_to() {
+    let open = |keyless: &'static str| {
+        let mut settings = vec![("ENVIRONMENT", "staging"), ("PROVIDER", "simulated")];
+        settings.push(("KEYLESS", keyless));
+        guarded(&settings)
+    };
+    for (queue, expected) in [
+        (open("off"), 401),
+        (open("on"), 200),
+        (TestQueue::simulated(), 200),
+    ] {
+        let answer = queue.get("/api/queue/list").await;
+        assert_eq!(answer.status, expected);
+    }
+}
+
+/// Each look at the workers was a call to the provider, for whoever had opened a page.
+#[tokio::test]
+async fn however_many_ask_for_the_workers_the_provider_is_asked_once() {
+    let queue = guarded(&[("SESSION_JOBS_PER_DAY", "5")]);
+    let session = queue.post("/api/session", &json!({})).await.json();
+    let token = session["token"].as_str().unwrap();
+    let asked = || queue.runpod.lock().unwrap().counters().requests;
+    for (pause_ms, expected) in [(0, 1), (1_000, 1), (8_000, 2)] {
+        queue.clock.set(queue.now().plus_ms(pause_ms));
+        let looks = (0..50).map(|_| call(&queue, "GET", "/api/gpu/health", token, &Value::Null));
+        for answer in join_all(looks).await {
+            assert_eq!(answer.status, 200, "{:#}", answer.json());
+        }
+        assert_eq!(asked(), expected);
+    }
 }

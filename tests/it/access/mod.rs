@@ -7,6 +7,7 @@ mod keys;
 mod others;
 mod pages;
 mod proxy;
+mod sessions;
 
 use edge_queue::testing::queue::{request, Answered, TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::Plan;

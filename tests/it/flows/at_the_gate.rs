@@ -226,3 +226,24 @@ async fn a_job_that_waits_for_its_next_attempt_leaves_its_slot_to_another() {
     queue.pass(60_000).await;
     assert_eq!(queue.job(first).await["status"], "succeeded");
 }
+
+/// Slots went to the caller who held the fewest, and every session was a caller of its own.
+#[tokio::test]
+async fn a_crowd_of_sessions_stands_in_line_as_one_caller() {
+    let plan: Plan = serde_json::from_value(json!({"job": {"run_ms": 10_000}})).unwrap();
+    let settings = [("ENDPOINT_JOBS_MAX", "4"), ("SESSION_JOBS_PER_DAY", "1000")];
+    let queue = TestQueue::build(&settings, plan, 1);
+    for n in 0..40 {
+        let session = queue.post("/api/session", &json!({})).await.json();
+        let bearer = format!("Bearer {}", session["token"].as_str().unwrap());
+        let body = json!({ "prompt": n.to_string() });
+        let headers = [("authorization", bearer.as_str())];
+        let answer = queue.post_with("/api/queue/create", &body, &headers).await;
+        assert_eq!(answer.status, 200, "{:#}", answer.json());
+    }
+    queue.pass(12_000).await;
+    let mine = queue.create(&json!({"prompt": "mine"})).await;
+    // After one of those who are there, and not after all of them.
+    queue.pass(25_000).await;
+    assert_eq!(queue.job(mine).await["status"], "succeeded");
+}

@@ -175,6 +175,27 @@ async fn a_receiver_that_is_gone_is_told_nothing_more() {
     assert_eq!(queue.receiver.types(), ["job.queued", "job.succeeded"]);
 }
 
+/// Whoever names a receiver could have it knocked at without end, a 410 notwithstanding.
+#[tokio::test]
+async fn an_event_is_replayed_so_often_and_then_no_more() {
+    let queue = live(&json!({}));
+    queue.receiver.answer_always(Reply::Status(410));
+    let id = queue.create(&order(&["job.succeeded"])).await;
+    queue.pass(MINUTE_MS).await;
+    let path = format!("/api/queue/replay/{id}");
+    let event = json!({"event": format!("evt_{id}_1_succeeded")});
+    for _ in 1..110 {
+        assert_eq!(queue.post(&path, &event).await.status, 200);
+        queue.pass(MINUTE_MS).await;
+    }
+    assert_eq!(queue.receiver.told().len(), 110);
+    assert_eq!(queue.post(&path, &event).await.status, 404);
+    let all = queue.post(&path, &json!({})).await;
+    assert_eq!(all.json()["replayed"], 0);
+    queue.pass(MINUTE_MS).await;
+    assert_eq!(queue.receiver.told().len(), 110);
+}
+
 #[tokio::test]
 async fn a_receiver_that_asks_for_time_gets_it() {
     let queue = live(&json!({}));

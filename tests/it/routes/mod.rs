@@ -1,6 +1,7 @@
 //! Each route by itself: what it takes, what it refuses, and what it costs.
 
 mod admin;
+mod bodies;
 mod cancel;
 mod comfy;
 mod console;

@@ -5,6 +5,7 @@ use base64::Engine;
 use edge_queue::store::inventories;
 use edge_queue::store::name;
 use edge_queue::testing::queue::{Answered, TestQueue};
+use edge_queue::testing::runpod::Plan;
 use edge_queue::workflow::convert::{self, Definitions};
 use edge_queue::workflow::graph::Graph;
 use serde_json::{json, Value};
@@ -184,6 +185,56 @@ fn graph() -> Value {
         ],
         "links": [[1, 1, 0, 2, 0, "*"], [2, 2, 0, 3, 0, "IMAGE"]],
     })
+}
+
+/// A worker keeps what its jobs made, whoever's they were: `eq0_00001_.png [output]` was the first
+/// picture of the job before.
+#[tokio::test]
+async fn a_workflow_names_no_file_that_another_job_has_made() {
+    let queue = TestQueue::simulated();
+    let mut workflow = workflow();
+    for (name, expected) in [
+        ("eq0_00001_.png [output]", 422),
+        ("ComfyUI_temp_abcde_00001_.png [temp]", 422),
+        ("photo.png [input]", 200),
+        ("photo.png", 200),
+    ] {
+        workflow["1"]["inputs"]["image"] = name.into();
+        workflow["1"]["_meta"] = json!({"title": "what came [output]"});
+        let answer = create(&queue, &workflow).await;
+        assert_eq!(answer.status, expected, "{name}: {:#}", answer.json());
+        if expected == 422 {
+            let detail = &answer.json()["details"][0];
+            let told = (detail["path"].as_str(), detail["code"].as_str());
+            assert_eq!(
+                told,
+                (Some("/workflow/1/inputs/image"), Some("not_allowed"))
+            );
+        }
+    }
+}
+
+/// And what it makes is named so that no other job can ask for it.
+#[tokio::test]
+async fn files_of_two_jobs_of_the_same_work_have_different_names_on_the_worker() {
+    let queue = TestQueue::live(Plan::default());
+    for _ in 0..2 {
+        assert_eq!(create(&queue, &workflow()).await.status, 200);
+    }
+    queue.pass(60_000).await;
+    let jobs = queue.runpod.lock().unwrap().jobs(queue.now());
+    assert_ne!(
+        jobs[0].input_hash, jobs[1].input_hash,
+        "the names are all that differs"
+    );
+    let rows = queue.db.query("SELECT prompt_hash FROM jobs").unwrap();
+    assert_eq!(rows[0], rows[1]);
+    let outputs = queue.db.query("SELECT name, node_id FROM outputs").unwrap();
+    let names: Vec<_> = outputs
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["a_00001_.png", "b_00001_.png"].repeat(2));
 }
 
 #[tokio::test]
