@@ -28,7 +28,7 @@ costs() {
   cargo bench --quiet "${CORE[@]}" --bench judging > "$OUT/judging.json"
   node scripts/bench/start.mjs main.mjs "$OUT/statements.json" "$OUT/judging.json"
   printf '\n6. Native benches\n\n' | tee -a "$OUT/report.txt"
-  cargo bench --quiet "${CORE[@]}" --bench template --bench workflow | tee -a "$OUT/report.txt"
+  cargo bench --quiet "${CORE[@]}" --bench convert --bench template --bench workflow | tee -a "$OUT/report.txt"
 }
 
 # comfy-api-proxy and the official client, in an environment of their own.
