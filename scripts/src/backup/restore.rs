@@ -25,8 +25,8 @@ database itself and compared with the manifest.
 Jobs that had not ended when the backup was made would go on from where they were then, and be
 paid for twice: so submission is left paused, to the endpoints of those jobs and to that of
 wrangler.toml. `POST /api/admin/resume` ends the pause. docs/DISASTER_RECOVERY.md has the steps.
-Exit status: 0 when it was restored (or would be), 1 when the database counts otherwise or is not
-empty, 2 when it could not be done.
+Exit status: 0 when it was restored (or would be), 1 when the backup is not as it was made, or the
+database counts otherwise or is not empty, 2 when it could not be done.
 
 Example:
   wrangler d1 create edge-queue-restored
@@ -51,6 +51,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let backup = Backup::read(&arguments.backup)?;
+    if arguments.apply {
+        arguments.which.make_state()?;
+    }
     let database = arguments.which.open()?;
     let watch = Stopwatch::start();
     empty(&database)?;
