@@ -59,6 +59,7 @@ fn a_setup_says_whence_each_value_is_and_takes_no_other_environments() {
         "RUNPOD_ENDPOINT_ID stays \"mock\", as wrangler.toml has it",
         "RUNPOD_ENDPOINT_ID in the environment is another one, and is not used",
         "ADMIN_KEY in the environment is not used",
+        "speaks to the Worker with the ADMIN_KEY of .run/setup-staging.secrets",
     ] {
         assert!(told.contains(line), "{line}:\n{told}");
     }

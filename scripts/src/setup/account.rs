@@ -29,6 +29,10 @@ impl Setup<'_> {
             self.change(&["d1", "create", &name])?;
         }
         self.would(&format!("run {}", line(&info)));
+        if self.dry_run && !is_placeholder(&placeholder) {
+            self.would(&format!("stop, if its id is not {placeholder}"));
+            return Ok(());
+        }
         if self.dry_run {
             return self.write("database_id", &placeholder, "<its id>");
         }
