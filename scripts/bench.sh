@@ -50,17 +50,19 @@ install_reference() {
 # Built once; it changes with its own sources and the tools alone.
 empty_worker() {
   local wanted stamp=$OUT/empty-worker/.inputs
-  wanted=$(cat benches/empty-worker/Cargo.* benches/empty-worker/src/lib.rs scripts/env.sh .tools/rust-from | cksum)
+  wanted=$(cat benches/empty-worker/Cargo.* benches/empty-worker/src/lib.rs scripts/env.sh \
+    scripts/lib/wasm.toml .tools/rust-from | cksum)
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
   step "an empty Worker, built the same way" logged empty-worker "The log names the error." build_empty
   printf '%s\n' "$wanted" > "$stamp"
 }
 
 build_empty() (
-  local out=$PWD/$OUT/empty-worker
+  local out=$PWD/$OUT/empty-worker config=$PWD/scripts/lib/wasm.toml
   cd benches/empty-worker
   CARGO_TARGET_DIR="$EDGE_QUEUE_TARGET/wasm" RUSTFLAGS="$EDGE_QUEUE_WASM_RUSTFLAGS" \
-    with_wasm_rust worker-build --release --panic-unwind --out-dir "$out"
+    CARGO_UNSTABLE_PROFILE_RUSTFLAGS=true \
+    with_wasm_rust worker-build --release --panic-unwind --out-dir "$out" . --config "$config"
 )
 
 main "$@"

@@ -63,7 +63,8 @@ pub fn compile(template: &Template, checked: &Checked) -> Compiled {
     };
     // A dependency may switch serde_json to insertion order; then this sorts, else it is free.
     prompt.sort_all_objects();
-    let prompt = prompt.to_string();
+    // A value always has a text.
+    let prompt = serde_json::to_string(&prompt).unwrap_or_default();
     Compiled {
         hash: blake3::hash(prompt.as_bytes()).to_hex().to_string(),
         protocol: contract.protocol,
