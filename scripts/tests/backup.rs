@@ -206,3 +206,22 @@ fn a_backup_with_another_byte_is_found_and_not_restored() {
         );
     }
 }
+
+/// A key that was revoked after the backup opens the restored database, and nobody was told.
+#[test]
+fn a_restore_names_the_keys_that_open_what_it_restores() {
+    let home = Home::new();
+    let keys = "CREATE TABLE api_keys (id TEXT, owner TEXT, name TEXT, revoked_at INTEGER);
+        INSERT INTO api_keys VALUES ('0a', 'shop', 'web', NULL), ('0b', 'shop', 'old', 7);";
+    home.write("export.sql", &format!("{EXPORT}{keys}"));
+    let into = home.0.path().join("backup");
+    let folder = into.to_str().unwrap();
+    let made = home.ops(&["backup", "--env", "production", "--into", folder]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    home.write("empty", "");
+    let would = home.ops(&["restore", folder, "--env", "production"]);
+    assert_eq!(would.status.code(), Some(0), "{}", text(&would.stderr));
+    let told = text(&would.stdout);
+    let expected = "these keys open it: revoke again what was revoked since\n  0a shop web\n";
+    assert!(told.ends_with(expected), "{told}");
+}
