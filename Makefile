@@ -19,7 +19,7 @@ help:
 	@echo "make fmt             format the sources"
 	@echo "make deploy          check, migrate, upload and smoke (ENV=staging|production); docs/DEPLOY.md"
 	@echo "make deploy-dry-run  every step of a deploy (ENV=production); needs no account"
-	@echo "make clean           remove what was built, keep the tools"
+	@echo "make clean           remove what was built, keep the tools and the secrets of a setup"
 
 setup:
 	@scripts/setup.sh
@@ -64,4 +64,6 @@ deploy-dry-run: setup
 	@. scripts/env.sh && cargo ops deploy --env "$(or $(ENV),production)" --dry-run
 
 clean:
-	rm -rf target build build-debug-routes .run .wrangler
+	rm -rf target build build-debug-routes .wrangler
+	@# What a setup made may be the only copy.
+	[ ! -d .run ] || find .run -mindepth 1 -maxdepth 1 ! -name 'setup-*.secrets' -exec rm -rf {} +

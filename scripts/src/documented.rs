@@ -18,7 +18,7 @@ const RUNNER: &str = "tests/e2e/readme.test.mjs";
 const RUN_ELSEWHERE: [[&str; 3]; 3] = [
     [
         "cargo ops setup --env production --dry-run",
-        "scripts/tests/deploy.rs",
+        "scripts/tests/setup.rs",
         r#"&["setup", "--env", "staging", "--dry-run"]"#,
     ],
     [

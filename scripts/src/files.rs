@@ -1,6 +1,7 @@
 //! Files and folders, with errors that name them.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -37,6 +38,13 @@ pub fn each(
         return (done, Ok(()));
     }
     (done, Err(anyhow::anyhow!("{}", failed.join("\n"))))
+}
+
+/// One that nobody else on this machine looks into.
+pub fn make_own_folder(folder: &Path) -> anyhow::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
 pub fn make_folder(folder: &Path) -> anyhow::Result<()> {

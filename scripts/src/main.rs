@@ -11,6 +11,9 @@ mod deployment;
 #[cfg(test)]
 mod documented;
 mod exit;
+#[cfg(test)]
+#[path = "../tests/fake/mod.rs"]
+mod fake;
 mod files;
 mod folder;
 mod golden;
@@ -28,6 +31,7 @@ mod smoke;
 mod statements;
 mod stats;
 mod steps;
+mod templates;
 mod told;
 mod validate;
 mod webhooks;
@@ -166,7 +170,10 @@ mod tests {
             "writes new files alone, where --out says",
         ),
         ("ops convert", "writes its answers alone, where --out says"),
-        ("ops golden run", "changes nothing"),
+        (
+            "ops golden run",
+            "orders pictures, and only of the deployment that --base-url names",
+        ),
         ("ops golden diff", "changes nothing"),
         ("ops inventory core", "writes one file, which --out names"),
         ("ops mock-runpod", "changes nothing"),

@@ -10,7 +10,7 @@ use crate::files;
 const CONFIG: &str = "wrangler.toml";
 
 /// An endpoint that nobody has filled in.
-const NO_ENDPOINT: &str = "replace-me";
+pub const NO_ENDPOINT: &str = "replace-me";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Environment {

@@ -19,6 +19,10 @@ const PARTS: [&str; 5] = ["jobs", "uploads", "objects", "credits", "provider"];
 /// this far apart, is told.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Of so many objects one may be an orphan: settles that lost leave a few. Where there are more,
+/// the database is an older one or another one, and R2 has no way back from a delete.
+const OBJECTS_PER_ORPHAN: u64 = 20;
+
 /// Find what does not fit between database, files, watchers and provider, and with --apply mend it
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -29,6 +33,9 @@ that hold other credits than the jobs under way, and jobs at the provider that n
 What is young is left alone: it may be half way in.
 Without --apply nothing is changed. With it each finding is looked at once more before it is mended:
 it is safe twice, and while traffic flows. What cannot be mended is told all the same.
+A file that is deleted is gone for good, and to a restored or a wrong database every newer result
+looks like an orphan: while submission is paused, or when more than one object of twenty would go,
+files are left as they are and it is said why, unless --delete-orphans is given, too.
 Exit status: 0 when all fits or was mended, 1 when something is left, 2 when the deployment could
 not be asked.
 
@@ -44,7 +51,11 @@ pub struct Arguments {
     #[arg(long)]
     apply: bool,
 
-    /// As JSON: {examined, findings: [{code, subject, says, would, mended}]}
+    /// Delete files that no row points to, however many they are, and while submission is paused
+    #[arg(long, requires = "apply")]
+    delete_orphans: bool,
+
+    /// As JSON: {examined, withheld, findings: [{code, subject, says, would, mended}]}
     #[arg(long)]
     json: bool,
 }
@@ -53,8 +64,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let admin = Admin(&arguments.deployment);
     let mut examined = BTreeMap::new();
     let mut findings = Vec::new();
+    let mut withheld = None;
     for part in PARTS {
-        let (count, mut found) = walk(&admin, part, arguments.apply)?;
+        // What would be deleted is counted before anything is.
+        let is_counted = part == "objects" && arguments.apply && !arguments.delete_orphans;
+        let (mut count, mut found) = walk(&admin, part, arguments.apply && !is_counted)?;
+        if is_counted && !found.is_empty() {
+            let health = admin.get("/api/gpu/health")?;
+            withheld = why_not(&health["endpoint"]["paused_at"], count, found.len());
+            if withheld.is_none() {
+                (count, found) = walk(&admin, part, true)?;
+            }
+        }
         if part == "provider" && !found.is_empty() {
             wait(AGAIN_AFTER);
             found = walk(&admin, part, arguments.apply)?.1;
@@ -63,9 +84,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         findings.extend(found);
     }
     if arguments.json {
-        told::json(&json!({ "examined": examined, "findings": findings }))?;
+        let told = json!({ "examined": examined, "withheld": withheld, "findings": findings });
+        told::json(&told)?;
     } else {
         findings.iter().for_each(show);
+        if let Some(why) = &withheld {
+            println!("no file was deleted: {why}");
+        }
         println!("{}", summary(&examined, &findings, arguments.apply));
     }
     let is_left = findings.iter().any(|finding| finding["mended"] != true);
@@ -95,6 +120,22 @@ fn walk(admin: &Admin<'_>, part: &'static str, apply: bool) -> anyhow::Result<(u
     }
     bar.finish_and_clear();
     Ok((examined, findings))
+}
+
+/// Why files are left as they are although `--apply` was given; `None`: they may go.
+fn why_not(paused_at: &Value, objects: u64, orphans: usize) -> Option<String> {
+    let advice = "read docs/DISASTER_RECOVERY.md, \"After any restore\", before --delete-orphans";
+    if let Some(at) = paused_at.as_str() {
+        let why = "after a restore every newer result looks like an orphan";
+        return Some(format!(
+            "submission is paused since {at}, and {why}: {advice}"
+        ));
+    }
+    let is_few = orphans as u64 * OBJECTS_PER_ORPHAN <= objects;
+    (!is_few).then(|| {
+        let why = "is this the database that the files belong to?";
+        format!("{orphans} of {objects} objects would go, and {why} Else {advice}")
+    })
 }
 
 fn show(finding: &Value) {

@@ -59,14 +59,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         jobs.iter().for_each(show);
         println!("{}", summary(&jobs));
     }
-    let is_left = jobs
-        .iter()
-        .any(|job| job["would"] != "nothing" && job["done"] != true);
-    Ok(if is_left {
+    Ok(if left(&jobs) > 0 {
         exit::FOUND
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Jobs that nobody has given a hand; one that ended meanwhile needs none.
+fn left(jobs: &[Value]) -> usize {
+    let left = jobs
+        .iter()
+        .filter(|job| job["would"] != "nothing" && job["done"].is_null());
+    left.count()
 }
 
 fn overdue(admin: &Admin<'_>) -> anyhow::Result<Vec<Value>> {
@@ -109,12 +114,27 @@ fn show(job: &Value) {
 
 fn summary(jobs: &[Value]) -> String {
     let woken = jobs.iter().filter(|job| job["done"] == true).count();
-    let left = jobs
-        .iter()
-        .filter(|job| job["would"] != "nothing" && job["done"].is_null());
-    match (jobs.len(), woken, left.count()) {
+    match (jobs.len(), woken, left(jobs)) {
         (0, _, _) => "no job is overdue".to_owned(),
         (seen, woken, 0) => format!("{seen} jobs seen, {woken} woken"),
         (seen, _, left) => format!("{seen} jobs seen, {left} would be woken: add --apply"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It counted as left, and ended a pipeline in which all was well.
+    #[test]
+    fn a_job_that_ended_meanwhile_is_not_left() {
+        let job = |done: Value| json!({ "would": "wake", "done": done });
+        let jobs = [
+            job(true.into()),
+            job(false.into()),
+            json!({ "would": "nothing" }),
+        ];
+        assert_eq!(left(&jobs), 0);
+        assert_eq!(left(&[job(Value::Null)]), 1);
     }
 }

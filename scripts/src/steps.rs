@@ -45,11 +45,16 @@ impl Steps {
         }
     }
 
-    /// How it ended: `why` it did not go on, if it did not.
-    pub fn end<T>(&self, ended: &anyhow::Result<T>) -> anyhow::Result<()> {
+    /// How it ended: why it did not go on, or what is proven.
+    pub fn end<T: Serialize>(&self, ended: &anyhow::Result<T>) -> anyhow::Result<()> {
         if self.as_json {
             let why = ended.as_ref().err().map(|error| format!("{error:#}"));
-            let told = json!({ "ok": ended.is_ok(), "error": why, "steps": &*self.told.borrow() });
+            let steps = &*self.told.borrow();
+            let mut told = json!({ "ok": ended.is_ok(), "error": why, "steps": steps });
+            let proof = serde_json::to_value(ended.as_ref().ok())?;
+            if !proof.is_null() {
+                told["proof"] = proof;
+            }
             told::json(&told)?;
         }
         Ok(())

@@ -157,3 +157,71 @@ fn a_restore_is_rehearsed_and_never_begins_over_what_is_there() {
     );
     assert!(!home.calls().iter().any(|call| call.contains("--file")));
 }
+
+/// A misspelt --state was made, and the backup of nothing rehearsed as if it were there.
+#[test]
+fn a_rehearsal_makes_no_state_and_a_backup_wants_one() {
+    let home = Home::new();
+    let into = home.0.path().join("backup");
+    let folder = into.to_str().unwrap();
+    let made = home.ops(&["backup", "--env", "production", "--into", folder]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let bits = fs::metadata(&into).unwrap().permissions().mode();
+    assert_eq!(bits & 0o777, 0o700, "its jobs are nobody else's to read");
+    home.write("empty", "");
+    let state = home.0.path().join("misspelt");
+    let local = ["--env", "local", "--state", state.to_str().unwrap()];
+    let backup = home.ops(&[&["backup", "--into", "none", "--dry-run"], &local[..]].concat());
+    assert_eq!(backup.status.code(), Some(2));
+    let said = text(&backup.stderr);
+    assert!(
+        said.contains("no local server has kept anything in"),
+        "{said}"
+    );
+    let restore = home.ops(&[&["restore", folder], &local[..]].concat());
+    assert_eq!(restore.status.code(), Some(0), "{}", text(&restore.stderr));
+    assert!(!state.exists());
+}
+
+/// That the export is the file of the manifest is the first check of `verify`, and failing it was
+/// told as not having looked.
+#[test]
+fn a_backup_with_another_byte_is_found_and_not_restored() {
+    let home = Home::new();
+    let into = home.0.path().join("backup");
+    let folder = into.to_str().unwrap();
+    home.ops(&["backup", "--env", "production", "--into", folder]);
+    let export = fs::read_to_string(into.join("database.sql")).unwrap();
+    fs::write(into.join("database.sql"), export.replace("'one'", "'two'")).unwrap();
+    for words in [
+        &["backup", "verify", folder, "--without-files"][..],
+        &["restore", folder, "--env", "production"][..],
+    ] {
+        let output = home.ops(words);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("is not the file that the manifest describes"),
+            "{said}"
+        );
+    }
+}
+
+/// A key that was revoked after the backup opens the restored database, and nobody was told.
+#[test]
+fn a_restore_names_the_keys_that_open_what_it_restores() {
+    let home = Home::new();
+    let keys = "CREATE TABLE api_keys (id TEXT, owner TEXT, name TEXT, revoked_at INTEGER);
+        INSERT INTO api_keys VALUES ('0a', 'shop', 'web', NULL), ('0b', 'shop', 'old', 7);";
+    home.write("export.sql", &format!("{EXPORT}{keys}"));
+    let into = home.0.path().join("backup");
+    let folder = into.to_str().unwrap();
+    let made = home.ops(&["backup", "--env", "production", "--into", folder]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    home.write("empty", "");
+    let would = home.ops(&["restore", folder, "--env", "production"]);
+    assert_eq!(would.status.code(), Some(0), "{}", text(&would.stderr));
+    let told = text(&would.stdout);
+    let expected = "these keys open it: revoke again what was revoked since\n  0a shop web\n";
+    assert!(told.ends_with(expected), "{told}");
+}

@@ -2,9 +2,9 @@
 
 #![cfg(test)]
 
+mod fake;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -69,35 +69,7 @@ fn picture(shade: u8) -> Vec<u8> {
 
 /// Answers as a deployment that makes two pictures of everything and none of `broken`.
 fn deployment(broken: &'static str, shade: u8) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut stream = BufReader::new(stream);
-            let (mut head, mut length) = (String::new(), 0);
-            while !head.ends_with("\r\n\r\n") {
-                let begin = head.len();
-                if stream.read_line(&mut head).unwrap_or(0) == 0 {
-                    break;
-                }
-                let line = head[begin..].to_lowercase();
-                if let Some(value) = line.strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            stream.read_exact(&mut body).unwrap();
-            let (status, answer) = answered(&head, &body, broken, shade);
-            let head = format!(
-                "HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                answer.len()
-            );
-            let _ = stream
-                .get_mut()
-                .write_all(&[head.as_bytes(), &answer].concat());
-        }
-    });
-    origin
+    fake::serve(move |head, body| answered(head, body, broken, shade))
 }
 
 fn answered(head: &str, body: &[u8], broken: &str, shade: u8) -> (u16, Vec<u8>) {
@@ -223,4 +195,82 @@ fn pictures_that_look_otherwise_are_shown_side_by_side_and_end_with_1() {
         "nowhere",
     ];
     assert_eq!(folder.json(&run).0, 2, "and nothing was ordered");
+}
+
+/// Nothing compared was nothing that differs: a misspelt name made a green pipeline.
+#[test]
+fn a_comparison_of_nothing_is_refused() {
+    let folder = Folder::new();
+    for name in ["before", "after"] {
+        fs::create_dir(folder.at(name)).unwrap();
+    }
+    let url = deployment("none", 0);
+    let misspelt = [
+        "--base-url",
+        &url,
+        "--pictures",
+        "new",
+        "--template",
+        "misspelt",
+    ];
+    let film = [
+        "--base-url",
+        &url,
+        "--pictures",
+        "new",
+        "--template",
+        "wan-text-to-video",
+    ];
+    for (words, why) in [
+        (vec!["diff", "before", "after"], "before has no pictures"),
+        (
+            [&["record"], &misspelt[..]].concat(),
+            "there is no template misspelt",
+        ),
+        (
+            [&["record"], &film[..]].concat(),
+            "no case of wan-text-to-video makes a picture",
+        ),
+        (vec!["run", "--pictures", "before"], "--base-url"),
+        (vec!["record", "--pictures", "before"], "--base-url"),
+    ] {
+        let output = folder.golden(&words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains(why), "{words:?}: {said}");
+    }
+    assert!(!folder.at("new").exists());
+}
+
+/// It said nothing of what is paid for.
+#[test]
+fn a_rehearsal_names_the_cases_that_would_be_ordered_and_orders_none() {
+    let folder = Folder::new();
+    let words = ["record", "--dry-run", "--base-url", "http://127.0.0.1:9"];
+    let words = [&words[..], &["--pictures", "new"]].concat();
+    let (status, told) = folder.json(&words);
+    let ordered = told["ordered"].as_array().unwrap();
+    assert_eq!((status, ordered.len()), (0, PICTURES.len()), "{told}");
+    let said = String::from_utf8(folder.golden(&words).stdout).unwrap();
+    let line = "would order the pictures of text-to-image/";
+    assert!(said.contains(line), "{said}");
+    assert!(!folder.at("new").exists());
+}
+
+/// It was asked again at once, for twelve minutes.
+#[test]
+fn a_status_that_is_refused_ends_the_case() {
+    let folder = Folder::new();
+    let locked = fake::serve(|head, _| {
+        if head.starts_with("GET ") {
+            return (401, json!({"message": "no key"}).to_string().into());
+        }
+        (200, json!({"job_id": "1"}).to_string().into())
+    });
+    let words = ["record", "--base-url", &locked, "--pictures", "new"];
+    let words = [&words[..], &["--template", "text-to-image"]].concat();
+    let (status, told) = folder.json(&words);
+    assert_eq!(status, 1, "{told}");
+    let why = told["errors"][0].as_str().unwrap();
+    assert!(why.ends_with("the job 1: 401: no key"), "{why}");
 }

@@ -95,7 +95,7 @@ fn no_workers_are_a_fault_only_while_somebody_waits() {
         ))
     };
     for (workers, waiting, outcome, says) in [
-        ("", 0, "passed", "0 idle, 0 running"),
+        ("", 0, "passed", "Nobody is there: whether any may come"),
         ("", 3, "failed", "3 jobs wait, and nobody comes"),
         (r#""throttled":2"#, 0, "failed", "no GPU is free"),
         (
@@ -111,6 +111,20 @@ fn no_workers_are_a_fault_only_while_somebody_waits() {
         assert_eq!(found.0, outcome, "{found:?}");
         assert!(found.1.contains(says), "{found:?}");
     }
+}
+
+/// Nothing was compared, and all of it was there.
+#[test]
+fn a_template_that_is_misspelt_is_refused() {
+    let mock = Mock::start("{}");
+    let output = ops(
+        &mock,
+        KEY,
+        &["check", "--without-job", "--template", "misspelt"],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("there is no template misspelt"), "{said}");
 }
 
 #[test]

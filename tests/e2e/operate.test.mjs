@@ -133,7 +133,7 @@ test("a_deploy_whose_smoke_run_passes_is_done_and_nothing_goes_back", async () =
   const { status, answer } = await opsIn(there, "deploy", "--env", "production");
   assert.equal(status, 0, JSON.stringify(answer, null, 1));
   const lines = answer.steps.at(-1).lines;
-  assert.equal(lines.at(-1), "deployed");
+  assert.deepEqual([lines.at(-1), answer.proof], ["deployed", "complete"]);
   assert.ok(lines.some((line) => /^ok +callback /.test(line)), lines.join("\n"));
   const calls = await there.calls();
   assert.deepEqual(calls, [
@@ -185,12 +185,13 @@ const RUNPOD = () => ({
 test("a_gpu_that_is_late_is_told_and_takes_no_good_worker_back", async () => {
   await mock.plan({ job: { queue_ms: 600_000 } });
   const there = await account(filledIn);
+  there.env = { ...there.env, ...RUNPOD() };
   const { status, answer } = await opsIn(there, "deploy", "--env", "production", "--within", "25");
   assert.equal(status, 3, JSON.stringify(answer, null, 1));
-  assert.equal(answer.ok, true);
+  assert.deepEqual([answer.ok, answer.proof], [true, "without_gpu"]);
   const { lines } = answer.steps.at(-1);
   const late = lines.find((line) => line.startsWith("LATE"));
-  assert.match(late, /^LATE +status .* is queued: /);
+  assert.match(late, /^LATE +status .* is queued: .*; at RunPod \S+ is IN_QUEUE$/);
   assert.match(lines.at(-1), /^deployed, and it stays: the GPU alone did not come back/);
   const calls = await there.calls();
   assert.ok(!calls.some((call) => call.startsWith("rollback")), calls.join("\n"));

@@ -56,15 +56,36 @@ struct Column {
 }
 
 impl Which {
+    /// Where a local server keeps its databases; `None`: it is no local one.
+    fn state(&self) -> anyhow::Result<Option<PathBuf>> {
+        if self.env != Environment::Local {
+            return Ok(None);
+        }
+        let given = self.state.clone();
+        let own = || anyhow::Ok(Project::find()?.root.join(STATE));
+        given.map_or_else(own, Ok).map(Some)
+    }
+
+    pub fn expect_state(&self) -> anyhow::Result<()> {
+        match self.state()? {
+            Some(state) if !state.is_dir() => {
+                bail!("no local server has kept anything in {}", state.display())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn make_state(&self) -> anyhow::Result<()> {
+        self.state()?
+            .map_or(Ok(()), |state| files::make_folder(&state))
+    }
+
+    /// A local one of which nothing is kept is empty; opening it makes nothing.
     pub fn open(&self) -> anyhow::Result<Database> {
         let project = Project::find()?;
         let configured = project.database(self.env, "database_name")?;
         let name = self.database.clone().unwrap_or(configured);
-        let (folder, wrangler) = if self.env == Environment::Local {
-            let state = self
-                .state
-                .clone()
-                .unwrap_or_else(|| project.root.join(STATE));
+        let (folder, wrangler) = if let Some(state) = self.state()? {
             let folder = local_folder(&project, &name, &state)?;
             let wrangler = Wrangler::new(&project.root, folder.path())?;
             (Some(folder), wrangler)
@@ -96,7 +117,9 @@ fn local_folder(project: &Project, name: &str, state: &Path) -> anyhow::Result<t
     );
     files::write(&folder.path().join("wrangler.toml"), &config)?;
     files::make_folder(&folder.path().join(".wrangler"))?;
-    files::make_folder(state)?;
+    if !state.exists() {
+        return Ok(folder);
+    }
     let state = state
         .canonicalize()
         .with_context(|| format!("no folder {}", state.display()))?;

@@ -7,6 +7,7 @@ use anyhow::{bail, Context};
 use serde::{Deserialize, Serialize};
 
 use super::scratch::{Digest, Scratch, Table};
+use super::Unlike;
 use crate::files;
 
 pub const EXPORT: &str = "database.sql";
@@ -121,10 +122,9 @@ impl Backup {
         }
         let export = files::read(&folder.join(EXPORT))?;
         if Export::of(&export) != manifest.export {
-            bail!(
-                "{} is not the file that the manifest describes",
-                folder.join(EXPORT).display()
-            );
+            let export = folder.join(EXPORT).display().to_string();
+            let why = format!("{export} is not the file that the manifest describes");
+            return Err(Unlike(why).into());
         }
         let sql = String::from_utf8(export).context("the export is not UTF-8 text")?;
         let scratch = Scratch::load(&sql)?;

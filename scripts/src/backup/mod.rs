@@ -35,8 +35,9 @@ The folder is new: database.sql is what `wrangler d1 export` made, manifest.json
 While a remote database is exported it answers nobody (Cloudflare, D1, Import and export): choose a
 quiet moment. The counts are compared with what the database itself counts before and after.
 Not in it: the files, which are in R2. docs/DISASTER_RECOVERY.md has the whole.
-Exit status: 0 when it was made and confirmed, 1 when the database counts otherwise, 2 when it could
-not be made.
+Tables that somebody wrote meanwhile are kept as they were exported, and named as `unconfirmed`.
+Exit status: 0 when it was made, and confirmed where nobody wrote meanwhile, 1 when the database
+counts otherwise, 2 when it could not be made.
 
 Example:
   ops backup --env production --into backups/2026-11-21
@@ -81,6 +82,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn make(arguments: &Arguments, which: &Which, into: &Path) -> anyhow::Result<ExitCode> {
+    which.expect_state()?;
     let database = which.open()?;
     if arguments.dry_run {
         rehearse(&database, into, arguments.json)?;
@@ -92,7 +94,7 @@ fn make(arguments: &Arguments, which: &Which, into: &Path) -> anyhow::Result<Exi
             into.display()
         );
     }
-    files::make_folder(into)?;
+    files::make_own_folder(into)?;
     let manifest = export(&database, into)?;
     manifest.write(into)?;
     if arguments.json {

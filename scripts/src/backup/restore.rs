@@ -16,6 +16,9 @@ use crate::told;
 /// Where a pause is written down.
 const ENDPOINTS: &str = "endpoints";
 
+/// Where the callers' keys are.
+const KEYS: &str = "api_keys";
+
 /// Show how a backup would be restored into a fresh database, and with --apply do it
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -24,9 +27,10 @@ The database must have no tables: make a new one by `wrangler d1 create NAME`, n
 database itself and compared with the manifest.
 Jobs that had not ended when the backup was made would go on from where they were then, and be
 paid for twice: so submission is left paused, to the endpoints of those jobs and to that of
-wrangler.toml. `POST /api/admin/resume` ends the pause. docs/DISASTER_RECOVERY.md has the steps.
-Exit status: 0 when it was restored (or would be), 1 when the database counts otherwise or is not
-empty, 2 when it could not be done.
+wrangler.toml. `POST /api/admin/resume` ends the pause. The API keys that open the backup are named,
+because one that was revoked since opens it again. docs/DISASTER_RECOVERY.md has the steps.
+Exit status: 0 when it was restored (or would be), 1 when the backup is not as it was made, or the
+database counts otherwise or is not empty, 2 when it could not be done.
 
 Example:
   wrangler d1 create edge-queue-restored
@@ -40,7 +44,7 @@ pub struct Arguments {
     #[arg(long)]
     apply: bool,
 
-    /// As JSON: {restored, database, rows, `took_ms`, `unfinished_jobs`, paused}
+    /// As JSON: {restored, database, rows, `took_ms`, `unfinished_jobs`, paused, keys: [text]}
     #[arg(long)]
     json: bool,
 
@@ -51,8 +55,11 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let backup = Backup::read(&arguments.backup)?;
+    if arguments.apply {
+        arguments.which.make_state()?;
+    }
     let database = arguments.which.open()?;
-    let watch = Stopwatch::start();
+    let (watch, keys) = (Stopwatch::start(), keys(&backup)?);
     empty(&database)?;
     let paused = if arguments.apply {
         apply(&backup, &database)?;
@@ -73,6 +80,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "took_ms": took_ms,
             "unfinished_jobs": unfinished,
             "paused": paused,
+            "keys": keys,
         });
         told::json(&answer)?;
     } else if arguments.apply {
@@ -84,7 +92,23 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         println!("{unfinished} jobs had not ended when the backup was made");
         println!("submission is paused to: {}", paused.join(", "));
     }
+    if !arguments.json && !keys.is_empty() {
+        println!("these keys open it: revoke again what was revoked since");
+        for key in &keys {
+            println!("  {key}");
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Id, owner and name of every key that was not revoked when the backup was made.
+fn keys(backup: &Backup) -> anyhow::Result<Vec<String>> {
+    if !backup.scratch.columns()?.contains_key(KEYS) {
+        return Ok(Vec::new());
+    }
+    backup.scratch.texts(&format!(
+        "SELECT id || ' ' || owner || ' ' || name FROM {KEYS} WHERE revoked_at IS NULL ORDER BY id"
+    ))
 }
 
 fn rehearse(arguments: &Arguments, database: &Database) {

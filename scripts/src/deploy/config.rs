@@ -1,7 +1,7 @@
 //! What `wrangler.toml` must say of an environment before it can be deployed.
 
 use super::Target;
-use crate::project::{Environment, Project};
+use crate::project::{Environment, Project, NO_ENDPOINT};
 
 /// Bindings that the Worker reads, by the table that declares them.
 const BINDINGS: [(&str, &str); 2] = [("d1_databases", "DB"), ("r2_buckets", "BLOBS")];
@@ -10,7 +10,15 @@ const LIMITERS: [&str; 4] = ["RATE_KEYS", "RATE_SESSIONS", "RATE_ADDRESSES", "RA
 
 /// A database id that nobody has filled in.
 const NO_DATABASE: &str = "00000000-0000-0000-0000-";
-const NO_URL: &str = "replace-me.invalid";
+const NO_URL: &str = "https://replace-me.invalid";
+
+/// Whether nobody has put a value there yet.
+pub fn is_placeholder(value: &str) -> bool {
+    value.is_empty()
+        || value == NO_ENDPOINT
+        || value.starts_with(NO_URL)
+        || value.starts_with(NO_DATABASE)
+}
 
 /// Secrets without which it would not serve.
 pub const fn secrets(target: Target) -> &'static [&'static str] {
@@ -77,11 +85,11 @@ fn placeholders(project: &Project, target: Target, section: &toml::Table) -> Vec
     let id = project
         .database(target.environment(), "database_id")
         .unwrap_or_default();
-    if id.is_empty() || id.starts_with(NO_DATABASE) {
+    if is_placeholder(&id) {
         let what = "database_id is a placeholder: wrangler d1 create prints one";
         problems.push(format!("[[env.{name}.d1_databases]] {what}"));
     }
-    if var("PUBLIC_URL").is_none_or(|url| url.contains(NO_URL)) {
+    if var("PUBLIC_URL").is_none_or(|url| is_placeholder(&url)) {
         problems.push(format!(
             "[env.{name}.vars] PUBLIC_URL is a placeholder: the Worker's origin"
         ));

@@ -10,8 +10,12 @@ use crate::files;
 /// A migration that does more says so in a comment of its own, with the reason.
 const SWORN: &str = "-- safe under the running code:";
 
+/// What `wrangler d1 migrations list` says where nothing is pending.
+const NONE_PENDING: &str = "No migrations to apply";
+
 /// What is wrong with the migrations that are pending; `told` is what `wrangler d1 migrations list`
-/// printed, and without it all are judged.
+/// printed, and without it all are judged. What names none and does not say that there is none is
+/// not understood, and stops a deploy.
 pub fn unsafe_ones(root: &Path, told: Option<&str>) -> anyhow::Result<Vec<String>> {
     let folder = root.join("migrations");
     let mut names = Vec::new();
@@ -24,6 +28,10 @@ pub fn unsafe_ones(root: &Path, told: Option<&str>) -> anyhow::Result<Vec<String
     }
     names.sort();
     let mut problems = Vec::new();
+    if names.is_empty() && told.is_some_and(|told| !told.contains(NONE_PENDING)) {
+        let what = "wrangler d1 migrations list named no migration of ours";
+        problems.push(format!("{what}, and did not say `{NONE_PENDING}`"));
+    }
     for name in names {
         let sql = String::from_utf8_lossy(&files::read(&folder.join(&name))?).into_owned();
         problems.extend(judge(&sql).into_iter().map(|why| format!("{name}: {why}")));
@@ -54,8 +62,13 @@ fn fault(statement: &str, all: &[String]) -> Option<String> {
     let upper = statement.to_uppercase();
     let begins = |words: &str| upper.starts_with(words);
     let shown: String = statement.chars().take(60).collect();
-    if begins("CREATE TABLE") || begins("CREATE INDEX") || begins("CREATE UNIQUE INDEX") {
+    if begins("CREATE TABLE") || begins("CREATE INDEX") {
         return None;
+    }
+    if begins("CREATE UNIQUE INDEX") {
+        let is_new = all.iter().any(|other| is_table_of(&upper, other));
+        return (!is_new)
+            .then(|| format!("`{shown}` refuses rows that the running code may write"));
     }
     if let Some(index) = upper.strip_prefix("DROP INDEX ") {
         let again = format!("INDEX {index} ON");
@@ -75,6 +88,16 @@ fn fault(statement: &str, all: &[String]) -> Option<String> {
     ))
 }
 
+/// Whether an index is on the table that another statement makes.
+fn is_table_of(index: &str, other: &str) -> bool {
+    let other = other.to_uppercase();
+    let table = other.strip_prefix("CREATE TABLE ");
+    let name = table.map(|rest| rest.trim_start_matches("IF NOT EXISTS "));
+    let name = name.and_then(|rest| rest.split([' ', '(']).next());
+    let on = index.split_once(" ON ").map_or("", |(_, on)| on);
+    name.is_some_and(|name| on.split([' ', '(']).next() == Some(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +109,7 @@ mod tests {
             "ALTER TABLE a ADD COLUMN b INTEGER;",
             "ALTER TABLE a ADD COLUMN b INTEGER NOT NULL DEFAULT 0;",
             "DROP INDEX i; CREATE INDEX i ON a (b) WHERE b IS NOT NULL;",
+            "CREATE TABLE a (id TEXT); CREATE UNIQUE INDEX i ON a (id);",
             "-- safe under the running code: nobody reads it since version 3\nDROP TABLE b;",
         ] {
             assert_eq!(judge(sql), [""; 0], "{sql}");
@@ -101,6 +125,7 @@ mod tests {
             "ALTER TABLE jobs ADD COLUMN b INTEGER NOT NULL;",
             "UPDATE jobs SET status = 'x';",
             "DROP INDEX jobs_due;",
+            "CREATE TABLE other (id TEXT); CREATE UNIQUE INDEX one ON jobs (seed);",
         ] {
             assert_eq!(judge(sql).len(), 1, "{sql}");
         }
@@ -125,5 +150,14 @@ mod tests {
             .try_into()
             .unwrap();
         assert!(only.starts_with("0002_new.sql: `DROP TABLE b`"), "{only}");
+    }
+
+    /// A list in other words named none of them: all were applied unjudged.
+    #[test]
+    fn a_list_that_is_not_understood_stops_a_deploy() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let judged = |told| unsafe_ones(root, Some(told)).unwrap().len();
+        assert_eq!(judged("Migrations to be applied: 2"), 1);
+        assert_eq!(judged("✅ No migrations to apply!"), 0);
     }
 }

@@ -8,12 +8,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::contract::flaws_of_all;
 use crate::deployment::variable;
 use crate::project::{Environment, Project};
-use crate::smoke::{self, Verdict};
+use crate::runpod::endpoint::Endpoint;
+use crate::smoke::{self, Asking, Verdict};
 use crate::steps::Steps;
 use crate::wrangler::{line, Absent, Wrangler};
 use crate::{exit, golden};
@@ -30,9 +32,13 @@ golden prompts are as written down. 4. The Worker builds and bundles. 5. Migrati
 are safe under the code that runs. 6. They are applied. 7. The Worker is uploaded. 8. It answers,
 within --settle, and `ops smoke` passes. Nothing is changed before 6.
 If 8 fails, the Worker goes back to the version before; migrations stay, because the code before
-lives with them. One thing alone is told and takes nothing back: RunPod has the job of the smoke
-run, or its endpoint is paused or full, and no picture came in the time that a cold GPU may take.
-That is no fault of the Worker's, and the version before would wait as long.
+lives with them. Where it cannot go back, that is said: the version that failed is live. Cloudflare
+refuses to go back across a migration of Durable Objects, and behind the first upload is nothing.
+One thing alone is told and takes nothing back: RunPod has the job of the smoke run, or its endpoint
+is paused or full, and no picture came in the time that a cold GPU may take. That is no fault of the
+Worker's, and the version before would wait as long. With RUNPOD_API_KEY RunPod itself is asked: a
+job that ended there and not here is the Worker's fault. Outbound webhooks are not looked at here:
+`ops smoke --webhook-url` does it.
 With --dry-run every step says what it would run, those that change nothing are done as far as this
 machine can, and no account is needed.
 ADMIN_KEY makes the smoke run's jobs the operator's; production needs it, and staging with a real
@@ -60,7 +66,7 @@ pub struct Arguments {
     #[arg(long)]
     dry_run: bool,
 
-    /// As JSON, at the end: {ok, error, steps: [{step, lines}]}
+    /// As JSON, at the end: {ok, error, steps: [{step, lines}], proof: complete or `without_gpu`}
     #[arg(long)]
     json: bool,
 }
@@ -83,6 +89,10 @@ impl Target {
 const NO_KEY: &str = "ADMIN_KEY is not in the environment: without it the smoke run fails, and \
      takes a good Worker back";
 
+const NOT_BACK: &str = "the smoke run after the deploy failed, and the Worker could not go back: \
+     the version that failed is LIVE. Cloudflare goes back neither across a migration of Durable \
+     Objects nor to the draft that `wrangler secret put` makes before the first upload";
+
 /// A check that failed: nothing was changed, or it was taken back.
 #[derive(Debug)]
 pub struct Stopped(pub String);
@@ -103,6 +113,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         target: arguments.env,
         dry_run: arguments.dry_run,
         admin_key: variable("ADMIN_KEY"),
+        runpod_key: variable("RUNPOD_API_KEY"),
         settle: Duration::from_secs(arguments.settle),
         within: arguments.within,
         steps: &steps,
@@ -124,6 +135,8 @@ pub struct Pipeline<'a> {
     pub dry_run: bool,
     /// Whose jobs those of the smoke run are.
     pub admin_key: Option<String>,
+    /// With which RunPod is asked about a job that does not end.
+    pub runpod_key: Option<String>,
     pub settle: Duration,
     /// Seconds of the smoke run.
     pub within: Option<u64>,
@@ -135,7 +148,8 @@ pub struct Pipeline<'a> {
 }
 
 /// What is known of a Worker that is deployed and stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Proof {
     Complete,
     /// All but the GPU's part, which did not come back in time.
@@ -179,6 +193,10 @@ impl Pipeline<'_> {
         self.step("7. the Worker is uploaded");
         let before = self.version_now()?;
         self.change(&["deploy", "--env", self.name()])?;
+        if let Some(before) = &before {
+            let back = line(&["rollback", before, "--env", self.name()]);
+            self.steps.line(&format!("the way back, later: {back}"));
+        }
         self.step("8. the smoke run; when it fails, the Worker goes back to the version before");
         let proof = self.smoke(before.as_deref())?;
         match self.faults.get() {
@@ -321,7 +339,14 @@ impl Pipeline<'_> {
         }
         let tell = |check: &smoke::Check| self.steps.line(&check.line());
         smoke::settled(url, self.settle);
-        match smoke::verdict(url, self.admin_key.clone(), self.within, tell) {
+        let endpoint = self.project.endpoint(self.target.environment());
+        let runpod = endpoint.zip(self.runpod_key.clone());
+        let asking = Asking {
+            admin_key: self.admin_key.clone(),
+            runpod: runpod.map(|(id, key)| Endpoint::new(id.to_owned(), key)),
+            within: self.within,
+        };
+        match smoke::verdict(url, asking, tell) {
             Verdict::Sound => {
                 self.steps.line("deployed");
                 Ok(Proof::Complete)
@@ -339,7 +364,8 @@ impl Pipeline<'_> {
 
     fn go_back(&self, before: Option<&str>) -> anyhow::Result<Stopped> {
         let Some(before) = before else {
-            let why = "the smoke run failed, and there is no version before to go back to";
+            let why = "the smoke run failed, and there is no version before to go back to: the \
+                 version that failed is LIVE";
             return Ok(Stopped(why.to_owned()));
         };
         let why = "the smoke run after the deploy failed";
@@ -351,7 +377,8 @@ impl Pipeline<'_> {
             "--yes",
             "--message",
             why,
-        ])?;
+        ])
+        .context(NOT_BACK)?;
         Ok(Stopped(format!("{why}; it is back at {before}")))
     }
 

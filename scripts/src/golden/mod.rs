@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use edge_queue::testing::golden::{cases, outcome, Outcome};
+use edge_queue::testing::golden::{cases, outcome, Case, Outcome};
 use serde_json::json;
 
 use crate::exit;
@@ -19,8 +19,9 @@ use crate::told;
 #[derive(clap::Args)]
 #[command(after_help = "\
 The cases are tests/golden/<template>/<case>: inputs.json, and the prompt or the violations that
-they make. Prompts are always compared, on this machine. Pictures are made by a deployment, of the
-first sound case of each template that makes pictures, and compared by what they look like; where a
+they make. Prompts are always compared, on this machine. Pictures are made anew by the deployment
+that --base-url names, of the first sound case of each template that makes pictures, and compared by
+what they look like; on a live endpoint each is paid for. Where a
 case has input pictures, they are made of their size alone, the same each time. A template that
 fails is told, and the others go on.
 
@@ -53,7 +54,7 @@ struct Run {
     base_url: Option<String>,
 
     /// The folder of recorded pictures
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "base_url")]
     pictures: Option<PathBuf>,
 
     /// Only the pictures of these templates; all unless named
@@ -78,7 +79,7 @@ struct Record {
     base_url: Option<String>,
 
     /// The folder to write pictures into
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "base_url")]
     pictures: Option<PathBuf>,
 
     /// Only the pictures of these templates; all unless named
@@ -89,7 +90,7 @@ struct Record {
     #[arg(long)]
     dry_run: bool,
 
-    /// As JSON: {`dry_run`, written, pictures, errors: [text]}
+    /// As JSON: {`dry_run`, written, ordered: [case], pictures, errors: [text]}
     #[arg(long)]
     json: bool,
 }
@@ -135,6 +136,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Verb::Run(run) => compare(run),
         Verb::Record(record) => record_all(record),
         Verb::Diff(diff) => {
+            pictures::are_there(&diff.before)?;
+            pictures::are_there(&diff.after)?;
             let seen = pictures::compare(&diff.before, &diff.after, diff.told.tolerance)?;
             let found = Found {
                 seen: &seen,
@@ -190,7 +193,8 @@ fn compare(run: &Run) -> anyhow::Result<ExitCode> {
             // Before anything is ordered.
             pictures::are_there(before)?;
             let after = tempfile::tempdir()?;
-            let made = pictures::record(&root, url, after.path(), &run.templates)?;
+            let cases = pictures::wanted(&root, &run.templates)?;
+            let made = pictures::record(url, after.path(), &cases)?;
             let seen = pictures::compare(before, after.path(), run.told.tolerance)?;
             let is_wanted = |seen: &pictures::Seen| {
                 let template = seen.case.split('/').next().unwrap_or_default();
@@ -211,6 +215,11 @@ fn compare(run: &Run) -> anyhow::Result<ExitCode> {
 
 fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
     let root = Project::find()?.root;
+    // Before anything is written.
+    let ordered = match &record.base_url {
+        Some(_) => pictures::wanted(&root, &record.templates)?,
+        None => Vec::new(),
+    };
     let mut written = Vec::new();
     for case in cases(&root.join("tests/golden"))? {
         let Outcome { file, text } = outcome(&case)?;
@@ -239,9 +248,17 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
         files::remove_if_there(&case.folder.join(other))?;
     }
     let mut made = pictures::Recorded::default();
-    if let (Some(url), Some(folder), false) = (&record.base_url, &record.pictures, record.dry_run) {
-        made = pictures::record(&root, url, folder, &record.templates)?;
-        if !record.json {
+    let names: Vec<String> = ordered.iter().map(Case::name).collect();
+    if let (Some(url), Some(folder)) = (&record.base_url, &record.pictures) {
+        if record.dry_run && !record.json {
+            for name in &names {
+                println!("would order the pictures of {name} from {url}");
+            }
+        }
+        if !record.dry_run {
+            made = pictures::record(url, folder, &ordered)?;
+        }
+        if !record.dry_run && !record.json {
             let (pictures, failed) = (made.pictures, made.errors.len());
             println!(
                 "{pictures} pictures in {}, {failed} templates without",
@@ -253,6 +270,7 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
         let told = json!({
             "dry_run": record.dry_run,
             "written": written,
+            "ordered": names,
             "pictures": made.pictures,
             "errors": made.errors,
         });

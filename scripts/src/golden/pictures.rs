@@ -17,8 +17,10 @@ use image_hasher::{HashAlg, HasherConfig};
 use serde::Serialize;
 use serde_json::{json, Map, Value};
 
+use crate::clock::wait;
 use crate::files;
 use crate::smoke::wire::Wire;
+use crate::templates::expect_known;
 
 /// Of 64 bits. The same picture in another compression differs in two or three; another one in some
 /// thirty.
@@ -29,6 +31,9 @@ const TIME_MAX: Duration = Duration::from_mins(12);
 
 /// The longest that a status is held, below what a call may take.
 const HOLD_S: u64 = 10;
+
+/// A deployment that cannot answer now is asked again after this pause.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The largest that JSON carries exactly: a create takes no larger one.
 const SEED_MAX: u64 = (1 << 53) - 1;
@@ -57,11 +62,11 @@ pub struct Recorded {
     pub errors: Vec<String>,
 }
 
-/// Writes the pictures of the first sound case of each template that makes some into `folder`;
-/// those of `only` alone, if any are named.
-pub fn record(root: &Path, url: &str, folder: &Path, only: &[String]) -> anyhow::Result<Recorded> {
-    files::make_folder(folder)?;
-    let (mut templates, mut recorded) = (BTreeSet::new(), Recorded::default());
+/// The first sound case of each template that makes pictures; those of `only` alone, if any are
+/// named.
+pub fn wanted(root: &Path, only: &[String]) -> anyhow::Result<Vec<Case>> {
+    expect_known(only)?;
+    let (mut templates, mut wanted) = (BTreeSet::new(), Vec::new());
     for case in cases(&root.join("tests/golden"))? {
         let is_wanted = only.is_empty() || only.contains(&case.template);
         if !is_wanted || !makes_pictures(&case) || templates.contains(&case.template) {
@@ -70,8 +75,25 @@ pub fn record(root: &Path, url: &str, folder: &Path, only: &[String]) -> anyhow:
         if outcome(&case)?.file != "prompt.json" || wants_links(&case) {
             continue;
         }
+        templates.insert(case.template.clone());
+        wanted.push(case);
+    }
+    if let Some(name) = only.iter().find(|name| !templates.contains(*name)) {
+        bail!("no case of {name} makes a picture");
+    }
+    if wanted.is_empty() {
+        bail!("no case makes a picture");
+    }
+    Ok(wanted)
+}
+
+/// Writes the pictures of these cases into `folder`.
+pub fn record(url: &str, folder: &Path, cases: &[Case]) -> anyhow::Result<Recorded> {
+    files::make_folder(folder)?;
+    let mut recorded = Recorded::default();
+    for case in cases {
         eprintln!("{} ...", case.name());
-        match make(url, &case).and_then(|made| write(folder, &case, &made)) {
+        match make(url, case).and_then(|made| write(folder, case, &made)) {
             Ok(pictures) => recorded.pictures += pictures,
             Err(error) => {
                 let error = format!("{}: {error:#}", case.name());
@@ -79,7 +101,6 @@ pub fn record(root: &Path, url: &str, folder: &Path, only: &[String]) -> anyhow:
                 recorded.errors.push(error);
             }
         }
-        templates.insert(case.template);
     }
     Ok(recorded)
 }
@@ -125,9 +146,13 @@ fn make(url: &str, case: &Case) -> anyhow::Result<Vec<Picture>> {
         .to_owned();
     let path = format!("/api/queue/status/{id}?wait={HOLD_S}");
     let job = loop {
-        let job = wire.get(&path)?.json()["job"].take();
-        if job["completed_at"].is_string() {
-            break job;
+        let answer = wire.get(&path)?;
+        let job = answer.json()["job"].take();
+        match answer.status {
+            200 if job["completed_at"].is_string() => break job,
+            200 => {}
+            429 | 500.. => wait(ASK_AGAIN),
+            _ => bail!("the job {id}: {}", answer.complaint()),
         }
     };
     if job["status"] != "succeeded" {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use hdrhistogram::Histogram;
-use serde_json::Value;
+use serde_json::{json, Value};
 
 use crate::admin::progress;
 use crate::clock::{wait, Stopwatch};
@@ -17,6 +17,8 @@ const HOLD_S: u64 = 10;
 const PAUSE: Duration = Duration::from_secs(1);
 /// A longer pause is told as a failure rather than waited for.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
+/// A cancel is asked for also when the time for everything is over.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 /// Failures are alike; the first ones say why.
 const FAILURES_TOLD: usize = 5;
 
@@ -79,10 +81,10 @@ impl Measured {
 pub fn drive(plan: &Plan) -> anyhow::Result<Measured> {
     let (watch, next, bar) = (Stopwatch::start(), AtomicUsize::new(0), progress("jobs"));
     let caller = || {
-        let (wire, mut seen) = (Wire::new(&plan.base_url, plan.within), Measured::new()?);
+        let (mut wire, mut seen) = (Wire::new(&plan.base_url, plan.within), Measured::new()?);
         while next.fetch_add(1, Ordering::Relaxed) < plan.jobs {
             seen.jobs += 1;
-            match job(&wire, plan, &mut seen) {
+            match job(&mut wire, plan, &mut seen) {
                 Ok(()) => seen.succeeded += 1,
                 Err(error) => seen.failures.push(format!("{error:#}")),
             }
@@ -108,7 +110,7 @@ pub fn drive(plan: &Plan) -> anyhow::Result<Measured> {
 }
 
 /// One job from its create to the bytes of its result.
-fn job(wire: &Wire, plan: &Plan, seen: &mut Measured) -> anyhow::Result<()> {
+fn job(wire: &mut Wire, plan: &Plan, seen: &mut Measured) -> anyhow::Result<()> {
     let whole = Stopwatch::start();
     let created = asked(wire, seen, Some(0), |wire| {
         wire.post("/api/queue/create", &[], &plan.body)
@@ -119,11 +121,17 @@ fn job(wire: &Wire, plan: &Plan, seen: &mut Measured) -> anyhow::Result<()> {
         .to_owned();
     let path = format!("/api/queue/status/{id}");
     let held = format!("{path}?wait={HOLD_S}");
-    loop {
-        let answer = asked(wire, seen, None, |wire| wire.get(&held))?;
-        if answer.json()["job"]["completed_at_ms"].is_number() {
-            break;
-        }
+    if let Err(error) = until_end(wire, seen, &held) {
+        // Nobody waits for it any more.
+        wire.allow(CANCEL_TIME_MAX);
+        let canceled = wire.post(&format!("/api/queue/cancel/{id}"), &[], &json!({}));
+        let is_heard = canceled.is_ok_and(|answer| answer.status == 200);
+        let note = if is_heard {
+            "its cancel was taken"
+        } else {
+            "it may go on"
+        };
+        return Err(error.context(format!("{id} was not seen to its end; {note}")));
     }
     seen.note(3, whole);
     let ended = asked(wire, seen, Some(1), |wire| wire.get(&path))?.json();
@@ -135,6 +143,15 @@ fn job(wire: &Wire, plan: &Plan, seen: &mut Measured) -> anyhow::Result<()> {
         asked(wire, seen, Some(2), |wire| wire.get_with(link, &[], None))?;
     }
     Ok(())
+}
+
+fn until_end(wire: &Wire, seen: &mut Measured, held: &str) -> anyhow::Result<()> {
+    loop {
+        let answer = asked(wire, seen, None, |wire| wire.get(held))?;
+        if answer.json()["job"]["completed_at_ms"].is_number() {
+            return Ok(());
+        }
+    }
 }
 
 /// The answer to a call, after the pauses that the deployment asks for.

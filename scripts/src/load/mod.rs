@@ -23,7 +23,8 @@ const HERE: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 #[command(after_help = "\
 Each job is one create, held statuses until it has ended, one status and one result. A job that is
 turned away (429, 503) is tried again when the deployment says so, and counted. The time of a job is
-from its create to its end; held statuses are in no other figure.
+from its create to its end; held statuses are in no other figure. A job that cannot be followed to
+its end, or not in time, is canceled.
 Only a deployment on this machine is loaded, unless --anywhere is given: on a live endpoint every
 job is paid for. With ADMIN_KEY set the jobs are the operator's.
 Exit status: 0 when every job succeeded, 1 when one did not, 2 when the command line is wrong.

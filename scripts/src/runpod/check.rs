@@ -16,6 +16,7 @@ use crate::smoke::listener::Listener;
 use crate::smoke::wire::Wire;
 use crate::smoke::Outcome::{Absent, Failed, NotReached, Passed};
 use crate::smoke::{self, checks, end, Said};
+use crate::templates::expect_known;
 
 /// A picture without a model: what comes back says that ComfyUI runs, and costs a second.
 const PROMPT: &str = r#"{"1":{"class_type":"EmptyImage","inputs":{"width":64,"height":64,
@@ -28,11 +29,11 @@ const CALLBACK_TIME_MAX: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 #[command(after_help = "\
 endpoint: it is there, and the key opens it. workers: none is unhealthy, and if jobs wait there is
-one. inventory: it has the node classes and model files of our templates, by --object-info (the
-address of a ComfyUI with the endpoint's image and volume, or a file with its answer), and by the
-inventory of the deployment of --url, which is asked to judge each template's prompt with a fault
-in it: none becomes a job. job: one comes back with its file. callback: we hear of its end by
-RunPod's callback.
+one; whether a sleeping endpoint may start any is only seen with a job. inventory: it has the node
+classes and model files of our templates, by --object-info (the address of a ComfyUI with the
+endpoint's image and volume, or a file with its answer), and by the inventory of the deployment of
+--url, which is asked to judge each template's prompt with a fault in it: none becomes a job. job:
+one comes back with its file. callback: we hear of its end by RunPod's callback.
 With --url the job goes through that deployment, a picture of its default template. Without it a
 picture without any model is ordered from RunPod directly; then callbacks can only be checked
 against a mock on this machine.
@@ -87,12 +88,13 @@ pub struct Run {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    expect_known(&arguments.templates)?;
     let endpoint = Endpoint::from_environment(arguments.endpoint.as_deref())?;
     let mut run = Run::new(endpoint, Duration::from_secs(arguments.within));
     if let Some(url) = &arguments.url {
         // The callback needs some time, too.
         let wire = Wire::new(url, run.within + CALLBACK_TIME_MAX);
-        run.through = Some(through_deployment(wire));
+        run.through = Some(through_deployment(&run.endpoint, wire));
     }
     run.object_info.clone_from(&arguments.object_info);
     run.templates.clone_from(&arguments.templates);
@@ -116,7 +118,7 @@ pub fn first_look(id: &str, key: &str, tell: impl Fn(&smoke::Check)) -> Vec<Stri
 pub fn through(id: &str, key: &str, wire: Wire, tell: impl Fn(&smoke::Check)) -> Vec<String> {
     let endpoint = Endpoint::new(id.to_owned(), key.to_owned());
     let mut run = Run::new(endpoint, JOB_TIME);
-    run.through = Some(through_deployment(wire));
+    run.through = Some(through_deployment(&run.endpoint, wire));
     smoke::failed_of(&smoke::make(&mut run, &CHECKS, tell))
 }
 
@@ -147,8 +149,10 @@ impl Run {
 }
 
 /// The picture of the smoke run.
-fn through_deployment(wire: Wire) -> checks::Run {
-    checks::Run::new(wire, smoke::body(), None)
+fn through_deployment(endpoint: &Endpoint, wire: Wire) -> checks::Run {
+    let mut run = checks::Run::new(wire, smoke::body(), None);
+    run.runpod = Some(endpoint.clone());
+    run
 }
 
 #[allow(clippy::unnecessary_wraps)] // As every check.
@@ -199,6 +203,10 @@ fn has_workers(run: &mut Run) -> anyhow::Result<Said> {
         let advice =
             "raise its most workers in the console, which RunPod sets to 0 after 7 idle days";
         return said(Failed, format!("{says}, and nobody comes: {advice}"));
+    }
+    if at_work == 0 {
+        let warning = "whether any may come, or its most workers are 0, is seen with the first job";
+        return said(Passed, format!("{says}. Nobody is there: {warning}"));
     }
     said(Passed, says)
 }
@@ -281,9 +289,11 @@ fn calls_back(run: &mut Run) -> anyhow::Result<Said> {
         return said(Absent, "nothing was ordered: --without-job");
     }
     if let Some(deployed) = &mut run.through {
-        let heard = end::callback(deployed)?;
-        checks::cleanup(deployed)?;
-        return Ok(heard);
+        // Whatever is heard, nothing that was ordered goes on.
+        let heard = end::callback(deployed);
+        let cleaned = checks::cleanup(deployed)?;
+        let is_clean = cleaned.0 == Passed;
+        return if is_clean { heard } else { Ok(cleaned) };
     }
     match &run.listener {
         None => said(Absent, "through which deployment? --url names it"),

@@ -19,6 +19,7 @@ const CALL_TIME_MS: u32 = 60_000;
 /// Twice what RunPod keeps of a result.
 const ANSWER_BYTES_MAX: u64 = 40 << 20;
 
+#[derive(Clone)]
 pub struct Endpoint {
     base_url: String,
     pub id: String,
@@ -47,6 +48,10 @@ impl Endpoint {
 
     pub fn new(id: String, key: String) -> Self {
         let base_url = variable("RUNPOD_BASE_URL").unwrap_or_else(|| BASE_URL.to_owned());
+        Self::at(&base_url, id, key)
+    }
+
+    pub fn at(base_url: &str, id: String, key: String) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
         Self { base_url, id, key }
     }

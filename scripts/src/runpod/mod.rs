@@ -1,10 +1,10 @@
 //! `ops runpod`: the GPU side, asked directly.
 
 pub mod check;
-mod endpoint;
+pub mod endpoint;
 mod known;
 mod needs;
-mod submit;
+pub mod submit;
 
 use std::process::ExitCode;
 

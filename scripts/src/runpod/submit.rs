@@ -21,15 +21,19 @@ use crate::{exit, files};
 
 /// Between two looks: a person waits for it, and RunPod allows two hundred a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What to send in the place of a record that was cut.
+const ANEW: &str = "send a prompt of the same template, as `ops compile` prints it";
 /// The limits that the order gets beside its prompt: ten minutes of work, an hour in all.
 const POLICY: &str = r#"{"executionTimeout":600000,"ttl":3600000}"#;
-const ENDED: [&str; 4] = ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"];
+/// What an order is at its end.
+pub const ENDED: [&str; 4] = ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"];
 
 /// Send one prompt to RunPod past the queue, and print the exact request and answers, redacted
 #[derive(clap::Args)]
 #[command(after_help = "\
 FILE is a prompt in API format, a {task, payload} object, or a whole order {input, ...} as
-GET /api/admin/jobs/ID/evidence has it in request_body, which is then sent as it is. The order is
+GET /api/admin/jobs/ID/evidence has it in request_body, which is then sent as it is; one that was
+cut there, above 1 MiB, is refused. The order is
 followed to its end; one that has not ended in time is canceled, so that nobody pays for it.
 Printed are each call's method, URL, headers and body, the submit first and the last look behind it.
 RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID come from the environment. The key, the tokens of callbacks
@@ -110,6 +114,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// A prompt becomes an order as ours are; an order stays as it is.
 pub fn order(text: &str) -> anyhow::Result<String> {
     let text = text.trim();
+    if text.ends_with(" bytes]") {
+        bail!("the order was cut when it was written down, and cannot be sent again: {ANEW}");
+    }
     let members: BTreeMap<String, &RawValue> =
         serde_json::from_str(text).context("the prompt is no JSON object")?;
     if members.is_empty() {
@@ -210,6 +217,12 @@ mod tests {
         let whole = r#"{"webhook":"https://a.example/b","input":{"workflow":{}}}"#;
         assert_eq!(order(&format!("{whole}\n")).unwrap(), whole);
         assert!(order("[]").is_err());
+        // The usual cause of a 400 is a body that is too large, and of that the record is cut.
+        let cut = order(r#"{"input":{"images":["data:[cut: the body has 1048577 bytes]"#);
+        assert!(cut
+            .unwrap_err()
+            .to_string()
+            .contains("cannot be sent again"));
         assert!(order("{}").unwrap_err().to_string().contains("empty"));
     }
 }

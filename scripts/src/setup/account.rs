@@ -4,6 +4,8 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::Setup;
+use crate::deploy::config::is_placeholder;
+use crate::deploy::Stopped;
 use crate::wrangler::{line, Absent};
 
 /// Name, prefix, what happens after how many days. Above what `JOB_DAYS` and `UPLOAD_DAYS` can be:
@@ -27,15 +29,25 @@ impl Setup<'_> {
             self.change(&["d1", "create", &name])?;
         }
         self.would(&format!("run {}", line(&info)));
-        self.would(&format!("write its id, where \"{placeholder}\" stands"));
-        if self.dry_run {
+        if self.dry_run && !is_placeholder(&placeholder) {
+            self.would(&format!("stop, if its id is not {placeholder}"));
             return Ok(());
+        }
+        if self.dry_run {
+            return self.write("database_id", &placeholder, "<its id>");
         }
         let told = self.wrangler.run(&info)?;
         let start = told.find('{').context("wrangler answered no JSON")?;
         let info: Value = serde_json::from_str(&told[start..])?;
         let id = info["uuid"].as_str().context("the database has no id")?;
-        self.replace(&placeholder, id)
+        if !is_placeholder(&placeholder) && placeholder != id {
+            let why = format!(
+                "wrangler.toml has the database_id {placeholder}, and {name} is {id}: write the \
+                 one that is meant"
+            );
+            return Err(Stopped(why).into());
+        }
+        self.write("database_id", &placeholder, id)
     }
 
     pub fn bucket(&self) -> anyhow::Result<()> {

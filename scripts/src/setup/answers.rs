@@ -1,7 +1,7 @@
 //! What the account must know, asked for once at the beginning.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::{bail, Context};
 
@@ -15,8 +15,11 @@ const QUESTIONS: [(&str, &str); 3] = [
         "RUNPOD_ENDPOINT_ID",
         "the RunPod endpoint that runs the jobs",
     ),
-    ("RUNPOD_API_KEY", "the RunPod API key that opens it"),
+    (SECRET, "the RunPod API key that opens it"),
 ];
+
+/// Not shown while it is typed.
+const SECRET: &str = "RUNPOD_API_KEY";
 
 #[derive(Default)]
 pub struct Answers(BTreeMap<&'static str, String>);
@@ -42,11 +45,24 @@ impl Answers {
 }
 
 impl Setup<'_> {
-    /// From the environment, else from whoever sits there.
+    /// What wrangler.toml has stays; else from the environment, else from whoever sits there.
     pub fn ask(&self) -> anyhow::Result<Answers> {
         let mut answers = Answers::default();
         for (name, question) in QUESTIONS {
-            if let Some(value) = variable(name) {
+            if let Some(value) = self.filled_in(name) {
+                self.steps.line(&format!(
+                    "{name} stays \"{value}\", as wrangler.toml has it"
+                ));
+                if variable(name).is_some_and(|other| other != value) {
+                    let advice = "change wrangler.toml by hand, if it is meant";
+                    self.steps.line(&format!(
+                        "{name} in the environment is another one, and is not used: {advice}"
+                    ));
+                }
+                answers.0.insert(name, value);
+            } else if let Some(value) = variable(name) {
+                self.steps
+                    .line(&format!("{name} is taken from the environment"));
                 answers.0.insert(name, value);
             } else if self.dry_run {
                 self.would(&format!("ask for {name}: {question}"));
@@ -61,8 +77,13 @@ impl Setup<'_> {
 fn asked(name: &str, question: &str) -> anyhow::Result<String> {
     eprint!("{name} ({question}): ");
     std::io::stderr().flush()?;
-    let mut text = String::new();
-    std::io::stdin().lock().read_line(&mut text)?;
+    let text = if name == SECRET && std::io::stdin().is_terminal() {
+        console::Term::stderr().read_secure_line()?
+    } else {
+        let mut text = String::new();
+        std::io::stdin().lock().read_line(&mut text)?;
+        text
+    };
     if text.trim().is_empty() {
         bail!("{name} is wanted: {question}");
     }

@@ -27,11 +27,13 @@ const NOBODY: &str = "You are not authenticated";
 /// Take a new Cloudflare account from nothing to a running deployment
 #[derive(clap::Args)]
 #[command(after_help = "\
-It asks at the beginning, once, for what is not in the environment: PUBLIC_URL,
-RUNPOD_ENDPOINT_ID, RUNPOD_API_KEY. Then: the database and the bucket are made and written into
+It asks at the beginning, once, for what is neither in wrangler.toml nor in the environment:
+PUBLIC_URL, RUNPOD_ENDPOINT_ID, RUNPOD_API_KEY; it says whence it has each. What wrangler.toml has
+stays, whatever is exported. Then: the database and the bucket are made and written into
 wrangler.toml, the RunPod endpoint is asked whether it is there, secrets are made and set, and
 `ops deploy` does its steps. At the end the first API key is made and shown, once, and a job goes
-through the deployment to the endpoint and back. The secrets that are made are also written into
+through the deployment to the endpoint and back. TOKEN_SECRETS and ADMIN_KEY are made here, also
+where the environment has some, which may be another deployment's; they are written into
 .run/setup-ENVIRONMENT.secrets, for your password store.
 What is there already is left as it is: a setup that broke off is called again.
 `wrangler login` comes before it. With --dry-run nothing is asked, made or sent; the Worker is
@@ -99,7 +101,7 @@ impl Setup<'_> {
         self.say("5. Whether RunPod knows the endpoint, and how its workers are");
         self.endpoint(&answers)?;
         self.secrets(&answers)?;
-        self.deploy()?;
+        self.deploy(&answers)?;
         self.first_key(&answers)?;
         self.say(
             "9. A job goes through the deployment to the endpoint, and its callback comes back",
@@ -156,7 +158,7 @@ impl Setup<'_> {
     }
 
     /// wrangler.toml is another one by now.
-    fn deploy(&self) -> anyhow::Result<()> {
+    fn deploy(&self, answers: &Answers) -> anyhow::Result<()> {
         self.say("7. `ops deploy` does its steps: checks, migrations, upload, smoke");
         let project = Project::at(&self.project.root)?;
         let pipeline = Pipeline {
@@ -165,6 +167,7 @@ impl Setup<'_> {
             target: self.target,
             dry_run: self.dry_run,
             admin_key: self.admin_key(),
+            runpod_key: answers.get("RUNPOD_API_KEY").map(str::to_owned),
             settle: Duration::from_secs(SETTLE_S),
             within: None,
             steps: self.steps,

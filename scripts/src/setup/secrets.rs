@@ -43,33 +43,50 @@ impl Setup<'_> {
             if self.dry_run {
                 continue;
             }
-            let given = answers.get(name).map(str::to_owned);
-            let value = match given.or_else(|| variable(name)) {
-                Some(value) => value,
+            let value = match answers.get(name) {
+                Some(value) => value.to_owned(),
                 None if MADE.contains(&name) => self.make(name)?,
                 None => bail!("{name} is wanted"),
             };
+            if MADE.contains(&name) && variable(name).is_some() {
+                self.steps.line(&format!(
+                    "{name} in the environment is not used: it may be another environment's"
+                ));
+            }
             self.wrangler.run_with(&put, &value)?;
         }
         let file = format!(".run/setup-{}.secrets", self.name);
         self.would(&format!(
             "leave those that were made in {file}, for your password store"
         ));
-        if !self.dry_run && self.admin_key().is_none() {
+        if self.dry_run {
+            return Ok(());
+        }
+        if self.admin_key().is_none() {
             bail!(
                 "ADMIN_KEY is set in the account and is not here: export it, and call this again"
             );
         }
+        let whence = match self.made_key() {
+            Some(_) => file.as_str(),
+            None => "the environment",
+        };
+        self.steps.line(&format!(
+            "speaks to the Worker with the ADMIN_KEY of {whence}"
+        ));
         Ok(())
     }
 
-    /// That of this setup, or of the one that broke off before it.
+    /// That of this setup, or of the one that broke off before it; one that is exported may be
+    /// another environment's.
     pub fn admin_key(&self) -> Option<String> {
-        variable("ADMIN_KEY").or_else(|| {
-            let text = std::fs::read_to_string(self.secrets_file()).ok()?;
-            let mut keys = text.lines().rev();
-            keys.find_map(|line| line.strip_prefix("ADMIN_KEY=").map(str::to_owned))
-        })
+        self.made_key().or_else(|| variable("ADMIN_KEY"))
+    }
+
+    fn made_key(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.secrets_file()).ok()?;
+        let mut keys = text.lines().rev();
+        keys.find_map(|line| line.strip_prefix("ADMIN_KEY=").map(str::to_owned))
     }
 
     fn secrets_file(&self) -> PathBuf {

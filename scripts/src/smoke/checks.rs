@@ -8,18 +8,23 @@ use edge_queue::gate::Reason;
 use edge_queue::workflow::template;
 use serde_json::{json, Value};
 
+use super::gpu::{Place, NEWS_TIME_MAX};
 use super::listener::Listener;
 use super::wire::{Answered, Wire};
-use super::Outcome::{Absent, Failed, Late, NotReached, Passed};
+use super::Outcome::{Absent, Failed, NotReached, Passed};
 use super::Said;
 use crate::admin::waiting;
 use crate::clock::{self, wait, Stopwatch};
+use crate::runpod::endpoint::Endpoint;
 
 /// The longest that a status is held for us.
 const HOLD_S: u64 = 5;
 
-/// RunPod confirms a cancel within seconds; the other job needs the rest of the time.
+/// The simulated GPU confirms a cancel at once; the other job needs the rest of the time.
 const CANCEL_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// RunPod confirms one within seconds, and may first have to answer the submit.
+const LIVE_CANCEL_TIME_MAX: Duration = Duration::from_secs(45);
 
 const ENDED: [&str; 4] = ["succeeded", "failed", "canceled", "expired"];
 
@@ -31,10 +36,16 @@ pub struct Run {
     pub has_webhooks: bool,
     /// What a job of a live deployment may take beside the time of the run.
     pub cold_start: Option<Duration>,
+    /// Whom to ask about a job that does not end.
+    pub runpod: Option<Endpoint>,
+    /// What the job may take, beside what is left for all.
+    pub status_time: Duration,
+    /// What the news of its end at RunPod may take.
+    pub news_time: Duration,
     /// Its jobs go to a GPU that is no part of it.
-    is_live: bool,
+    pub is_live: bool,
     /// What was created, to be ended.
-    ids: Vec<String>,
+    pub ids: Vec<String>,
     /// The first of them, as it is by now.
     job: Option<Value>,
 }
@@ -48,6 +59,9 @@ impl Run {
             listener: None,
             has_webhooks: false,
             cold_start: None,
+            runpod: None,
+            status_time: Duration::MAX,
+            news_time: NEWS_TIME_MAX,
             is_live: false,
             ids: Vec::new(),
             job: None,
@@ -103,25 +117,6 @@ impl Run {
             self.wire
                 .allow(cold_start + Duration::from_millis(usual_ms));
         }
-    }
-
-    /// The deployment has done what it can do for the job, which has not ended: RunPod has it, or
-    /// there is no place for it.
-    fn is_at_gpu(&self) -> bool {
-        let Some(job) = self
-            .job
-            .as_ref()
-            .filter(|job| job["completed_at"].is_null())
-        else {
-            return false;
-        };
-        let attempts = job["attempts"].as_array();
-        let last = attempts.and_then(|attempts| attempts.last());
-        let is_there = last.is_some_and(|last| last["provider_id"].is_string());
-        let waits = job["wait_reason"].as_str();
-        let is_full = [Reason::Full, Reason::TooFast].map(Reason::text);
-        waits == Some(Reason::Paused.text())
-            || self.is_live && (is_there || waits.is_some_and(|why| is_full.contains(&why)))
     }
 
     fn is_here(&self) -> bool {
@@ -255,7 +250,12 @@ pub fn cancel(run: &mut Run) -> anyhow::Result<Said> {
     if answer.status != 200 {
         return failed(answer.complaint());
     }
-    let job = run.see_through(&id, CANCEL_TIME_MAX)?;
+    let time = if run.is_live {
+        LIVE_CANCEL_TIME_MAX
+    } else {
+        CANCEL_TIME_MAX
+    };
+    let job = run.see_through(&id, time)?;
     match job["status"].as_str() {
         Some("canceled") => passed(id),
         // A fast endpoint has the picture before it hears that nobody wants it; that is promised.
@@ -275,7 +275,13 @@ pub fn status(run: &mut Run) -> anyhow::Result<Said> {
     let Some(id) = run.ids.first().cloned() else {
         return Ok(Said(NotReached, "no job was created".to_owned()));
     };
-    let job = run.see_through(&id, Duration::MAX)?;
+    let mut job = run.see_through(&id, run.status_time)?;
+    let mut place = run.place(&job);
+    if matches!(place, Place::Between(_)) {
+        run.wire.allow(run.news_time);
+        job = run.see_through(&id, run.news_time)?;
+        place = run.place(&job);
+    }
     let status = job["status"].as_str().unwrap_or_default().to_owned();
     let (error, waits) = (job["error"].clone(), job["wait_reason"].clone());
     let attempts = job["attempts"].clone();
@@ -286,8 +292,8 @@ pub fn status(run: &mut Run) -> anyhow::Result<Said> {
         } else {
             error.to_string()
         };
-        let outcome = if run.is_at_gpu() { Late } else { Failed };
-        return Ok(Said(outcome, format!("{id} is {status}: {why}")));
+        let (outcome, seen) = place.fault();
+        return Ok(Said(outcome, format!("{id} is {status}: {why}{seen}")));
     }
     let path = format!("/api/queue/status/{id}");
     let first = run.wire.get(&path)?;
@@ -349,32 +355,5 @@ mod tests {
             let is_fair = least < left && left <= least + Duration::from_secs(5);
             assert!(is_fair, "{left:?}");
         }
-    }
-
-    #[test]
-    fn only_what_runpod_has_or_has_no_place_for_is_the_gpus() {
-        let check = |is_live: bool, waits: Value, attempts: &Value, expected: bool| {
-            let job = json!({
-                "completed_at": null, "wait_reason": waits, "attempts": attempts,
-            });
-            let mut run = run();
-            (run.is_live, run.job) = (is_live, Some(job.clone()));
-            assert_eq!(run.is_at_gpu(), expected, "{job}");
-        };
-        let (none, there) = (json!([]), json!([{ "provider_id": "abc-u1" }]));
-        check(true, Value::Null, &there, true);
-        check(false, Value::Null, &there, false);
-        check(true, Reason::Full.text().into(), &none, true);
-        check(true, Reason::Paused.text().into(), &none, true);
-        check(false, Reason::Paused.text().into(), &none, true);
-        // The order never left, or was not taken: a wrong key, a wrong endpoint.
-        check(true, Value::Null, &none, false);
-        check(true, Value::Null, &json!([{ "provider_id": null }]), false);
-        check(true, Reason::Refusing.text().into(), &none, false);
-        check(true, "RunPod refused the API key".into(), &none, false);
-        let mut run = run();
-        run.is_live = true;
-        run.job = Some(json!({"completed_at": "now", "status": "failed", "attempts": there}));
-        assert!(!run.is_at_gpu(), "it has ended, and failed");
     }
 }

@@ -77,7 +77,8 @@ pub fn result(run: &mut Run) -> anyhow::Result<Said> {
     ))
 }
 
-/// A link ends, and its end cannot be put off.
+/// A link names its end, and the end cannot be put off. That it opens nothing afterwards is not
+/// seen here: no link of a smoke run ends while it runs.
 pub fn expiry(run: &mut Run) -> anyhow::Result<Said> {
     let job = match run.ended() {
         Ok(job) => job,
@@ -113,7 +114,8 @@ pub fn expiry(run: &mut Run) -> anyhow::Result<Said> {
         }
     }
     passed(format!(
-        "ends in {hours} h; with another end it opens nothing"
+        "ends in {hours} h, which is signed: with another end it opens nothing. Its end was not \
+         waited for"
     ))
 }
 

@@ -2,17 +2,20 @@
 
 pub mod checks;
 pub mod end;
+mod gpu;
 pub mod listener;
 pub mod wire;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{bail, Context};
 use serde::Serialize;
 use serde_json::{json, Value};
 
 use crate::clock::{self, Stopwatch};
 use crate::exit;
+use crate::runpod::endpoint::Endpoint;
 use crate::told;
 use checks::Run;
 use wire::Wire;
@@ -39,11 +42,14 @@ health, create, refusal, cancel, status, callback, result, expiry, webhook, clea
 made, one is seen to its result, the other is canceled. On a live endpoint the first costs what such
 a job costs, and is waited for as long as a cold GPU may take: ten minutes beside the usual time of
 its template. Whatever else is broken is told within the minute; `LATE` says that RunPod has the job
-(or that its endpoint is paused or full) and that nothing came back in time. With ADMIN_KEY set the
-jobs are the operator's; without it a session is asked for.
-Outbound webhooks are received by this command itself when the deployment is on this machine; else
---webhook-url names a receiver, and what the deployment says of the delivery is read. A deployment
-without outbound webhooks is told as such, and is not broken by it.
+(or that its endpoint is paused or full) and that nothing came back in time. With RUNPOD_API_KEY and
+RUNPOD_ENDPOINT_ID, those of the deployment, RunPod itself is asked then: what has ended there and
+not here has FAILED. With ADMIN_KEY set the jobs are the operator's; without it a session is asked
+for.
+`expiry` sees that the end of a link is signed, and waits for none. Outbound webhooks are received
+by this command itself when the deployment is on this machine; else --webhook-url names a receiver,
+and what the deployment says of the delivery is read. A deployment without outbound webhooks is told
+as such, and is not broken by it.
 Exit status: 0 when nothing failed, 1 when something did or was late, 2 when the command line is
 wrong.
 
@@ -118,15 +124,30 @@ const CHECKS: [(&str, Make<Run>); 10] = [
 ];
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let body: Value = serde_json::from_str(&arguments.body)?;
+    let body = read_body(&arguments.body)?;
     let url = arguments.webhook_url.clone();
     let mut run = timed(&arguments.base_url, arguments.within, body, url);
+    run.runpod = Endpoint::from_environment(None).ok();
     let made = make(&mut run, &CHECKS, |check| {
         if !arguments.json {
             show(check);
         }
     });
     tell(&made, arguments.json)
+}
+
+/// As the checks change it: an object with objects in it.
+fn read_body(text: &str) -> anyhow::Result<Value> {
+    let body: Value = serde_json::from_str(text).context("--body is no JSON")?;
+    if !body.is_object() {
+        bail!("--body is no JSON object");
+    }
+    for name in ["inputs", "labels"] {
+        if !body[name].is_object() && !body[name].is_null() {
+            bail!("--body: {name} is no JSON object");
+        }
+    }
+    Ok(body)
 }
 
 /// What a run came to.
@@ -138,15 +159,17 @@ pub enum Verdict {
     Broken,
 }
 
+/// As whom, and whom else to ask.
+pub struct Asking {
+    pub admin_key: Option<String>,
+    pub runpod: Option<Endpoint>,
+    pub within: Option<u64>,
+}
+
 /// `tell` hears of each check.
-pub fn verdict(
-    base_url: &str,
-    admin_key: Option<String>,
-    within: Option<u64>,
-    tell: impl Fn(&Check),
-) -> Verdict {
-    let mut run = timed(base_url, within, body(), None);
-    run.wire.bearer = admin_key;
+pub fn verdict(base_url: &str, asking: Asking, tell: impl Fn(&Check)) -> Verdict {
+    let mut run = timed(base_url, asking.within, body(), None);
+    (run.wire.bearer, run.runpod) = (asking.admin_key, asking.runpod);
     let made = make(&mut run, &CHECKS, tell);
     let has = |outcome| made.iter().any(|check| check.outcome == outcome);
     if has(Outcome::Failed) {
@@ -166,7 +189,7 @@ fn timed(base_url: &str, within: Option<u64>, body: Value, webhook_url: Option<S
 }
 
 /// Waits until a deployment says that it is well, or `time` is over: what is wrong is told by the
-/// checks.
+/// checks. Right after an upload it may be the version before that says so.
 pub fn settled(base_url: &str, time: Duration) {
     let wire = Wire::new(base_url, time);
     let is_well = || {
@@ -243,5 +266,20 @@ impl Check {
         };
         let (name, took_ms, says) = (self.name, self.took_ms, &self.says);
         format!("{outcome:8} {name:9} {took_ms:>6} ms  {says}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever was no object broke the command down in the middle of its checks.
+    #[test]
+    fn a_body_that_the_checks_cannot_change_is_refused() {
+        for text in ["[]", "7", "x", r#"{"inputs": []}"#, r#"{"labels": "a"}"#] {
+            let why = read_body(text).unwrap_err().to_string();
+            assert!(why.starts_with("--body"), "{why}");
+        }
+        assert_eq!(read_body(&body().to_string()).unwrap(), body());
     }
 }

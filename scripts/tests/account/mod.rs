@@ -73,3 +73,16 @@ pub fn filled_in(config: &str) -> String {
         .replace("https://replace-me.invalid", "http://127.0.0.1:9")
         .replace("replace-me", "abc123")
 }
+
+/// What a setup would ask for, with the address of a mock of the endpoint.
+pub fn answers<'c>(command: &'c mut Command, address: &str) -> &'c mut Command {
+    command
+        .env("PUBLIC_URL", "https://queue.example.com")
+        .env("RUNPOD_ENDPOINT_ID", "mock")
+        .env("RUNPOD_API_KEY", "mock-key")
+        .env("RUNPOD_BASE_URL", format!("http://{address}/v2"))
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
