@@ -37,6 +37,8 @@ pub struct Order {
     pub protocol: Protocol,
     /// The stored prompt, marked: the ComfyUI prompt, or the `{task, payload}` object.
     pub prompt: Box<RawValue>,
+    /// Of the prompt without the mark, in hexadecimal: jobs that ask for the same have the same.
+    pub prompt_hash: String,
     pub files: Vec<OrderFile>,
     /// The files that must come back.
     pub outputs: Vec<ExpectedOutput>,

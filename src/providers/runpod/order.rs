@@ -145,6 +145,7 @@ mod tests {
             endpoint: "mock".into(),
             protocol,
             prompt: RawValue::from_string(prompt.to_owned()).unwrap(),
+            prompt_hash: String::new(),
             files: Vec::new(),
             outputs: Vec::new(),
             callback_url: "https://q.example/api/webhooks/runpod/t0ken".into(),

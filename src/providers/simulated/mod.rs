@@ -124,7 +124,7 @@ impl Plan {
         Self {
             submitted_at: now,
             behaviour: behaviour.unwrap_or(Behaviour::Plain),
-            pattern: blake3::hash(prompt.as_bytes()).to_hex()[..16].to_owned(),
+            pattern: order.prompt_hash.chars().take(16).collect(),
             width: width.clamp(16, paint::SIDE_MAX),
             height: height.clamp(16, paint::SIDE_MAX),
             prefixes: order.outputs.iter().map(|o| o.prefix.clone()).collect(),

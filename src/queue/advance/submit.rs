@@ -180,6 +180,7 @@ impl Turn<'_> {
             endpoint: accepted.endpoint.clone(),
             protocol: accepted.protocol,
             prompt,
+            prompt_hash: accepted.prompt_hash.clone(),
             files,
             outputs: accepted.outputs.clone(),
             callback_url: format!(

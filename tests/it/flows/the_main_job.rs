@@ -29,3 +29,17 @@ async fn a_prompt_alone_becomes_a_picture_on_runpod() {
     assert_eq!(job["attempts"][0]["status"], "succeeded");
     assert!(queue.watchers.is_forgotten(id));
 }
+
+/// Golden pictures are compared: what is sent names the job, and must not show in them.
+#[tokio::test]
+async fn the_same_request_makes_the_same_picture_in_every_job() {
+    let queue = TestQueue::simulated();
+    for _ in 0..2 {
+        queue.create(&json!({"prompt": "a fox", "seed": 7})).await;
+    }
+    queue.pass(60_000).await;
+    let hashes = queue.db.query("SELECT DISTINCT hash FROM outputs").unwrap();
+    assert_eq!(hashes.len(), 1, "{hashes:?}");
+    let outputs = queue.db.query("SELECT key FROM outputs").unwrap();
+    assert_eq!(outputs.len(), 2);
+}

@@ -81,6 +81,7 @@ fn order() -> Order {
         endpoint: "mock".into(),
         protocol: Protocol::Comfyui,
         prompt: RawValue::from_string(prompt.into()).unwrap(),
+        prompt_hash: "0123456789abcdef".repeat(4),
         files: vec![OrderFile {
             name: "in.png".into(),
             content_type: "image/png".into(),
