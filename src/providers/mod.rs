@@ -70,7 +70,6 @@ pub enum Submitted {
     },
     /// It may run, or not. Never send again because of this.
     Unknown {
-        why: String,
         evidence: Evidence,
     },
 }
@@ -83,7 +82,6 @@ pub enum Looked {
     NotFound,
     /// Nothing learned; look again later.
     Unreachable {
-        why: String,
         /// How long the provider asks to be left alone.
         retry_after_ms: Option<u64>,
         evidence: Evidence,
@@ -100,7 +98,6 @@ pub enum CancelAnswer {
     EndedBefore,
     NotFound,
     Unreachable {
-        why: String,
         evidence: Box<Evidence>,
     },
 }
