@@ -1,11 +1,14 @@
 //! What is counted exactly: jobs a minute, jobs a day, jobs at a time, and the backlog of all.
 
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
 use edge_queue::ports::Clock;
 use edge_queue::testing::queue::TestQueue;
 use edge_queue::testing::sqlite::DbFault;
 use futures::future::join_all;
 use serde_json::{json, Value};
 
+use super::others::picture;
 use super::{call, create, guarded, make_key, refused};
 
 fn body() -> Value {
@@ -40,10 +43,16 @@ async fn who_has_used_up_the_day_is_turned_away_without_a_batch() {
         create(&queue, &key, &body()).await;
     }
     queue.db.take_batches();
-    let answer = create(&queue, &key, &body()).await;
-    refused(&answer, 402, "budget_exhausted");
-    assert_eq!(answer.header("ratelimit"), "\"day\";r=0;t=86400");
+    let stored = queue.blobs.keys();
+    let image = STANDARD.encode(picture());
+    let with_file = json!({"template": "qwen-image-edit", "prompt": "x", "image": image});
+    for body in [body(), with_file] {
+        let answer = create(&queue, &key, &body).await;
+        refused(&answer, 402, "budget_exhausted");
+        assert_eq!(answer.header("ratelimit"), "\"day\";r=0;t=86400");
+    }
     assert!(queue.db.take_batches().is_empty());
+    assert_eq!(queue.blobs.keys(), stored);
 }
 
 #[tokio::test]

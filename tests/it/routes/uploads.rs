@@ -200,15 +200,21 @@ async fn an_upload_that_says_it_is_too_large_is_refused_unread() {
 
 #[tokio::test]
 async fn an_upload_that_hides_its_size_is_refused_when_it_passes_the_limit() {
-    let queue = TestQueue::simulated();
     let (first, more) = (film(1 << 20), Bytes::from(vec![7; 1 << 20]));
-    let mut all: Vec<Result<Bytes, std::io::Error>> = vec![Ok(first)];
-    all.extend((0..200).map(|_| Ok(more.clone())));
-    let (body, asked) = pieces(all);
-    let answer = queue.send(request("POST", "/api/inputs", &[], body)).await;
-    assert_eq!(answer.json()["error"], "payload_too_large");
-    assert_eq!(asked.load(Ordering::SeqCst), 96);
-    assert_nothing_left(&queue);
+    let head = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n";
+    let form = [head.as_bytes(), &first].concat();
+    let form_type = [("content-type", "multipart/form-data; boundary=b")];
+    for (headers, first) in [([].as_slice(), first), (&form_type, form.into())] {
+        let queue = TestQueue::simulated();
+        let mut all: Vec<Result<Bytes, std::io::Error>> = vec![Ok(first)];
+        all.extend((0..200).map(|_| Ok(more.clone())));
+        let (body, asked) = pieces(all);
+        let upload = request("POST", "/api/inputs", headers, body);
+        let answer = queue.send(upload).await;
+        assert_eq!(answer.json()["error"], "payload_too_large");
+        assert_eq!(asked.load(Ordering::SeqCst), 96, "{headers:?}");
+        assert_nothing_left(&queue);
+    }
 }
 
 #[tokio::test]
