@@ -139,7 +139,7 @@ CREATE TABLE assets (
   size_bytes   INTEGER NOT NULL CHECK (size_bytes > 0),  -- stored and checked
   width        INTEGER,                                  -- pixels, for images
   height       INTEGER,                                  -- pixels, for images
-  created_at   INTEGER NOT NULL,                         -- the first upload
+  created_at   INTEGER NOT NULL,                         -- the last upload
   name         TEXT,                                     -- what its uploader called it last
   PRIMARY KEY (caller, hash)
 ) STRICT, WITHOUT ROWID;

@@ -15,7 +15,7 @@ use crate::providers::simulated::Simulated;
 use crate::providers::{Health, Provider};
 use crate::room::Room;
 use crate::store::keys::StoredKey;
-use crate::store::spending::Standing;
+use crate::store::spending::{Backlog, Standing};
 use crate::time::UnixMillis;
 use crate::token::Signer;
 
@@ -77,8 +77,8 @@ pub struct App {
     pub known_keys: Memory<StoredKey>,
     /// Accounts that were found to have used up a window, with what was counted and when.
     pub known_spent: Memory<(Window, Standing, UnixMillis)>,
-    /// How many jobs had not ended a moment ago, under the empty name.
-    pub known_backlog: Memory<u32>,
+    /// Which jobs had not ended a moment ago, under the empty name.
+    pub known_backlog: Memory<Backlog>,
     /// Whether both stores answered a moment ago, under the empty name.
     pub known_well: Memory<()>,
     /// How the endpoint's workers were a moment ago, under the empty name; `None`: it is asked.

@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod id;
 pub mod room;
 
+pub mod address;
 pub mod media;
 
 pub mod access;

@@ -93,16 +93,23 @@ const MEASURED: [&str; 5] = [
     "image/bmp",
 ];
 
-/// What makes a picture unusable, whatever it is wanted for.
+/// Those of them that a worker is given, if they have one frame: it decodes every frame there is,
+/// and a few bytes make one as large as the first.
+const STILL: [&str; 4] = ["image/png", "image/jpeg", "image/webp", "image/bmp"];
+
+/// What makes a picture unusable.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Flaw {
     #[error("the picture is broken: its header breaks off or tells no size")]
     BrokenHeader,
     #[error("the picture is {0} x {1}; more than {PIXELS_MAX} pixels are too many for any worker")]
     TooManyPixels(u32, u32),
+    #[error("the picture may have many frames, or a size unknown: send a still PNG, JPEG or WebP")]
+    NotStill,
 }
 
 impl Media {
+    /// Whatever it is wanted for.
     pub fn flaw(&self) -> Option<Flaw> {
         match self.width.zip(self.height) {
             Some((width, height)) if width == 0 || height == 0 => Some(Flaw::BrokenHeader),
@@ -115,6 +122,40 @@ impl Media {
                 .then_some(Flaw::BrokenHeader),
         }
     }
+
+    /// For a worker to be given. `head` is what [`sniff`] was given.
+    pub fn flaw_of_input(&self, head: &[u8]) -> Option<Flaw> {
+        let is_still = match self.content_type {
+            "image/png" => is_still_png(head),
+            "image/webp" => is_still_webp(head),
+            other => self.kind != Kind::Image || STILL.contains(&other),
+        };
+        self.flaw().or((!is_still).then_some(Flaw::NotStill))
+    }
+}
+
+/// The frames of a PNG are announced (`acTL`) before its first pixels (PNG, Third Edition, 11.3.6).
+/// What has neither in its first mebibyte may have them anywhere.
+fn is_still_png(head: &[u8]) -> bool {
+    let mut rest = head.get(8..).unwrap_or_default();
+    while let Some(([a, b, c, d, kind @ ..], _)) = rest.split_first_chunk::<8>() {
+        match kind {
+            b"IDAT" => return true,
+            b"acTL" => return false,
+            _ => {}
+        }
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        // Around its data a chunk has its length, its kind and its checksum.
+        rest = rest.get(length.saturating_add(12)..).unwrap_or_default();
+    }
+    head.len() < HEAD_BYTES
+}
+
+/// The frames of a WebP are announced in its first chunk, or there is one (RFC 9649, 2.7.1).
+fn is_still_webp(head: &[u8]) -> bool {
+    const ANIMATION: u8 = 2;
+    let is_extended = head.get(12..16) == Some(b"VP8X");
+    !is_extended || head.get(20).is_none_or(|flags| flags & ANIMATION == 0)
 }
 
 /// The extension that a file of this content type goes by.

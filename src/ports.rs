@@ -213,6 +213,17 @@ pub enum HttpError {
     NoRoom,
 }
 
+impl HttpError {
+    /// Where the runtime's own words may not stand: they may name the address, which is a secret of
+    /// whoever gave it.
+    pub const fn in_our_words(&self) -> &'static str {
+        match self {
+            Self::NotSent(_) => "it could not be sent",
+            Self::Unknown(_) | Self::TooLarge(_) | Self::NoRoom => "there was no answer",
+        }
+    }
+}
+
 /// The runtime's `fetch`. Whole answers are taken in by `outgoing`, which counts what it holds.
 #[async_trait]
 pub trait Http: Send + Sync {

@@ -1,10 +1,13 @@
 //! `multipart/form-data`, so that `curl -F` and a plain HTML form can create a job.
 
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::http::{header, HeaderMap};
-use futures::{stream, StreamExt};
+use futures::{stream, Stream, StreamExt};
 use multer::{Field, Multipart};
 use serde_json::{Map, Value};
 
@@ -104,10 +107,12 @@ pub async fn one_file(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Result<OneFile, Map<String, Value>>, ApiError> {
+    let frame = Frame::default();
+    let pieces = frame.count(limits::stream(app, body));
     let mut reader = Reader {
-        parts: Multipart::new(limits::stream(app, body), boundary(headers)?),
+        parts: Multipart::new(pieces, boundary(headers)?),
         texts: Texts::default(),
-        left_bytes: FRAME_BYTES_MAX,
+        frame,
     };
     let texts = reader.texts.clone();
     let next = reader.next_file().await;
@@ -116,7 +121,8 @@ pub async fn one_file(
     };
     let name = file.file_name().unwrap_or_default().to_owned();
     let pieces = stream::try_unfold((reader, file), |(mut reader, mut file)| async move {
-        if let Some(piece) = file.chunk().await.map_err(unread)? {
+        if let Some(piece) = reader.chunk(&mut file).await? {
+            reader.frame.less(&piece);
             return Ok(Some((piece, (reader, file))));
         }
         drop(file);
@@ -132,15 +138,79 @@ pub async fn one_file(
 struct Reader {
     parts: Multipart<'static>,
     texts: Texts,
-    left_bytes: u64,
+    frame: Frame,
+}
+
+/// What a form holds in memory, whether the parser keeps it, because it has no end yet, or we do:
+/// all that has come and was not given on as a part of the file.
+#[derive(Clone, Default)]
+struct Frame(Arc<Held>);
+
+#[derive(Default)]
+struct Held {
+    bytes: AtomicU64,
+    /// The parser has looked at all of them, and may have one piece more.
+    wants_more: AtomicBool,
+}
+
+impl Frame {
+    /// The same pieces, one each time the parser wants more: by itself it takes in all there are
+    /// before it looks at any.
+    fn count(&self, mut pieces: ByteStream) -> impl Stream<Item = Result<Bytes, Broken>> {
+        let frame = self.clone();
+        stream::poll_fn(move |context| {
+            let held = &frame.0;
+            if !held.wants_more.load(Ordering::Relaxed) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Err(broken) = frame.fits() {
+                return Poll::Ready(Some(Err(broken)));
+            }
+            let next = pieces.poll_next_unpin(context);
+            if let Poll::Ready(Some(Ok(piece))) = &next {
+                held.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                held.wants_more.store(false, Ordering::Relaxed);
+            }
+            next
+        })
+    }
+
+    /// Whether it does when the parser has looked at all there is.
+    fn fits(&self) -> Result<(), Broken> {
+        if self.0.bytes.load(Ordering::Relaxed) <= FRAME_BYTES_MAX {
+            return Ok(());
+        }
+        let why = "the form has more than 64 KiB around its file";
+        Err(Broken::Refused(why.into()))
+    }
+
+    /// What the parser makes of what it has, or else of one piece more, and so on.
+    async fn ask<T>(&self, mut parser: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        let mut has_looked = false;
+        let ask = poll_fn(|context| {
+            let wants_more = std::mem::replace(&mut has_looked, true);
+            self.0.wants_more.store(wants_more, Ordering::Relaxed);
+            parser(context)
+        });
+        ask.await
+    }
+
+    fn less(&self, piece: &Bytes) {
+        let bytes = piece.len() as u64;
+        self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 impl Reader {
     /// The next file, with or without a name; texts before it are taken.
     async fn next_file(&mut self) -> Result<Option<Field<'static>>, Broken> {
         for _ in 0..PARTS_MAX {
-            match self.parts.next_field().await.map_err(unread)? {
-                None => return Ok(None),
+            let next = self
+                .frame
+                .ask(|context| self.parts.poll_next_field(context));
+            match next.await.map_err(unread)? {
+                None => return self.frame.fits().map(|()| None),
                 Some(part) if part.file_name().is_some() || part.name() == Some("file") => {
                     return Ok(Some(part));
                 }
@@ -150,13 +220,15 @@ impl Reader {
         Err(Broken::Refused("the form has more than 128 parts".into()))
     }
 
+    async fn chunk(&self, part: &mut Field<'static>) -> Result<Option<Bytes>, Broken> {
+        let next = self.frame.ask(|context| part.poll_next_unpin(context));
+        next.await.transpose().map_err(unread)
+    }
+
     async fn take_text(&mut self, mut part: Field<'static>) -> Result<(), Broken> {
         let name = part.name().unwrap_or_default().to_owned();
         let mut bytes = Vec::new();
-        while let Some(piece) = part.chunk().await.map_err(unread)? {
-            let left = self.left_bytes.checked_sub(piece.len() as u64);
-            let why = "the texts of the form are more than 64 KiB";
-            self.left_bytes = left.ok_or_else(|| Broken::Refused(why.into()))?;
+        while let Some(piece) = self.chunk(&mut part).await? {
             bytes.extend_from_slice(&piece);
         }
         let text = String::from_utf8(bytes);

@@ -76,7 +76,9 @@ pub fn refused(refusal: Refusal) -> ApiError {
             let message = "these bytes are no picture, video, sound or text that can be recognised";
             return ApiError::new(Code::UnsupportedMediaType, message);
         }
-        Refusal::Unfit(Unfit::Picture(Flaw::BrokenHeader)) => Code::UnsupportedMediaType,
+        Refusal::Unfit(Unfit::Picture(Flaw::BrokenHeader | Flaw::NotStill)) => {
+            Code::UnsupportedMediaType
+        }
         Refusal::Unfit(Unfit::Picture(Flaw::TooManyPixels(..))) => Code::PayloadTooLarge,
         Refusal::Spent(now) => {
             let seconds = Window::Day.ends_in_s(now);

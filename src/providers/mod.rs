@@ -72,7 +72,6 @@ pub enum Submitted {
     },
     /// It may run, or not. Never send again because of this.
     Unknown {
-        why: String,
         evidence: Evidence,
     },
 }
@@ -85,7 +84,6 @@ pub enum Looked {
     NotFound,
     /// Nothing learned; look again later.
     Unreachable {
-        why: String,
         /// How long the provider asks to be left alone.
         retry_after_ms: Option<u64>,
         evidence: Evidence,
@@ -102,7 +100,6 @@ pub enum CancelAnswer {
     EndedBefore,
     NotFound,
     Unreachable {
-        why: String,
         evidence: Box<Evidence>,
     },
 }

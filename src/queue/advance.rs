@@ -19,9 +19,9 @@ use crate::job::{
     next_step, Cause, Ending, Failure, Job, Progress, Purpose, Report, Step, Times, Told,
     NOT_FOUND_PATIENCE_MS,
 };
-use crate::log;
+use crate::log::{self, Line};
 use crate::ports::{Watch, WatcherError};
-use crate::providers::{CancelAnswer, Looked, Provider};
+use crate::providers::{CancelAnswer, Evidence, Looked, Provider};
 use crate::store::endpoints;
 use crate::store::jobs::{self, AttemptEnd, AttemptOutcome, Heard, Record};
 use crate::time::UnixMillis;
@@ -102,7 +102,8 @@ async fn step(app: &App, watch: &dyn Watch, record: &Record) -> Result<Next, Que
     match turn.take(step).await {
         // The alarm of the next look is set: repeating sooner would hammer what failed.
         Err(error) if may_wait => {
-            turn.warn("step.failed", &error.to_string(), record.job.attempts_begun);
+            let line = turn.line("step.failed", record.job.attempts_begun);
+            app.log(line.with("why", error.to_string()));
             Ok(Next::Stay)
         }
         taken => taken,
@@ -247,12 +248,10 @@ impl Turn<'_> {
                 }))
             }
             Looked::Unreachable {
-                why,
                 retry_after_ms,
                 evidence,
             } => {
-                evidence::keep(self.app, self.job().id, n, &evidence).await;
-                self.warn("look.failed", &why, n);
+                self.keep("look.failed", n, &evidence).await;
                 if let Some(ms) = retry_after_ms {
                     let until = self.app.now().plus_ms(ms);
                     jobs::look_later(&*self.app.db, self.job().id, n, until).await?;
@@ -291,9 +290,8 @@ impl Turn<'_> {
                 let settled = settle::settle(self.app, self.record, news).await?;
                 self.after(settled).await
             }
-            CancelAnswer::Unreachable { why, evidence } => {
-                evidence::keep(self.app, self.job().id, n, &evidence).await;
-                self.warn("cancel.failed", &why, n);
+            CancelAnswer::Unreachable { evidence } => {
+                self.keep("cancel.failed", n, &evidence).await;
                 Ok(Next::Stay)
             }
         }
@@ -341,13 +339,17 @@ impl Turn<'_> {
         begun_at.is_some_and(|at| self.app.now().since_ms(at) < NOT_FOUND_PATIENCE_MS)
     }
 
-    fn warn(&self, event: &'static str, why: &str, n: u32) {
-        self.app.log(
-            log::warn(event)
-                .job(self.job().id)
-                .with("attempt", n)
-                .with("why", why),
-        );
+    /// Of a call that failed. The log has our words alone: the provider's may be the caller's.
+    async fn keep(&self, event: &'static str, n: u32, evidence: &Evidence) {
+        evidence::keep(self.app, self.job().id, n, evidence).await;
+        let line = self
+            .line(event, n)
+            .maybe("status", evidence.response_status);
+        self.app.log(line.with("why", evidence.error.as_str()));
+    }
+
+    fn line(&self, event: &'static str, n: u32) -> Line {
+        log::warn(event).job(self.job().id).with("attempt", n)
     }
 }
 

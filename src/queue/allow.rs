@@ -3,14 +3,14 @@
 
 use thiserror::Error;
 
-use super::create::Work;
-use super::Call;
+use super::create::RAW;
+use super::{session, Call};
 use crate::access::{Credits, Limits, Scope, Window};
 use crate::app::App;
-use crate::store::credits::Balance;
+use crate::store::credits::Told;
 use crate::store::spending::{Payer, Standing};
 use crate::time::UnixMillis;
-use crate::workflow::template;
+use crate::workflow::template::{self, Template};
 
 /// What a job costs in credits where its contract names no price, and a caller's own workflow.
 const CREDITS_DEFAULT: u32 = 1;
@@ -30,6 +30,8 @@ pub enum Denied {
     Busy(Meter),
     #[error("the queue is full")]
     Full,
+    #[error("half of the queue is the caller's")]
+    Crowd,
     #[error("{left} credits are left, and {price} are asked for")]
     Credits { price: u32, left: u64 },
 }
@@ -44,7 +46,7 @@ pub struct Meter {
 
 impl Call {
     /// Who pays for a job of this template, and how much.
-    pub(super) fn payer(&self, now: UnixMillis, template: &str) -> Payer<'_> {
+    pub(super) fn payer(&self, app: &App, now: UnixMillis, template: &str) -> Payer<'_> {
         let price = || {
             let named = template::find(template).and_then(|found| found.contract.limits.credits);
             named.unwrap_or(CREDITS_DEFAULT)
@@ -54,23 +56,47 @@ impl Call {
             rights: &self.rights,
             now,
             price: (self.rights.credits != Credits::Free).then(price),
+            backlog_max: match app.known_backlog.get("", now) {
+                Some(_) => None,
+                None => Some(app.config.access.backlog_max),
+            },
         }
     }
 
-    /// Whether work of this kind is for the caller to ask for.
-    pub(super) fn may_do(&self, work: &Work) -> Result<(), Denied> {
-        match work {
-            Work::Raw { .. } if !self.rights.scopes.has(Scope::WorkflowsRaw) => {
-                Err(Denied::Scope(Scope::WorkflowsRaw))
-            }
-            // A template that is not there is for the plan to tell.
-            Work::Template { name, .. }
-                if self.rights.public_only
-                    && template::find(name).is_some_and(|found| !found.contract.public) =>
+    /// What can be told without asking anybody: whether work of this template, or [`RAW`], is for
+    /// the caller to ask for, now.
+    pub(super) fn may_do(&self, app: &App, template: &str) -> Result<(), Denied> {
+        if template == RAW && !self.rights.scopes.has(Scope::WorkflowsRaw) {
+            return Err(Denied::Scope(Scope::WorkflowsRaw));
+        }
+        // A template that is not there is for the plan to tell.
+        let is_private = |found: &Template| !found.contract.public;
+        if self.rights.public_only && template::find(template).is_some_and(is_private) {
+            return Err(Denied::NotPublic);
+        }
+        self.has_left(app)?;
+        self.has_room(app)
+    }
+
+    /// Half of the queue is for whoever else comes, however many jobs one caller sends.
+    fn has_room(&self, app: &App) -> Result<(), Denied> {
+        let most = app.config.access.backlog_max;
+        match app.known_backlog.get("", app.now()) {
+            Some(backlog) if backlog.jobs >= most => Err(Denied::Full),
+            Some(backlog)
+                if backlog.crowd_jobs >= most.div_ceil(2)
+                    && backlog.crowd == session::neighbour(&self.caller) =>
             {
-                Err(Denied::NotPublic)
+                Err(Denied::Crowd)
             }
-            Work::Raw { .. } | Work::Template { .. } => Ok(()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers what was counted of all callers.
+    pub(super) fn learn(app: &App, told: &Told) {
+        if let Some(backlog) = &told.backlog {
+            app.known_backlog.keep("", backlog.clone(), app.now());
         }
     }
 
@@ -85,7 +111,7 @@ impl Call {
     }
 
     /// A window that was used up stays so until it ends.
-    pub(super) fn has_left(&self, app: &App) -> Result<(), Denied> {
+    fn has_left(&self, app: &App) -> Result<(), Denied> {
         let Some(account) = &self.rights.account else {
             return Ok(());
         };
@@ -109,16 +135,10 @@ impl Call {
     }
 
     /// Why nothing was recorded, or opened, that `payer` was to pay for.
-    pub(super) fn denied(
-        &self,
-        app: &App,
-        payer: &Payer<'_>,
-        standing: Option<Standing>,
-        balance: Option<Balance>,
-    ) -> Denied {
-        let at = payer.now;
+    pub(super) fn denied(&self, app: &App, payer: &Payer<'_>, told: &Told) -> Denied {
+        let (at, standing) = (payer.now, told.standing);
         let is_valid = standing.is_none_or(|standing| standing.is_valid);
-        if let (true, Some(price), Some(balance)) = (is_valid, payer.price, balance) {
+        if let (true, Some(price), Some(balance)) = (is_valid, payer.price, told.balance) {
             let left = balance.left();
             if left < u64::from(price) {
                 return Denied::Credits { price, left };

@@ -72,15 +72,14 @@ pub async fn find_hash(app: &App, call: &Call, hash: &str) -> Result<Option<Asse
     Ok(found.into_iter().next())
 }
 
-/// Gives an upload its newest name.
-pub async fn rename(app: &App, call: &Call, asset: Asset, name: &str) -> Result<Asset, QueueError> {
-    if asset.name.as_deref() != Some(name) {
-        assets::rename(&*app.db, &call.caller, &asset.hash, name).await?;
-    }
-    Ok(Asset {
-        name: Some(name.to_owned()),
-        ..asset
-    })
+/// The same, kept as long as if it came now, under its newest name.
+pub async fn renew(
+    app: &App,
+    call: &Call,
+    hash: &str,
+    name: Option<&str>,
+) -> Result<Option<Asset>, QueueError> {
+    Ok(assets::renew(&*app.db, &call.caller, hash, name, app.now()).await?)
 }
 
 /// Deletes an upload; a job's output stays as long as its job.

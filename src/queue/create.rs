@@ -104,7 +104,7 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
         let wrong = Violation::new("/priority", "not_allowed", message);
         request.violations.push(wrong);
     }
-    let planned = match may_create(app, call, &request) {
+    let planned = match call.may_do(app, request.work.template()) {
         Ok(()) => {
             let work = request.work.take();
             plan::plan(app, call, &request, work).await
@@ -125,12 +125,11 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
     let accepted = accepted(app, call, &request, &plan, (id, times), files);
     store_prompt(app, &accepted, &plan.prompt).await?;
     let recorded = record(app, call, &accepted, &plan).await?;
-    let meter = call.meter(recorded.standing, accepted.created_at);
+    let meter = call.meter(recorded.told.standing, accepted.created_at);
     let Some(record) = recorded.record else {
         discard(app, &accepted).await;
-        let payer = call.payer(accepted.created_at, &accepted.template);
-        let denied = call.denied(app, &payer, recorded.standing, recorded.balance);
-        return Err(denied.into());
+        let payer = call.payer(app, accepted.created_at, &accepted.template);
+        return Err(call.denied(app, &payer, &recorded.told).into());
     };
     let replayed = record.job.id != id;
     if replayed {
@@ -138,17 +137,6 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
     }
     let created = created(app, call, &request, record, replayed).await?;
     Ok(Created { meter, ..created })
-}
-
-/// What can be told without asking anybody.
-fn may_create(app: &App, call: &Call, request: &Request) -> Result<(), Denied> {
-    call.may_do(&request.work)?;
-    call.has_left(app)?;
-    let backlog = app.known_backlog.get("", app.now());
-    if backlog.is_some_and(|jobs| jobs >= app.config.access.backlog_max) {
-        return Err(Denied::Full);
-    }
-    Ok(())
 }
 
 /// What is refused today may have been accepted before today's contract: then the key still names
@@ -209,19 +197,15 @@ async fn record(
     plan: &Plan,
 ) -> Result<Recorded, CreateError> {
     let now = app.now();
-    let is_counted = app.known_backlog.get("", now).is_some();
     let recording = Recording {
         accepted,
         prompt: (!accepted.prompt_in_blob).then_some(plan.prompt.as_str()),
         due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
-        payer: call.payer(accepted.created_at, &accepted.template),
-        backlog_max: (!is_counted).then_some(app.config.access.backlog_max),
+        payer: call.payer(app, accepted.created_at, &accepted.template),
     };
     let error = match jobs::create(&*app.db, &recording).await {
         Ok(recorded) => {
-            if let Some(jobs) = recorded.backlog {
-                app.known_backlog.keep("", jobs, now);
-            }
+            Call::learn(app, &recorded.told);
             return Ok(recorded);
         }
         Err(error) => error,

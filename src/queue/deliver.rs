@@ -12,8 +12,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::join_all;
 use futures::StreamExt;
+use url::Url;
 
-use super::{address, QueueError};
+use super::QueueError;
+use crate::address;
 use crate::app::App;
 use crate::backoff::Jitter;
 use crate::config::Environment;
@@ -183,12 +185,11 @@ async fn attempt(app: &App, full: &Full, keys: &SigningKeys, delivery: &Delivery
     // What was public when it was accepted is asked again: the rules may have become stricter.
     let may_loop_back = app.config.environment == Environment::Local;
     let answer = match address::check(url, may_loop_back) {
-        Ok(_) => {
-            app.http
-                .open(request(app, full, keys, delivery).await)
-                .await
+        Ok(url) => {
+            let request = request(app, full, keys, delivery, url).await;
+            app.http.open(request).await
         }
-        Err(_) => Err(HttpError::NotSent("forbidden".into())),
+        Err(forbidden) => Err(HttpError::NotSent(forbidden.to_string())),
     };
     let (status, why, wait_ms) = match answer {
         Ok(answer) => {
@@ -198,11 +199,7 @@ async fn attempt(app: &App, full: &Full, keys: &SigningKeys, delivery: &Delivery
             let why = (!is_taken(status)).then_some("the receiver did not take it");
             (Some(status), why, wait_ms)
         }
-        // The runtime's own words may name the address, which is the caller's secret.
-        Err(HttpError::NotSent(_)) => (None, Some("it could not be sent"), None),
-        Err(HttpError::Unknown(_) | HttpError::TooLarge(_) | HttpError::NoRoom) => {
-            (None, Some("there was no answer"), None)
-        }
+        Err(error) => (None, Some(error.in_our_words()), None),
     };
     let made = Try {
         n: delivery.tries,
@@ -271,16 +268,22 @@ fn line_of(delivery: &Delivery, report: &Report) -> Line {
         .with("duration_ms", report.made.duration_ms)
 }
 
-async fn request(app: &App, full: &Full, keys: &SigningKeys, delivery: &Delivery) -> HttpRequest {
+/// To the address as it was read and judged: another reader may find another host in its text.
+async fn request(
+    app: &App,
+    full: &Full,
+    keys: &SigningKeys,
+    delivery: &Delivery,
+    url: Url,
+) -> HttpRequest {
     let event = &delivery.event;
     let id = notify::event_id(event.job, event.round, event.status);
     let body = payload::body(app, full, delivery);
     let now = app.now();
-    let url = full.record.accepted.webhook_url.clone();
     let header = |name: &str, value: String| (name.to_owned(), value);
     HttpRequest {
         method: Method::Post,
-        url: url.unwrap_or_default(),
+        url: url.into(),
         headers: vec![
             header("content-type", "application/json".to_owned()),
             header(

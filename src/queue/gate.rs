@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{best_effort, session, QueueError};
 use crate::app::App;
 use crate::gate::{Admission, Answer, Ask, Fate, Gatekeeper, Limits, Reason, Standing, Ticket};
+use crate::id::CallerId;
 use crate::log;
 use crate::store::endpoints;
 use crate::store::jobs::{self, Record};
@@ -79,7 +80,7 @@ async fn ask(app: &App, record: &Record, ask: Ask) -> Option<Answer> {
 fn ticket(record: &Record, now: UnixMillis) -> Ticket {
     Ticket {
         job: record.job.id,
-        caller: session::neighbour(&record.accepted.caller),
+        caller: CallerId::new(session::neighbour(&record.accepted.caller)),
         priority: record.accepted.priority,
         since: record.job.opened_at,
         gone_at: now.plus_ms(record.job.ttl_ms(now)),

@@ -134,7 +134,7 @@ async fn charge(app: &App, call: &Call) -> Result<Option<Refusal>, QueueError> {
 fn place(app: &App, head: &[u8], unknown: Option<Media>) -> Result<Place, Unfit> {
     let unknown = unknown.filter(|_| !head.is_empty());
     let media = media::sniff(head).or(unknown).ok_or(Unfit::UnknownKind)?;
-    if let Some(flaw) = media.flaw() {
+    if let Some(flaw) = media.flaw_of_input(head) {
         return Err(flaw.into());
     }
     Ok(Place {

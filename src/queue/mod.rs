@@ -1,7 +1,6 @@
 //! What the queue does, one verb per file. Verbs do not call each other; what several need is a
 //! file beside them, like [`settle`], through which every way of hearing an end goes.
 
-mod address;
 pub mod advance;
 pub mod allow;
 pub mod assets;

@@ -38,20 +38,24 @@ pub async fn retry(app: &App, call: &Call, id: JobId) -> Result<Retried, QueueEr
         JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => {}
     }
     let accepted = &before.record.accepted;
+    if let Err(denied) = call.may_do(app, &accepted.template) {
+        return Ok(Retried::Denied(denied));
+    }
     let now = app.now();
     let next = Round {
         after: job.round,
         opened_at: now,
         due_at: now.plus_ms(accepted.usual_ms + DUE_MARGIN_MS),
-        payer: call.payer(now, &accepted.template),
+        payer: call.payer(app, now, &accepted.template),
     };
     let opened = jobs::retry(&*app.db, id, &next).await?;
+    Call::learn(app, &opened.told);
     let Some(after) = opened.job else {
         return Ok(Retried::NoJob);
     };
     // It could be opened, and was not: only its payer can be why.
     if after.record.job.round == job.round && can_be_opened(&after.record.job) {
-        let denied = call.denied(app, &next.payer, opened.standing, opened.balance);
+        let denied = call.denied(app, &next.payer, &opened.told);
         return Ok(Retried::Denied(denied));
     }
     app.log(

@@ -9,15 +9,16 @@ use crate::media::Kind;
 use crate::ports::{Db, Statement};
 use crate::time::UnixMillis;
 
-/// The same bytes by the same caller keep their first place, and get the newest name. Others find
-/// their place only while the caller has fewer than it may.
+/// The same bytes by the same caller keep their first place, and are kept as long as if they were
+/// new: who is told that they are here will use them. Others find their place only while the caller
+/// has fewer than it may.
 pub const PUT: &str = "-- assets::put
 INSERT INTO assets
   (caller, hash, key, content_type, kind, size_bytes, width, height, name, created_at)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
 WHERE ?11 IS NULL OR EXISTS (SELECT 1 FROM assets WHERE caller = ?1 AND hash = ?2)
   OR (SELECT count(*) FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT ?11)) < ?11
-ON CONFLICT (caller, hash) DO UPDATE SET name = ?9 WHERE ?9 IS NOT NULL AND name IS NOT ?9";
+ON CONFLICT (caller, hash) DO UPDATE SET name = coalesce(?9, name), created_at = ?10";
 
 pub const FIND: &str = "-- assets::find
 SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
@@ -37,8 +38,10 @@ pub const FIND_BEGINNING: &str = "-- assets::find_beginning
 SELECT hash, key, content_type, kind, size_bytes, width, height, name, created_at FROM assets
 WHERE caller = ?1 AND hash >= ?2 AND hash < ?2 || 'g'";
 
-pub const RENAME: &str = "-- assets::rename
-UPDATE assets SET name = ?3 WHERE caller = ?1 AND hash = ?2 AND name IS NOT ?3";
+/// As if they were uploaded now.
+pub const RENEW: &str = "-- assets::renew
+UPDATE assets SET name = coalesce(?3, name), created_at = ?4 WHERE caller = ?1 AND hash = ?2
+RETURNING hash, key, content_type, kind, size_bytes, width, height, name, created_at";
 
 /// Not while a job that has not ended may still send it.
 pub const DELETE: &str = "-- assets::delete
@@ -131,14 +134,16 @@ pub async fn find_beginning(
     ask(db, FIND_BEGINNING, params).await?.rows()
 }
 
-pub async fn rename(
+/// The asset as it stands then, if there is one.
+pub async fn renew(
     db: &dyn Db,
     caller: &CallerId,
     hash: &str,
-    name: &str,
-) -> Result<(), StoreError> {
-    let params = vec![caller.as_str().into(), hash.into(), name.into()];
-    ask(db, RENAME, params).await.map(drop)
+    name: Option<&str>,
+    now: UnixMillis,
+) -> Result<Option<Asset>, StoreError> {
+    let params = vec![caller.as_str().into(), hash.into(), name.into(), now.into()];
+    ask(db, RENEW, params).await?.row()
 }
 
 /// Answers what is left: nothing, or the asset that a job still needs.

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::row::from_row;
-use super::spending::{allowed, can_follow, is_new, Paid, Payer, Standing};
+use super::spending::{allowed, can_follow, is_new, Backlog, Paid, Payer, Standing};
 use super::{batch, Answer, StoreError};
 use crate::access::Credits;
 use crate::id::{CallerId, JobId};
@@ -210,21 +210,39 @@ fn find(owner: &CallerId) -> Statement {
     }
 }
 
-/// How a payer stands after a batch that asked for it: what is counted of it, and its credits.
-pub(super) fn told<'a>(
-    payer: &Payer<'_>,
-    answers: &mut impl Iterator<Item = &'a Answer>,
-) -> Result<(Option<Standing>, Option<Balance>), StoreError> {
-    let mut next = || answers.next().ok_or(StoreError::Short(1));
-    let standing = match payer.standing() {
-        Some(_) => next()?.row()?,
-        None => None,
-    };
-    let balance = match payer.price {
-        Some(_) => next()?.row()?,
-        None => None,
-    };
-    Ok((standing, balance))
+/// How a payer stands after a batch that recorded something, or did not.
+#[derive(Debug)]
+pub struct Told {
+    /// `None`: the caller is not limited.
+    pub standing: Option<Standing>,
+    /// `None`: the caller pays with no credits.
+    pub balance: Option<Balance>,
+    /// `None`: it was not to be counted.
+    pub backlog: Option<Backlog>,
+}
+
+impl Told {
+    /// What is asked at the end of such a batch.
+    pub(super) fn asked(payer: &Payer<'_>) -> impl Iterator<Item = Statement> {
+        let asked = [payer.standing(), payer.balance(), payer.backlog()];
+        asked.into_iter().flatten()
+    }
+
+    /// `answers` are to what was asked, and to nothing else.
+    pub(super) fn read(payer: &Payer<'_>, answers: &[Answer]) -> Result<Self, StoreError> {
+        let mut answers = answers.iter();
+        let mut next = |asked: Option<Statement>| match asked {
+            Some(_) => answers.next().ok_or(StoreError::Short(1)).map(Some),
+            None => Ok(None),
+        };
+        let (standing, balance) = (next(payer.standing())?, next(payer.balance())?);
+        let backlog = next(payer.backlog())?;
+        Ok(Self {
+            standing: standing.map(Answer::row).transpose()?.flatten(),
+            balance: balance.map(Answer::row).transpose()?.flatten(),
+            backlog: backlog.map(Answer::row).transpose()?.flatten(),
+        })
+    }
 }
 
 /// How an owner stands, and its newest entries. `None`: it has no ledger.

@@ -62,8 +62,8 @@ pub const FORSAKE: &str = "-- deliveries::forsake
 UPDATE deliveries SET due_at = NULL, missed_at = ?2, answer = 410
 WHERE job_id = ?1 AND due_at IS NOT NULL";
 
-/// Tries of one event, however often it is replayed: whoever names a receiver could have us knock
-/// there without end. Ten replays of the whole schedule.
+/// After so many tries an event is replayed no more: whoever names a receiver could have us knock
+/// there without end. Ten replays of the whole schedule; the last may begin one try before.
 pub const TRIES_OF_EVENT_MAX: u32 = 110;
 
 /// One event again, whatever became of it, unless it was tried too often.

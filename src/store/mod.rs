@@ -83,7 +83,7 @@ pub const STATEMENTS: &[&str] = &[
     inventories::LOAD,
     inventories::NAMES,
     assets::FIND_BEGINNING,
-    assets::RENAME,
+    assets::RENEW,
     assets::DELETE,
     assets::PURGE,
     jobs::CREATE,

@@ -116,10 +116,13 @@ SELECT ?1 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?1 AND revoked_at
   CASE WHEN ?5 IS NULL THEN 0 ELSE (SELECT count(due_at) FROM jobs INDEXED BY jobs_due
     WHERE due_at > 0 AND caller = ?6) END AS live_jobs";
 
-/// At most as many as are asked for are counted.
+/// At most as many as are asked for are counted. All sessions are one neighbour, and the neighbour
+/// shown is the one that has the most.
 pub const BACKLOG: &str = "-- spending::backlog
-SELECT count(due_at) AS live_jobs FROM
-  (SELECT due_at FROM jobs INDEXED BY jobs_due WHERE due_at > 0 LIMIT ?1)";
+SELECT coalesce(sum(jobs), 0) AS jobs, coalesce(max(jobs), 0) AS crowd_jobs,
+  coalesce(neighbour, '') AS crowd
+FROM (SELECT iif(caller GLOB 'session:*', 'session:', caller) AS neighbour, count(*) AS jobs
+  FROM (SELECT caller FROM jobs INDEXED BY jobs_due WHERE due_at > 0 LIMIT ?1) GROUP BY neighbour)";
 
 /// Who pays for what, and when.
 #[derive(Clone, Copy)]
@@ -129,6 +132,8 @@ pub struct Payer<'a> {
     pub now: UnixMillis,
     /// What it costs in credits. `None`: this caller pays with none.
     pub price: Option<u32>,
+    /// Up to how many unfinished jobs are to be counted. `None`: they were a moment ago.
+    pub backlog_max: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +149,19 @@ from_row!(Standing {
     day_jobs,
     minute_jobs,
     live_jobs
+});
+
+/// Jobs that have not ended, of all callers and of the neighbour that has the most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub jobs: u32,
+    pub crowd: String,
+    pub crowd_jobs: u32,
+}
+from_row!(Backlog {
+    jobs,
+    crowd,
+    crowd_jobs
 });
 
 /// What is to be paid for.
@@ -231,6 +249,13 @@ impl Payer<'_> {
         })
     }
 
+    pub(super) fn backlog(&self) -> Option<Statement> {
+        self.backlog_max.map(|most| Statement {
+            sql: BACKLOG,
+            params: vec![most.into()],
+        })
+    }
+
     fn day(&self) -> i64 {
         Window::Day.number(self.now)
     }
@@ -287,12 +312,4 @@ pub async fn charge_upload(db: &dyn Db, upload: &Uploading<'_>) -> Result<Charge
     } else {
         Charged::CallerHasAll
     })
-}
-
-/// Jobs that have not ended, of all callers; counts up to `most`.
-pub(super) fn backlog(most: u32) -> Statement {
-    Statement {
-        sql: BACKLOG,
-        params: vec![most.into()],
-    }
 }

@@ -177,6 +177,11 @@ impl From<Denied> for ApiError {
                 let message = "too many jobs are waiting, of all callers; try again later";
                 Self::later(Code::QueueFull, message, FULL_RETRY_AFTER_S)
             }
+            Denied::Crowd => {
+                let message = "half of all the jobs that may wait are yours, and the other half \
+                     is kept for others; try again later";
+                Self::later(Code::QueueFull, message, FULL_RETRY_AFTER_S)
+            }
         }
     }
 }

@@ -106,11 +106,8 @@ pub async fn from_hash(
     let hash = fields.get("hash").and_then(hash_in);
     let hash = hash.ok_or_else(|| wrong("/hash", HASH_WANTED))?;
     let name = name(&fields).map_err(|message| wrong("/file_path", message))?;
-    let found = assets::find_hash(&app, &call, hash).await?;
-    let mut asset = found.ok_or_else(no_bytes)?;
-    if let Some(name) = name {
-        asset = assets::rename(&app, &call, asset, name).await?;
-    }
+    let renewed = assets::renew(&app, &call, hash, name).await?;
+    let asset = renewed.ok_or_else(no_bytes)?;
     let mut shown = view::upload(&app, &asset);
     shown.created_new = Some(false);
     answer(status(false), &shown)

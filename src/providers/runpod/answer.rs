@@ -54,11 +54,7 @@ impl Call<'_> {
             }
             // About our key, account or endpoint, not about the job: the queue waits for the
             // operator.
-            status @ (401..=404) => {
-                let detail = service::error_detail(&answer.body);
-                let message = refusal(status, detail.as_deref());
-                self.not_now(&message, Some(OPERATOR_PAUSE_MS))
-            }
+            status @ (401..=404) => self.not_now(&refusal(status), Some(OPERATOR_PAUSE_MS)),
             status if REFUSALS.contains(&status) => self.refused(answer),
             status => self.unknown(&format!("HTTP {status}")),
         }
@@ -101,40 +97,44 @@ impl Call<'_> {
         };
         CancelAnswer::Unreachable {
             evidence: Box::new(self.evidence(&why)),
-            why: self.secrets.text(&why),
         }
     }
 
     fn not_now(&self, why: &str, retry_after_ms: Option<u64>) -> Submitted {
-        let message = self.secrets.text(why);
         Submitted::NotNow {
-            failure: Failure::of(Cause::Refused, message),
+            failure: self.failure(why),
             retry_after_ms,
             evidence: self.evidence(why),
         }
     }
 
     fn refused(&self, answer: &HttpResponse) -> Submitted {
-        let message = refusal(
-            answer.status,
-            service::error_detail(&answer.body).as_deref(),
-        );
+        let why = refusal(answer.status);
         Submitted::Refused {
-            failure: Failure::of(Cause::Refused, self.secrets.text(&message)),
-            evidence: self.evidence(&format!("HTTP {}", answer.status)),
+            failure: self.failure(&why),
+            evidence: self.evidence(&why),
         }
+    }
+
+    /// For the caller, with RunPod's own words, which may be the caller's: so they are never a part
+    /// of `why`, which is logged.
+    fn failure(&self, why: &str) -> Failure {
+        let answer = self.answer.as_ref().ok();
+        let message = match answer.and_then(|answer| service::error_detail(&answer.body)) {
+            Some(detail) => format!("{why}: {detail}"),
+            None => why.to_owned(),
+        };
+        Failure::of(Cause::Refused, self.secrets.text(&message))
     }
 
     fn unknown(&self, why: &str) -> Submitted {
         Submitted::Unknown {
-            why: self.secrets.text(why),
             evidence: self.evidence(why),
         }
     }
 
     fn unreachable(&self, why: &str) -> Looked {
         Looked::Unreachable {
-            why: self.secrets.text(why),
             retry_after_ms: self.retry_after_ms(),
             evidence: self.evidence(why),
         }
@@ -181,7 +181,7 @@ pub(super) fn evidence(
 }
 
 /// A message that says what to do about it.
-fn refusal(status: u16, detail: Option<&str>) -> String {
+fn refusal(status: u16) -> String {
     let what = match status {
         401 => "RunPod refused the API key",
         402 => "RunPod wants the account to be paid for first",
@@ -190,10 +190,7 @@ fn refusal(status: u16, detail: Option<&str>) -> String {
         413 => "RunPod says the job is too large",
         _ => "RunPod refused the job",
     };
-    match detail {
-        Some(detail) => format!("{what} (HTTP {status}: {detail})"),
-        None => format!("{what} (HTTP {status})"),
-    }
+    format!("{what} (HTTP {status})")
 }
 
 /// RunPod's own words for a job that it does not know. Any other 404 (an unknown endpoint, a stale

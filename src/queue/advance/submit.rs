@@ -7,13 +7,13 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{ended_by, evidence, first_look_ms, settle, Next, Turn};
+use super::{ended_by, first_look_ms, settle, Next, Turn};
 use crate::backoff::{retry_delay_ms, Jitter};
 use crate::gate::{Admission, Fate};
 use crate::id::ProviderId;
 use crate::job::{Cause, Ending, Failure, Told};
 use crate::log;
-use crate::providers::{Evidence, Order, OrderFile, Submitted};
+use crate::providers::{Order, OrderFile, Submitted};
 use crate::queue::create::prompt_key;
 use crate::queue::{gate, QueueError};
 use crate::store::jobs::{self, Begun, Heard, Record};
@@ -97,16 +97,16 @@ impl Turn<'_> {
                 evidence,
             } => {
                 self.watch.set_sending(None).await?;
-                self.keep(n, &evidence, &failure.message).await;
+                self.keep("submit.failed", n, &evidence).await;
                 self.put_off(record, n, &failure, retry_after_ms).await
             }
             Submitted::Refused { failure, evidence } => {
                 self.watch.set_sending(None).await?;
-                self.keep(n, &evidence, &failure.message).await;
+                self.keep("submit.failed", n, &evidence).await;
                 self.refuse(record, n, failure).await
             }
-            Submitted::Unknown { why, evidence } => {
-                self.keep(n, &evidence, &why).await;
+            Submitted::Unknown { evidence } => {
+                self.keep("submit.failed", n, &evidence).await;
                 gate::tell(self.app, record, Fate::Unknown).await;
                 Ok(Next::Stay)
             }
@@ -154,11 +154,6 @@ impl Turn<'_> {
         let ending = Ending::Failed(failure);
         let settled = settle::end(self.app, record, attempt, ending).await?;
         Ok(settled.into())
-    }
-
-    async fn keep(&self, n: u32, evidence: &Evidence, why: &str) {
-        evidence::keep(self.app, self.job().id, n, evidence).await;
-        self.warn("submit.failed", why, n);
     }
 
     /// The inner error is final: what the job needs is not there any more.

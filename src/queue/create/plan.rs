@@ -231,10 +231,11 @@ fn from_asset(asset: &Asset) -> KnownFile {
 
 /// What makes a picture that came with the request unusable, whatever the contract says.
 fn flaw_of(upload: &Upload) -> Option<Violation> {
-    let flaw = media::sniff(&upload.bytes)?.flaw()?;
+    let flaw = media::sniff(&upload.bytes)?.flaw_of_input(&upload.bytes)?;
     let code = match flaw {
         Flaw::BrokenHeader => "broken_picture",
         Flaw::TooManyPixels(..) => "too_many_pixels",
+        Flaw::NotStill => "wrong_content_type",
     };
     Some(Violation::new(&upload.path, code, flaw.to_string()))
 }

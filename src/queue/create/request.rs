@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::RAW;
 use crate::id::{RequestKey, Secret};
 use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
@@ -35,6 +36,14 @@ pub enum Work {
 }
 
 impl Work {
+    /// As its job will call it.
+    pub(super) fn template(&self) -> &str {
+        match self {
+            Self::Template { name, .. } => name,
+            Self::Raw { .. } => RAW,
+        }
+    }
+
     /// For whoever does it: a workflow may be too large to be in memory twice.
     pub(super) fn take(&mut self) -> Self {
         let nothing = Self::Raw {

@@ -1,9 +1,10 @@
 //! Whom a job's caller wants to be told, and of what.
 
 use super::Request;
+use crate::address;
 use crate::app::App;
 use crate::config::Environment;
-use crate::queue::{address, webhook_secret, Call};
+use crate::queue::{webhook_secret, Call};
 use crate::workflow::violation::Violation;
 
 /// Longer addresses are cut by many servers on their way.

@@ -125,8 +125,8 @@ async fn store(
     let taken = match intake::take(app, arriving, place).await? {
         Ok(taken) => taken,
         // What broke off on its way may be whole the next time.
-        Err(Unfit::Broken(broken @ (Broken::Cut(_) | Broken::TooSlow))) => {
-            return Err(links::passing(&broken.to_string()));
+        Err(Unfit::Broken(Broken::Cut(_) | Broken::TooSlow)) => {
+            return Err(links::passing("it broke off or came too slowly"));
         }
         Err(Unfit::Broken(Broken::TooLarge(_))) => return Ok(Err(too_large(most))),
         Err(unfit) => return Ok(Err(invalid(format!("file {}: {unfit}", spot.i)))),

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use url::Url;
 
 use super::files::invalid;
+use crate::address::{self, Forbidden};
 use crate::app::App;
 use crate::config::Environment;
 use crate::job::{Cause, Failure};
 use crate::ports::{HttpAnswer, HttpRequest, Method};
-use crate::queue::address::{self, Forbidden};
 use crate::queue::QueueError;
 
 /// A bucket answers itself; a network of copies in front of it redirects once or twice.
@@ -32,7 +32,7 @@ pub async fn open(
             Err(forbidden) => return Ok(Err(refused(forbidden))),
         };
         let opened = app.http.open(get(&url, timeout_ms)).await;
-        let answer = opened.map_err(|error| passing(&error.to_string()))?;
+        let answer = opened.map_err(|error| passing(error.in_our_words()))?;
         match answer.status {
             200 => return Ok(Ok(answer)),
             301 | 302 | 303 | 307 | 308 => {

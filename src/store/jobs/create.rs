@@ -4,9 +4,9 @@ use super::record::columns;
 use super::{Accepted, Record};
 use crate::id::{CallerId, RequestKey};
 use crate::ports::{Db, Param, Statement};
-use crate::store::credits::{self, Balance};
-use crate::store::spending::{self, Paid, Payer, Standing};
-use crate::store::{ask, batch, deliveries, Answer, StoreError};
+use crate::store::credits::Told;
+use crate::store::spending::{Paid, Payer};
+use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
 /// Only if what pays for it was charged, and its key has not been revoked.
@@ -62,20 +62,14 @@ pub struct Recording<'a> {
     pub prompt: Option<&'a str>,
     pub due_at: UnixMillis,
     pub payer: Payer<'a>,
-    /// Up to how many unfinished jobs are to be counted.
-    pub backlog_max: Option<u32>,
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub struct Recorded {
-    /// The job that stands. `None`: nothing was recorded, because `standing` forbids it.
+    /// The job that stands. `None`: nothing was recorded, because what is told forbids it.
     pub record: Option<Record>,
-    /// `None`: the caller is not limited.
-    pub standing: Option<Standing>,
-    pub backlog: Option<u32>,
-    /// `None`: the caller pays with no credits.
-    pub balance: Option<Balance>,
+    pub told: Told,
 }
 
 /// Records `accepted`, unless its request key names a job already or its payer may not. The job
@@ -101,12 +95,6 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
         sql: CREATE,
         params: params(accepted, recording.due_at, payer),
     };
-    let told = [
-        Some(find),
-        payer.standing(),
-        payer.balance(),
-        recording.backlog_max.map(spending::backlog),
-    ];
     let event = accepted.webhook_url.as_ref();
     let event = event.map(|_| deliveries::record(accepted.id, accepted.created_at));
     let changes = [
@@ -118,16 +106,12 @@ pub async fn create(db: &dyn Db, recording: &Recording<'_>) -> Result<Recorded, 
     ];
     let mut statements: Vec<Statement> = changes.into_iter().flatten().collect();
     let told_from = statements.len();
-    statements.extend(told.into_iter().flatten());
+    statements.push(find);
+    statements.extend(Told::asked(payer));
     let answers = batch(db, statements).await?;
-    let mut told = answers[told_from..].iter();
-    let found = told.next().ok_or(StoreError::Short(1))?;
-    let (standing, balance) = credits::told(payer, &mut told)?;
     Ok(Recorded {
-        record: found.row()?,
-        standing,
-        backlog: told.next().map(Answer::row).transpose()?.flatten(),
-        balance,
+        record: answers[told_from].row()?,
+        told: Told::read(payer, &answers[told_from + 1..])?,
     })
 }
 

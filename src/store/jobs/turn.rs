@@ -4,8 +4,8 @@ use super::read::by_id;
 use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
-use crate::store::credits::{self, Balance};
-use crate::store::spending::{Paid, Payer, Standing};
+use crate::store::credits::Told;
+use crate::store::spending::{Paid, Payer};
 use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
@@ -79,8 +79,7 @@ pub struct Round<'a> {
 #[derive(Debug)]
 pub struct Opened {
     pub job: Option<Full>,
-    pub standing: Option<Standing>,
-    pub balance: Option<Balance>,
+    pub told: Told,
 }
 
 /// Opens a round. Twice opens one.
@@ -104,14 +103,12 @@ pub async fn retry(db: &dyn Db, id: JobId, next: &Round<'_>) -> Result<Opened, S
     ];
     let mut statements: Vec<Statement> = changes.into_iter().flatten().collect();
     let told_from = statements.len();
-    let told = [Some(by_id(FULL, id)), payer.standing(), payer.balance()];
-    statements.extend(told.into_iter().flatten());
+    statements.push(by_id(FULL, id));
+    statements.extend(Told::asked(payer));
     let answers = batch(db, statements).await?;
-    let (standing, balance) = credits::told(payer, &mut answers[told_from + 1..].iter())?;
     Ok(Opened {
         job: answers[told_from].row()?,
-        standing,
-        balance,
+        told: Told::read(payer, &answers[told_from + 1..])?,
     })
 }
 

@@ -81,7 +81,10 @@ impl FakeResponse {
                 );
                 answer = Self::new(*status, "text/html", body);
             }
-            Fault::Problem { status } => answer = Self::problem(*status, "refused by plan"),
+            Fault::Problem { status, detail } => {
+                let detail = detail.as_deref().unwrap_or("refused by plan");
+                answer = Self::problem(*status, detail);
+            }
             Fault::Lost => answer.fate = Fate::Lost,
             Fault::NotSent => answer.fate = Fate::NotSent,
             Fault::Slow { delay_ms } => answer.delay_ms = *delay_ms,

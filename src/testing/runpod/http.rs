@@ -45,10 +45,15 @@ impl Http for FakeHttp {
             return Err(HttpError::Unknown("timed out".into()));
         }
         match answer.fate {
-            Fate::NotSent => Err(HttpError::NotSent("connection refused".into())),
-            Fate::Lost => Err(HttpError::Unknown(
-                "connection closed before an answer".into(),
-            )),
+            // Runtimes name the address that they speak of.
+            Fate::NotSent => Err(HttpError::NotSent(format!(
+                "connection refused: {}",
+                request.url
+            ))),
+            Fate::Lost => Err(HttpError::Unknown(format!(
+                "connection closed before an answer: {}",
+                request.url
+            ))),
             Fate::Whole | Fate::Cut => Ok(HttpAnswer {
                 status: answer.status,
                 headers: headers(&answer),

@@ -205,8 +205,8 @@ pub enum Fault {
     TooMany { retry_after: Option<String> },
     /// A page of HTML, as the edge in front of the API sends it.
     Html { status: u16 },
-    /// A refusal in the API's own JSON.
-    Problem { status: u16 },
+    /// A refusal in the API's own JSON, which says this of it.
+    Problem { status: u16, detail: Option<String> },
     /// The connection breaks before an answer.
     Lost,
     /// No connection: the request never arrives.

@@ -1,12 +1,15 @@
 //! What is counted exactly: jobs a minute, jobs a day, jobs at a time, and the backlog of all.
 
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
 use edge_queue::ports::Clock;
 use edge_queue::testing::queue::TestQueue;
 use edge_queue::testing::sqlite::DbFault;
 use futures::future::join_all;
 use serde_json::{json, Value};
 
-use super::{call, create, guarded, make_key, refused, told};
+use super::others::picture;
+use super::{call, create, guarded, make_key, refused};
 
 fn body() -> Value {
     json!({"prompt": "x"})
@@ -40,10 +43,16 @@ async fn who_has_used_up_the_day_is_turned_away_without_a_batch() {
         create(&queue, &key, &body()).await;
     }
     queue.db.take_batches();
-    let answer = create(&queue, &key, &body()).await;
-    refused(&answer, 402, "budget_exhausted");
-    assert_eq!(answer.header("ratelimit"), "\"day\";r=0;t=86400");
+    let stored = queue.blobs.keys();
+    let image = STANDARD.encode(picture());
+    let with_file = json!({"template": "qwen-image-edit", "prompt": "x", "image": image});
+    for body in [body(), with_file] {
+        let answer = create(&queue, &key, &body).await;
+        refused(&answer, 402, "budget_exhausted");
+        assert_eq!(answer.header("ratelimit"), "\"day\";r=0;t=86400");
+    }
     assert!(queue.db.take_batches().is_empty());
+    assert_eq!(queue.blobs.keys(), stored);
 }
 
 #[tokio::test]
@@ -204,27 +213,79 @@ async fn a_retry_of_a_job_under_way_is_not_charged() {
     assert_eq!(create(&queue, &key, &body()).await.status, 200);
 }
 
+/// What was counted before is no longer believed.
+fn count_again(queue: &TestQueue) {
+    queue.clock.set(queue.clock.now().plus_ms(5_000));
+}
+
+/// The queue was one number for all, and whoever came after it was reached was turned away: one
+/// caller that sent ten thousand jobs closed it for everybody.
 #[tokio::test]
-async fn a_bounded_backlog_turns_creates_away_and_answers_repeats() {
-    let queue = TestQueue::build(
-        &[("PROVIDER", "simulated"), ("BACKLOG_MAX", "3")],
-        edge_queue::testing::runpod::Plan::default(),
-        1,
-    );
+async fn who_floods_the_queue_has_half_of_it_and_others_still_get_in() {
+    let queue = guarded(&[("BACKLOG_MAX", "6"), ("SESSION_JOBS_PER_DAY", "90")]);
     queue.gates.set_silent(true);
+    let (_, flood) = make_key(&queue, "flood", &Value::Null).await;
+    let (_, other) = make_key(&queue, "shop", &Value::Null).await;
     let keyed = json!({"prompt": "x", "request_id": "k-1"});
-    for body in [&keyed, &body(), &body()] {
-        queue.create(body).await;
-        queue.clock.set(queue.clock.now().plus_ms(5_000));
+    let first = create(&queue, &flood, &keyed).await;
+    for _ in 0..2 {
+        count_again(&queue);
+        assert_eq!(create(&queue, &flood, &body()).await.status, 200);
     }
-    // What the third counted is no longer believed: the fourth counts again.
-    queue.create(&body()).await;
-    let full = queue.post("/api/queue/create", &body()).await;
-    refused(&full, 429, "queue_full");
-    assert_eq!(full.header("retry-after"), "30");
-    let repeat = queue.post("/api/queue/create", &keyed).await;
-    assert_eq!(told(&repeat).0, 200);
-    assert_eq!(jobs(&queue), 4);
+    let crowd = create(&queue, &flood, &body()).await;
+    refused(&crowd, 429, "queue_full");
+    assert!(crowd.json()["message"].as_str().unwrap().contains("half"));
+    assert_eq!(crowd.header("retry-after"), "30");
+    let repeat = create(&queue, &flood, &keyed).await;
+    assert_eq!(repeat.json()["job_id"], first.json()["job_id"]);
+    for _ in 0..2 {
+        count_again(&queue);
+        assert_eq!(create(&queue, &other, &body()).await.status, 200);
+    }
+    // A job that ends makes room, and to try it again takes it like a new one.
+    let cancel = format!(
+        "/api/queue/cancel/{}",
+        first.json()["job_id"].as_str().unwrap()
+    );
+    let retry = cancel.replace("cancel", "retry");
+    assert_eq!(
+        call(&queue, "POST", &cancel, &flood, &Value::Null)
+            .await
+            .status,
+        200
+    );
+    count_again(&queue);
+    assert_eq!(create(&queue, &flood, &body()).await.status, 200);
+    count_again(&queue);
+    assert_eq!(create(&queue, &other, &body()).await.status, 200);
+    for key in [&flood, &other] {
+        let full = create(&queue, key, &body()).await;
+        refused(&full, 429, "queue_full");
+    }
+    refused(
+        &call(&queue, "POST", &retry, &flood, &Value::Null).await,
+        429,
+        "queue_full",
+    );
+    assert_eq!(jobs(&queue), 7);
+}
+
+/// Anybody has as many sessions as addresses: together they are one caller here, too.
+#[tokio::test]
+async fn a_flood_of_sessions_has_half_of_the_queue_and_keys_the_other() {
+    let queue = guarded(&[("BACKLOG_MAX", "4"), ("SESSION_JOBS_PER_DAY", "90")]);
+    queue.gates.set_silent(true);
+    let (_, shop) = make_key(&queue, "shop", &Value::Null).await;
+    for status in [200, 200, 429] {
+        let session = queue.post("/api/session", &json!({})).await.json();
+        let session = session["token"].as_str().unwrap();
+        let answer = create(&queue, session, &body()).await;
+        assert_eq!(answer.status, status, "{:#}", answer.json());
+        if jobs(&queue) < 2 {
+            count_again(&queue);
+        }
+    }
+    assert_eq!(create(&queue, &shop, &body()).await.status, 200);
 }
 
 /// The contract of the Comfy API has one word for who cannot pay: a client that waits for our own

@@ -307,6 +307,37 @@ async fn a_workflow_of_ones_own_needs_its_scope() {
     assert_ne!(create(&queue, &raw, &body).await.status, 403);
 }
 
+/// Two keys of one owner see the same jobs: the one without the scope ran a workflow again that
+/// only the other could have sent.
+#[tokio::test]
+async fn a_workflow_is_tried_again_only_by_who_could_have_sent_it() {
+    let queue = guarded(&[]);
+    queue.gates.set_silent(true);
+    let scopes = json!({"scopes": ["jobs:write", "workflows:raw"]});
+    let (_, raw) = make_key(&queue, "shop", &scopes).await;
+    let (_, plain) = make_key(&queue, "shop", &json!({})).await;
+    let body = json!({"workflow": {
+        "1": {"class_type": "EmptyImage", "inputs": {}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+    }});
+    let created = create(&queue, &raw, &body).await.json();
+    let id = created["job_id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{created:#}"));
+    let turn = |verb: &str| format!("/api/queue/{verb}/{id}");
+    let canceled = call(&queue, "POST", &turn("cancel"), &plain, &Value::Null).await;
+    assert_eq!(canceled.status, 200, "{:#}", canceled.json());
+    let refusal = call(&queue, "POST", &turn("retry"), &plain, &Value::Null).await;
+    refused(&refusal, 403, "forbidden");
+    let opened = call(&queue, "POST", &turn("retry"), &raw, &Value::Null).await;
+    assert_eq!(
+        opened.json()["job"]["status"],
+        "queued",
+        "{:#}",
+        opened.json()
+    );
+}
+
 #[tokio::test]
 async fn who_floods_is_damped_by_its_key_and_strangers_by_their_address() {
     let queue = guarded(&[]);

@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 
 use super::{call, create, guarded, make_key, refused};
 
-fn picture() -> Vec<u8> {
+pub fn picture() -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, 64, 48);
     encoder.set_color(png::ColorType::Grayscale);

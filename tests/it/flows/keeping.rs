@@ -207,6 +207,29 @@ async fn an_upload_goes_after_its_own_time_with_its_bytes() {
     assert_eq!(uploads(), 0);
 }
 
+/// Whoever sends bytes again is told that they are there. They kept the age of their first upload,
+/// so the next purge took them minutes after that answer.
+#[tokio::test]
+async fn an_upload_that_comes_again_is_kept_as_long_as_a_new_one() {
+    let queue = TestQueue::build(&[("UPLOAD_DAYS", "2")], Plan::default(), 1);
+    let text = "a text that is uploaded";
+    let upload = || queue.send(request("POST", "/api/inputs", &[], text.into()));
+    let hash = format!("blake3:{}", blake3::hash(text.as_bytes()).to_hex());
+    let body = json!({ "hash": hash });
+    let named = || queue.post("/api/v2/assets/from-hash", &body);
+    assert_eq!(upload().await.status, 200);
+    queue.pass(2 * DAY_MS).await;
+    assert_eq!(upload().await.status, 200);
+    queue.pass(2 * DAY_MS).await;
+    assert_eq!(purge(&queue.app).await.unwrap().uploads, 0);
+    assert_eq!(named().await.status, 200);
+    queue.pass(2 * DAY_MS).await;
+    assert_eq!(purge(&queue.app).await.unwrap().uploads, 0);
+    queue.pass(1).await;
+    assert_eq!(purge(&queue.app).await.unwrap().uploads, 1);
+    assert_eq!(named().await.status, 404);
+}
+
 #[tokio::test]
 async fn evidence_goes_with_the_jobs_of_its_time() {
     let fault = json!({"on": "run", "times": 1, "fault": {"problem": {"status": 400}}});

@@ -6,6 +6,7 @@ mod bytes;
 mod deadlines;
 mod doubt;
 mod forgotten;
+mod hushed;
 mod keeping;
 mod looking;
 mod mailed;

@@ -175,6 +175,19 @@ async fn a_receiver_that_is_gone_is_told_nothing_more() {
     assert_eq!(queue.receiver.types(), ["job.queued", "job.succeeded"]);
 }
 
+/// What was judged is what is asked: a reader that takes the backslash for a letter finds a user
+/// name before the @, and the address of a cloud's secrets behind it.
+#[tokio::test]
+async fn the_address_that_is_told_is_the_one_that_was_judged() {
+    let queue = live(&json!({"run_ms": 30_000}));
+    let url = "https://hooks.example\\@169.254.169.254/in";
+    let body = json!({"prompt": "x", "webhook_url": url, "webhook_events_filter": ["job.queued"]});
+    queue.create(&body).await;
+    queue.pass(MINUTE_MS).await;
+    let told = queue.receiver.told();
+    assert_eq!(told[0].url, "https://hooks.example/@169.254.169.254/in");
+}
+
 /// Whoever names a receiver could have it knocked at without end, a 410 notwithstanding.
 #[tokio::test]
 async fn an_event_is_replayed_so_often_and_then_no_more() {

@@ -107,14 +107,14 @@ async fn a_refusal_says_what_to_do_about_it() {
     for (status, expected) in [
         (
             401,
-            "RunPod refused the API key (HTTP 401: refused by plan)",
+            "RunPod refused the API key (HTTP 401): refused by plan",
         ),
         (
             404,
             "RunPod does not know the endpoint, or the API key belongs to another account \
-             (HTTP 404: refused by plan)",
+             (HTTP 404): refused by plan",
         ),
-        (400, "RunPod refused the job (HTTP 400: refused by plan)"),
+        (400, "RunPod refused the job (HTTP 400): refused by plan"),
     ] {
         let world = World::new(json!({"faults": [{"fault": {"problem": {"status": status}}}]}));
         let (failure, evidence) = match world.provider.submit(&order()).await {

@@ -10,6 +10,7 @@ mod create;
 mod deliveries;
 mod envelope;
 mod events;
+mod hostile;
 mod inventory;
 mod list;
 mod live;

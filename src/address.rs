@@ -1,5 +1,5 @@
-//! Which links are followed: a worker's output and a caller's webhook may name any address, and we
-//! are inside a network that neither is in.
+//! Which links are followed, by us and by workers: a worker's output, a caller's webhook and a
+//! caller's input may name any address, and each of us is inside a network.
 //!
 //! Only https, and only to public addresses. A name is judged as it is written: the edge has no
 //! private network behind it, and a name that resolves to a private address leads nowhere there.
