@@ -31,8 +31,9 @@ struct Running {
 /// What a handler's caller heard of it.
 enum Heard {
     Nothing,
-    /// The answer to a create, by its place among those that were asked.
-    Create(usize, Answered),
+    /// The answer to a create, by its place among those that were asked, and whether it had been
+    /// accepted before this was asked.
+    Create(usize, bool, Answered),
 }
 
 impl Running {
@@ -129,9 +130,11 @@ impl World {
 
     fn create_again(&self, asked: usize) -> Running {
         let (queue, body) = (Arc::clone(&self.queue), self.asked[asked].body.clone());
-        Running::new(
-            async move { Heard::Create(asked, queue.post("/api/queue/create", &body).await) },
-        )
+        let is_known = self.is_accepted(asked);
+        Running::new(async move {
+            let answer = queue.post("/api/queue/create", &body).await;
+            Heard::Create(asked, is_known, answer)
+        })
     }
 
     fn run_all(&mut self, mut running: Vec<Running>) {
@@ -169,7 +172,7 @@ impl World {
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Nothing => {}
-            Heard::Create(asked, answer) => self.take_repeat(asked, &answer),
+            Heard::Create(asked, is_known, answer) => self.take_repeat(asked, is_known, &answer),
         }
     }
 }

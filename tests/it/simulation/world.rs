@@ -237,8 +237,9 @@ impl World {
     async fn repeat(&mut self) {
         if let Some(asked) = self.any_keyed() {
             let body = self.asked[asked].body.clone();
+            let is_known = self.is_accepted(asked);
             let answer = self.queue.post("/api/queue/create", &body).await;
-            self.take_repeat(asked, &answer);
+            self.take_repeat(asked, is_known, &answer);
         }
     }
 
@@ -249,18 +250,22 @@ impl World {
         self.random.choice(keyed)
     }
 
-    pub(super) fn take_repeat(&mut self, asked: usize, answer: &Answered) {
-        let before = self.asked[asked].answered.clone();
+    pub(super) fn is_accepted(&self, asked: usize) -> bool {
+        self.asked[asked].answered.is_some()
+    }
+
+    /// `is_known`: it had been accepted when this was asked.
+    pub(super) fn take_repeat(&mut self, asked: usize, is_known: bool, answer: &Answered) {
         if answer.status != 200 {
             // A moment that has passed, and credits that are spent, refuse only what was never
             // accepted.
             let status = answer.status.as_u16();
-            let fits = status == 503 || (matches!(status, 402 | 422) && before.is_none());
+            let fits = status == 503 || (matches!(status, 402 | 422) && !is_known);
             assert!(fits, "{}", self.tell("a repeat was refused"));
             return;
         }
         let now = accepted(&answer.json());
-        if let Some(before) = before {
+        if let Some(before) = self.asked[asked].answered.clone() {
             assert_eq!(now, before, "{}", self.tell("a repeat got another answer"));
         } else {
             self.answer(asked, now);
