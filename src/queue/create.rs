@@ -44,8 +44,9 @@ pub enum CreateError {
     Violations(Vec<Violation>),
     #[error("the workflow cannot run")]
     Workflow(Box<Unfit>),
+    /// One that cannot be converted here, or in which there is nothing to convert.
     #[error("the workflow is an editor graph, not an API-format prompt")]
-    EditorGraph,
+    EditorGraph { is_empty: bool },
     #[error("the workflow names files that are not the caller's")]
     MissingAssets(Vec<Violation>),
     #[error("the job is larger than the provider takes")]

@@ -71,14 +71,17 @@ impl From<CreateError> for ApiError {
                 let error = Self::violations(Code::WorkflowInvalid, violations);
                 error.with(|fault| fault.node_errors = node_errors)
             }
-            CreateError::EditorGraph => Self::at(
-                Code::WorkflowFormatUi,
-                "/workflow",
-                "workflow_format_ui",
-                "this is what the editor saves, and without an inventory of the endpoint it \
-                 cannot be converted here; in ComfyUI choose Workflow > Export (API), or run \
-                 `ops convert`, and send that",
-            ),
+            CreateError::EditorGraph { is_empty } => {
+                let message = if is_empty {
+                    "this is what the editor saves, and there is no node in it that could run"
+                } else {
+                    "this is what the editor saves, and without an inventory of the endpoint it \
+                     cannot be converted here; in ComfyUI choose Workflow > Export (API), or run \
+                     `ops convert`, and send that"
+                };
+                let code = "workflow_format_ui";
+                Self::at(Code::WorkflowFormatUi, "/workflow", code, message)
+            }
             CreateError::MissingAssets(details) => Self::violations(Code::MissingAsset, details),
             CreateError::TooLarge { path, message } => {
                 Self::at(Code::PayloadTooLarge, &path, "too_large", &message)

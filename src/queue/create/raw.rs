@@ -10,7 +10,7 @@ use litemap::LiteMap;
 use std::num::NonZeroUsize;
 
 use serde_json::value::{to_raw_value, RawValue};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::plan::{fact_of, not_a_file, Plan, PlannedFile};
 use super::references::Staged;
@@ -65,7 +65,7 @@ pub async fn plan(
     let endpoint = app.providers.current.endpoint();
     let loaded = inventories::load(&*app.db, endpoint, &asked).await?;
     let prompt = match (&loaded, &graph) {
-        (None, Some(_)) => return Err(CreateError::EditorGraph),
+        (None, Some(_)) => return Err(CreateError::EditorGraph { is_empty: false }),
         (None, None) => {
             structure(&workflow)?;
             workflow
@@ -76,6 +76,9 @@ pub async fn plan(
                 Some(graph) => has.convert(app, graph)?,
                 None => workflow,
             };
+            if graph.is_some() && prompt.as_object().is_some_and(Map::is_empty) {
+                return Err(CreateError::EditorGraph { is_empty: true });
+            }
             match has.judge(&prompt, graph.as_ref())? {
                 Verdict::Faultless => prompt,
                 Verdict::Faulty(fault) => return Err(fault),

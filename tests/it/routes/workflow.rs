@@ -271,6 +271,9 @@ async fn an_editor_graph_that_cannot_run_says_what_is_wrong_with_it() {
     let answer = create(&queue, &graph()).await.json();
     assert_eq!(answer["error"], "workflow_format_ui", "{answer:#}");
     let queue = stocked().await;
+    let empty = json!({"nodes": [], "links": [], "version": 0.4});
+    let answer = create(&queue, &empty).await.json();
+    assert_eq!(answer["error"], "workflow_format_ui", "{answer:#}");
     let mut unknown = graph();
     unknown["nodes"][0]["type"] = "LoadImages".into();
     unknown["nodes"][1]["mode"] = 4.into();
