@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::compile::MemberTexts;
 use super::contract::{Contract, ContractError};
 use crate::parse;
 
@@ -23,6 +24,7 @@ pub struct Template {
     pub contract: Contract,
     /// An API-format prompt, or a `{task, payload}` object.
     pub prompt: Value,
+    texts: MemberTexts,
     hash: String,
 }
 
@@ -31,15 +33,23 @@ impl Template {
         if prompt.len() > TEMPLATE_SIZE_BYTES_MAX {
             return Err(TemplateError::TooLarge(prompt.len()));
         }
+        let hash = hash(prompt, contract);
+        let prompt = parse::json(prompt)?;
         Ok(Self {
             contract: Contract::parse(contract)?,
-            prompt: parse::json(prompt)?,
-            hash: hash(prompt, contract),
+            texts: MemberTexts::of(&prompt),
+            prompt,
+            hash,
         })
     }
 
     pub fn name(&self) -> &str {
         self.contract.name.as_str()
+    }
+
+    /// The prompt's members as they are sent where a job changes nothing of them.
+    pub fn texts(&self) -> &MemberTexts {
+        &self.texts
     }
 
     /// blake3 of the prompt's and the contract's text, in hexadecimal: recorded with every job.

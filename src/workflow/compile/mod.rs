@@ -4,8 +4,8 @@
 //! the outputs that remain get file name prefixes of ours (see [`outputs`]). Nothing here can
 //! fail: `lint` proves that every place exists, `check` that every value fits.
 
+mod changes;
 mod outputs;
-mod place;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use super::contract::{Contract, MediaKind, Protocol};
 use super::template::Template;
 use crate::media;
 
+pub use changes::{Changes, MemberTexts};
 pub use outputs::{
     mark_outputs, node_of, rename_outputs, restore_outputs, shown_name, ExpectedOutput,
 };
@@ -51,20 +52,17 @@ pub struct CompiledFile {
 
 pub fn compile(template: &Template, checked: &Checked) -> Compiled {
     let contract = &template.contract;
-    let mut prompt = template.prompt.clone();
-    let files = bind(contract, checked, &mut prompt);
-    switch(contract, &checked.inputs, &mut prompt);
+    let mut changes = Changes::of(&template.prompt);
+    let files = bind(contract, checked, &mut changes);
+    switch(contract, &checked.inputs, &mut changes);
     let outputs = match contract.protocol {
-        Protocol::Comfyui => outputs::prefix_outputs(&contract.outputs, &mut prompt),
+        Protocol::Comfyui => outputs::prefix_outputs(&contract.outputs, &mut changes),
         Protocol::Task => {
-            place::drop_nulls(&mut prompt);
+            drop_nulls(&mut changes);
             outputs::unnamed_outputs(&contract.outputs)
         }
     };
-    // A dependency may switch serde_json to insertion order; then this sorts, else it is free.
-    prompt.sort_all_objects();
-    // A value always has a text.
-    let prompt = serde_json::to_string(&prompt).unwrap_or_default();
+    let prompt = changes.text(template.texts());
     Compiled {
         hash: blake3::hash(prompt.as_bytes()).to_hex().to_string(),
         protocol: contract.protocol,
@@ -78,28 +76,28 @@ pub fn compile(template: &Template, checked: &Checked) -> Compiled {
 }
 
 /// Applies the rules whose conditions hold; `lint` tries out every combination.
-pub fn switch(contract: &Contract, inputs: &Map<String, Value>, prompt: &mut Value) {
+pub fn switch(contract: &Contract, inputs: &Map<String, Value>, changes: &mut Changes) {
     for rule in &contract.rules {
         if rule.when.holds(inputs.get(rule.when.input())) {
-            place::apply(rule, prompt);
+            changes.apply(rule);
         }
     }
 }
 
 /// Puts every value in its places and says which uploads are among them.
-fn bind(contract: &Contract, checked: &Checked, prompt: &mut Value) -> Vec<CompiledFile> {
+fn bind(contract: &Contract, checked: &Checked, changes: &mut Changes) -> Vec<CompiledFile> {
     let mut files = Vec::new();
     for input in &contract.inputs {
         let Some(value) = checked.inputs.get(&input.name) else {
             continue;
         };
         let Some(fact) = checked.files.get(&input.name) else {
-            place::put_all(prompt, &input.to, value);
+            changes.put_all(&input.to, value);
             continue;
         };
         let reference = value.as_str().unwrap_or_default();
         let name = file_name(&input.name, reference, &fact.content_type);
-        place::put_all(prompt, &input.to, &name.clone().into());
+        changes.put_all(&input.to, &name.clone().into());
         files.push(CompiledFile {
             input: input.name.clone(),
             reference: reference.to_owned(),
@@ -112,15 +110,22 @@ fn bind(contract: &Contract, checked: &Checked, prompt: &mut Value) -> Vec<Compi
     }
     for derived in &contract.derived {
         if let Some(value) = checked.derived.get(&derived.name) {
-            place::put_all(prompt, &derived.to, value);
+            changes.put_all(&derived.to, value);
         }
     }
     for composition in &contract.compose {
         if let Some(text) = checked.composed.get(&composition.name) {
-            place::put_all(prompt, &composition.to, &text.as_str().into());
+            changes.put_all(&composition.to, &text.as_str().into());
         }
     }
     files
+}
+
+/// Takes the fields out of a task's payload that no input filled: its worker knows the defaults.
+fn drop_nulls(changes: &mut Changes) {
+    if let Some(Value::Object(payload)) = changes.member("payload") {
+        payload.retain(|_, value| !value.is_null());
+    }
 }
 
 /// Unique in the job by the input's name, and among jobs by the reference: on a shared ComfyUI

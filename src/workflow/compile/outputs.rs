@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::contract::{Label, MediaKind, Output};
+use super::changes::Changes;
 
 /// The input by which ComfyUI's output nodes name their files.
 const PREFIX_INPUT: &str = "filename_prefix";
@@ -33,13 +34,13 @@ pub struct ExpectedOutput {
 }
 
 /// The outputs of a contract whose nodes the rules left in the prompt, each prefixed.
-pub fn prefix_outputs(outputs: &[Output], prompt: &mut Value) -> Vec<ExpectedOutput> {
+pub fn prefix_outputs(outputs: &[Output], changes: &mut Changes) -> Vec<ExpectedOutput> {
     let mut expected = Vec::new();
     for output in outputs {
         let Some(node_id) = &output.node else {
             continue;
         };
-        let Some(place) = prefix_place(prompt, node_id) else {
+        let Some(place) = changes.member(node_id).and_then(prefix_place) else {
             continue;
         };
         let prefix = prefix(expected.len());
@@ -62,7 +63,7 @@ pub fn rename_outputs(prompt: &mut Value) -> Vec<ExpectedOutput> {
     node_ids.sort();
     let mut expected = Vec::new();
     for node_id in node_ids {
-        let Some(place) = prefix_place(prompt, &node_id) else {
+        let Some(place) = prompt.get_mut(&node_id).and_then(prefix_place) else {
             continue;
         };
         let prefix = prefix(expected.len());
@@ -82,7 +83,8 @@ pub fn rename_outputs(prompt: &mut Value) -> Vec<ExpectedOutput> {
 pub fn restore_outputs(prompt: &mut Value, outputs: &[ExpectedOutput]) {
     for output in outputs {
         let node = output.node_id.as_deref();
-        if let Some(place) = node.and_then(|node| prefix_place(prompt, node)) {
+        let node = node.and_then(|node| prompt.get_mut(node));
+        if let Some(place) = node.and_then(prefix_place) {
             replace_text(place, &output.caller_prefix);
         }
     }
@@ -159,11 +161,9 @@ fn prefix(index: usize) -> String {
 }
 
 /// A linked prefix is left alone: it is computed by the workflow itself.
-fn prefix_place<'a>(prompt: &'a mut Value, node_id: &str) -> Option<&'a mut Value> {
-    let inputs = prompt.get_mut(node_id)?.get_mut("inputs")?;
-    inputs
-        .get_mut(PREFIX_INPUT)
-        .filter(|place| place.is_string())
+fn prefix_place(node: &mut Value) -> Option<&mut Value> {
+    let prefix = node.get_mut("inputs")?.get_mut(PREFIX_INPUT)?;
+    prefix.is_string().then_some(prefix)
 }
 
 fn replace_text(place: &mut Value, text: &str) -> String {

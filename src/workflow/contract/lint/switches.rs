@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::super::super::compile::switch;
+use super::super::super::compile::{switch, Changes};
 use super::super::{Choice, Condition, Contract, Input, Kind};
 use super::Report;
 
@@ -46,11 +46,15 @@ pub fn each_way(
         combinations = extended(&combinations, &input.name, &states);
     }
     for inputs in combinations {
-        let mut prompt = template.clone();
-        switch(contract, &inputs, &mut prompt);
-        show(&inputs, &prompt);
+        show(&inputs, &switched(contract, template, &inputs));
     }
     true
+}
+
+fn switched(contract: &Contract, template: &Value, inputs: &Map<String, Value>) -> Value {
+    let mut changes = Changes::of(template);
+    switch(contract, inputs, &mut changes);
+    changes.whole()
 }
 
 /// A choice without a derived value leaves what stands in the template, unless its place goes.
@@ -64,8 +68,7 @@ fn unfilled(contract: &Contract, template: &Value, report: &mut Report) {
         for choice in options.choices.iter().filter(|choice| !has_value(choice)) {
             let mut inputs = Map::new();
             inputs.insert(derived.from.clone(), choice.value.clone().into());
-            let mut prompt = template.clone();
-            switch(contract, &inputs, &mut prompt);
+            let prompt = switched(contract, template, &inputs);
             let set = |place: &String| {
                 let mut rules = contract.rules.iter();
                 rules.any(|rule| rule.set.contains_key(place))
