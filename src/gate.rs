@@ -2,9 +2,9 @@
 //!
 //! What always holds: no more than `jobs_max` jobs are at the endpoint, no more than `submits_max`
 //! are handed over in [`WINDOW_MS`], and while the endpoint refuses, one job at a time tries it.
-//! Slots go to the caller who holds the fewest: a thousand jobs of one caller stand behind the first
-//! job of another. Priority orders a caller's own jobs, and below 0 it lets everybody else's go first;
-//! before others' nobody goes by saying so. Who wants more than the whole endpoint is a
+//! Slots go to the caller who holds the fewest: a thousand jobs of one caller stand behind the
+//! first job of another. Priority orders a caller's own jobs, and below 0 it lets everybody else's
+//! go first; before others' nobody goes by saying so. Who wants more than the whole endpoint is a
 //! flood: it comes after everybody else, whatever its priority, and if there is anybody else it
 //! takes no more than half of the slots, so that one is free when somebody else comes.
 //!
@@ -37,8 +37,8 @@ const KEPT_SHARE: usize = 2;
 const LATELY_MS: u64 = 10 * 60_000;
 /// Begun attempts are in the database after so long, or never.
 const WRITTEN_MS: u64 = 60_000;
-/// In a line as long as this a place is told as it was up to [`TOLD_MS`] ago: to put ten thousand in
-/// order takes milliseconds, and whoever waits may ask as often as it likes.
+/// In a line as long as this a place is told as it was up to [`TOLD_MS`] ago: to put ten thousand
+/// in order takes milliseconds, and whoever waits may ask as often as it likes.
 const LONG_LINE: usize = 500;
 const TOLD_MS: u64 = 1_000;
 

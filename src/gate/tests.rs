@@ -104,8 +104,8 @@ fn nobody_goes_before_others_by_calling_its_jobs_urgent() {
     assert_eq!(gate.position(id(110), at(3)), Some(0));
 }
 
-/// The whole line was put in order for each who asked where it stands: a few pages that asked all the
-/// time kept the gate from letting anybody in.
+/// The whole line was put in order for each who asked where it stands: a few pages that asked all
+/// the time kept the gate from letting anybody in.
 #[test]
 fn a_place_in_a_long_line_is_looked_up_once_a_second() {
     let mut gate = Gatekeeper::new(LIMITS);

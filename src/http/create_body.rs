@@ -29,8 +29,8 @@ use crate::workflow::violation::{pointer_step, Violation, VIOLATIONS_MAX};
 /// Either way from normal.
 const PRIORITY_MAX: i64 = 10;
 pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
-/// Pictures beside a workflow: as many as it may refer to in another way, and each is an object to be
-/// stored before the job is.
+/// Pictures beside a workflow: as many as it may refer to in another way, and each is an object to
+/// be stored before the job is.
 const IMAGES_MAX: usize = 64;
 /// As file systems have it.
 const IMAGE_NAME_BYTES_MAX: usize = 255;

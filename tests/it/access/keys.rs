@@ -165,8 +165,8 @@ async fn a_revoked_key_creates_nothing_from_that_moment_and_soon_reads_nothing()
     );
 }
 
-/// It was believed for half a minute where it was remembered: long enough to make another key, which
-/// nobody had revoked.
+/// It was believed for half a minute where it was remembered: long enough to make another key,
+/// which nobody had revoked.
 #[tokio::test]
 async fn a_revoked_key_operates_nothing_from_that_moment() {
     let queue = guarded(&[]);

@@ -216,8 +216,8 @@ async fn an_order_without_room_waits_and_is_sent_once() {
     assert_eq!(queue.runpod.lock().unwrap().counters().submits, 1);
 }
 
-/// Files were counted and prompts were not: a few workflows of nine megabytes, sent at once, took the
-/// memory of the isolate and of every job in it.
+/// Files were counted and prompts were not: a few workflows of nine megabytes, sent at once, took
+/// the memory of the isolate and of every job in it.
 #[tokio::test]
 async fn an_order_with_a_large_prompt_waits_for_room_too() {
     let queue = live(&json!({}));
