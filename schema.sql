@@ -75,7 +75,8 @@ CREATE TABLE jobs (
   -- Later additions stand behind the others.
   inventory_hash     TEXT,                               -- the inventory that a caller's own workflow was checked against; null: none
   webhook_key        TEXT,                               -- whose secret signs: an API key's id, or the caller's name
-  credits            INTEGER,                            -- what this round costs its caller: held while it goes on, spent by a success, else given back; null: nothing
+  credits            INTEGER,                            -- what this round costs its caller: held while it goes on, spent by a success and by a cancel when work had begun, else given back; null: nothing
+  credits_before     INTEGER NOT NULL DEFAULT 0,         -- what its earlier rounds cost its caller: those that were canceled when work had begun
 
   CHECK ((status IN ('succeeded', 'failed', 'canceled', 'expired')) = (completed_at IS NOT NULL)),
   CHECK ((status = 'failed') = (error_json IS NOT NULL)),
@@ -87,8 +88,9 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_caller ON jobs (caller, id);
 -- A repeated create finds its job.
 CREATE UNIQUE INDEX jobs_by_request_key ON jobs (caller, request_key) WHERE request_key IS NOT NULL;
--- The sweep finds what was forgotten. Also counts the live jobs of a caller, without a look at the rows.
-CREATE INDEX jobs_due ON jobs (due_at, caller) WHERE due_at IS NOT NULL;
+-- All that has not ended, and nothing else: the sweep finds what was forgotten, and the live jobs of a caller are
+-- counted without a look at the rows, or at others'.
+CREATE INDEX jobs_due ON jobs (caller, due_at) WHERE due_at IS NOT NULL;
 
 -- The compiled prompt, written once at create and sent by every attempt, with the job's mark in the names of its files.
 CREATE TABLE prompts (
@@ -170,7 +172,7 @@ CREATE TABLE api_keys (
 
 -- What an account has been charged in the current day and minute. One row, overwritten: nothing piles up.
 CREATE TABLE spending (
-  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, 'sessions:<share>', or that and ':uploads'
+  account     TEXT    NOT NULL PRIMARY KEY,              -- api_keys.id of a key with limits, 'sessions:<share>', or that and ':uploads' or ':purchases'
   day         INTEGER NOT NULL,                          -- days since 1970 UTC
   day_jobs    INTEGER NOT NULL,                          -- jobs and retries charged in it
   minute      INTEGER NOT NULL,                          -- minutes since 1970 UTC
@@ -184,7 +186,7 @@ CREATE TABLE credits (
   opened_at  INTEGER NOT NULL,                           -- from here on its jobs are paid for
   begun_with INTEGER NOT NULL CHECK (begun_with >= 0),   -- part of granted that was there from the beginning
   granted    INTEGER NOT NULL CHECK (granted >= 0),      -- all that it ever got
-  spent      INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0), -- on jobs that succeeded
+  spent      INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0), -- on jobs that succeeded, or were canceled when work had begun
   reserved   INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0), -- held by jobs that have not ended
   charge     TEXT    NOT NULL DEFAULT '',                -- what was reserved last: <job>:<round>; lets that one happen
   CHECK (spent + reserved <= granted)

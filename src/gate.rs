@@ -2,8 +2,9 @@
 //!
 //! What always holds: no more than `jobs_max` jobs are at the endpoint, no more than `submits_max`
 //! are handed over in [`WINDOW_MS`], and while the endpoint refuses, one job at a time tries it.
-//! Slots go by priority, and among equals to the caller who holds the fewest: a thousand jobs of
-//! one caller stand behind the first job of another. Who wants more than the whole endpoint is a
+//! Slots go to the caller who holds the fewest: a thousand jobs of one caller stand behind the
+//! first job of another. Priority orders a caller's own jobs, and below 0 it lets everybody else's
+//! go first; before others' nobody goes by saying so. Who wants more than the whole endpoint is a
 //! flood: it comes after everybody else, whatever its priority, and if there is anybody else it
 //! takes no more than half of the slots, so that one is free when somebody else comes.
 //!
@@ -36,6 +37,10 @@ const KEPT_SHARE: usize = 2;
 const LATELY_MS: u64 = 10 * 60_000;
 /// Begun attempts are in the database after so long, or never.
 const WRITTEN_MS: u64 = 60_000;
+/// In a line as long as this a place is told as it was up to [`TOLD_MS`] ago: to put ten thousand
+/// in order takes milliseconds, and whoever waits may ask as often as it likes.
+const LONG_LINE: usize = 500;
+const TOLD_MS: u64 = 1_000;
 
 /// What an endpoint may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,7 @@ struct Place {
     is_starving: Reverse<bool>,
     /// Its caller wants more than the whole endpoint.
     is_last: bool,
+    /// Whether it lets others go first, and how far: never above 0.
     priority: Reverse<i32>,
     /// How many slots its caller holds when its turn comes, with its own.
     turn: usize,
@@ -88,6 +94,8 @@ pub struct Gatekeeper {
     callers: HashMap<CallerId, Caller>,
     submits: VecDeque<UnixMillis>,
     breaker: Breaker,
+    /// Everybody's place in a long line, and when it was that.
+    told: (UnixMillis, HashMap<JobId, usize>),
 }
 
 impl Gatekeeper {
@@ -100,6 +108,7 @@ impl Gatekeeper {
             callers: HashMap::new(),
             submits: VecDeque::new(),
             breaker: Breaker::default(),
+            told: (UnixMillis::default(), HashMap::new()),
         }
     }
 
@@ -261,8 +270,15 @@ impl Gatekeeper {
     }
 
     /// How many wait before this job; `None`: it does not wait here.
-    pub fn position(&self, job: JobId, now: UnixMillis) -> Option<usize> {
-        self.line(now).iter().position(|place| place.job == job)
+    pub fn position(&mut self, job: JobId, now: UnixMillis) -> Option<usize> {
+        if self.waiting.len() < LONG_LINE {
+            return self.line(now).iter().position(|place| place.job == job);
+        }
+        if now.since_ms(self.told.0) >= TOLD_MS {
+            let line = self.line(now).into_iter().enumerate();
+            self.told = (now, line.map(|(at, place)| (place.job, at)).collect());
+        }
+        self.told.1.get(&job).copied()
     }
 
     pub fn standing(&mut self, now: UnixMillis) -> Standing {
@@ -298,7 +314,7 @@ impl Gatekeeper {
             Place {
                 is_starving: Reverse(is_starving),
                 is_last: is_flood && !is_starving,
-                priority: Reverse(ticket.priority),
+                priority: Reverse(ticket.priority.min(0)),
                 turn: *turn,
                 since: ticket.since,
                 job: ticket.job,

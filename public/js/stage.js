@@ -91,6 +91,8 @@ export class Stage {
       icon("stop"),
       t("cancel"),
     );
+    const { credits: paid } = job;
+    const cost = job.status === "queued" ? "cancel_free" : "cancel_paid";
     return [
       this.picture,
       h("div", { class: "stage-head" }, h("h2", {}, t(job.status)), this.line),
@@ -99,6 +101,7 @@ export class Stage {
       view.isOffline && box(t("offline"), null, [], "warn"),
       view.error,
       h("div", { class: "actions" }, cancel),
+      paid && h("p", { class: "quiet small" }, t(cost, { n: credits(paid.price) })),
     ];
   }
 
@@ -145,13 +148,15 @@ export class Stage {
         ),
       h("div", { class: "stage-head" }, h("h2", {}, t(job.status))),
       why,
-      paid &&
-        h("p", { class: "given-back" }, icon("check"), t("given_back", { n: credits(paid.price) })),
+      paid && h("p", { class: "given-back" }, icon("check"), t(outcome(paid), { n: credits(paid.price) })),
       view.error,
       h("div", { class: "actions" }, retry),
     ];
   }
 }
+
+/** What its end meant for the credits that it held. */
+const outcome = ({ state }) => (state === "spent" ? "canceled_paid" : "given_back");
 
 /** Where it waits, or how long it will take. */
 function line(job, template, share) {

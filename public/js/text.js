@@ -128,6 +128,7 @@ const TEXTS = {
   purchase: ["Simulated purchase", "ซื้อ (จำลอง)"],
   given_back_short: ["given back", "คืนแล้ว"],
   reserved_short: ["held", "กันไว้"],
+  canceled_paid: ["{n} paid: a GPU had begun.", "ใช้ไป {n} เพราะ GPU เริ่มทำงานแล้ว"],
   given_back: ["Nothing was paid: {n} given back.", "ไม่มีค่าใช้จ่าย: คืน {n} แล้ว"],
   paid: ["{n} paid", "ใช้ไป {n}"],
   error_insufficient_credits: [
@@ -195,6 +196,8 @@ const TEXTS = {
   left: ["about {time} left", "เหลืออีกประมาณ {time}"],
   soon: ["almost there", "ใกล้เสร็จแล้ว"],
   cancel: ["Cancel", "ยกเลิก"],
+  cancel_free: ["To cancel costs nothing until a GPU has begun.", "ยกเลิกได้ฟรีจนกว่า GPU จะเริ่มทำงาน"],
+  cancel_paid: ["A GPU is at work: to cancel costs {n} all the same.", "GPU กำลังทำงาน การยกเลิกยังใช้ {n}"],
   retry: ["Try again", "ลองใหม่"],
   again: ["Make another", "สร้างอีกภาพ"],
   download: ["Download", "ดาวน์โหลด"],

@@ -166,6 +166,11 @@ impl Rights {
         }
     }
 
+    /// Whether this may be anybody, and many at once: whoever shows no key, where that is counted.
+    pub const fn is_stranger(&self) -> bool {
+        self.key.is_none() && self.account.is_some()
+    }
+
     /// Of the memory for bodies: who shows no key may be anybody, and many at once.
     pub fn room(&self, all: &Room) -> Room {
         if self.key.is_some() || self.scopes.has(Scope::Admin) {

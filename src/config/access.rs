@@ -27,8 +27,11 @@ const SECRET_LENGTH_MIN: usize = 32;
 /// Local work needs no secret of its own; nothing outside loopback ever sees what it signs.
 const LOCAL_SECRET: &str = "local development only, refused everywhere else";
 
-/// A simulated GPU spends nothing.
-const SIMULATED_JOBS_PER_DAY: u32 = 10_000;
+/// A simulated GPU spends nothing, and here nothing else does.
+const LOCAL_JOBS_PER_DAY: u32 = 10_000;
+/// Its rows and files are somebody's: enough for everybody who looks, and cents a day if somebody
+/// tries to use up all of it.
+const SIMULATED_JOBS_PER_DAY: u32 = 1_000;
 
 /// One of each thing that the pages make, nearly: the first person to look can make a video, too.
 const SIMULATED_CREDITS: u32 = 20;
@@ -41,9 +44,12 @@ const ORIGINS_MAX: usize = 32;
 
 impl Reader<'_> {
     pub(super) fn access(&mut self, environment: Environment, mode: Mode) -> AccessSettings {
-        let sessions = match mode {
-            Mode::Simulated => SIMULATED_JOBS_PER_DAY,
-            Mode::Live => 0,
+        let sessions = match (mode, environment) {
+            (Mode::Simulated, Environment::Local) => LOCAL_JOBS_PER_DAY,
+            (Mode::Simulated, Environment::Staging | Environment::Production) => {
+                SIMULATED_JOBS_PER_DAY
+            }
+            (Mode::Live, _) => 0,
         };
         AccessSettings {
             is_open: self.is_open(environment, mode),

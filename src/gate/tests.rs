@@ -72,17 +72,62 @@ fn the_first_job_of_one_caller_goes_before_the_thousandth_of_another() {
 }
 
 #[test]
-fn a_higher_priority_goes_first_whoever_asks() {
-    let mut gate = Gatekeeper::new(LIMITS);
-    for n in 1..=5 {
-        is_granted(&mut gate, n, "a", 0);
-    }
-    let urgent = Ticket {
-        priority: 1,
-        ..ticket(9, "a")
+fn a_higher_priority_goes_before_the_callers_own_and_a_lower_one_after_everybody() {
+    let mut gate = Gatekeeper::new(WIDE);
+    assert_eq!(enter(&mut gate, "other", 100, 109, 0), 10);
+    enter(&mut gate, "a", 1, 3, 0);
+    let of = |n, caller, priority| Ticket {
+        priority,
+        ..ticket(n, caller)
     };
-    gate.admit(&urgent, at(1));
+    gate.admit(&of(9, "a", 1), at(1));
+    gate.admit(&of(10, "b", -1), at(1));
     assert_eq!(gate.position(id(9), at(1)), Some(0));
+    assert_eq!(gate.position(id(10), at(1)), Some(4));
+}
+
+/// Whoever kept just below a flood and called all of its jobs urgent had every slot for ever: each
+/// that became free went to its next job.
+#[test]
+fn nobody_goes_before_others_by_calling_its_jobs_urgent() {
+    let mut gate = Gatekeeper::new(WIDE);
+    let urgent = |n| Ticket {
+        priority: 10,
+        ..ticket(n, "pushy")
+    };
+    for n in 1..=10 {
+        gate.admit(&urgent(n), at(0));
+    }
+    is_granted(&mut gate, 110, "light", 1);
+    assert_eq!(gate.tell(id(1), Fate::Left, at(2)), [id(110)]);
+    gate.admit(&urgent(11), at(2));
+    assert_eq!(gate.position(id(110), at(3)), Some(0));
+}
+
+/// The whole line was put in order for each who asked where it stands: a few pages that asked all
+/// the time kept the gate from letting anybody in.
+#[test]
+fn a_place_in_a_long_line_is_looked_up_once_a_second() {
+    let mut gate = Gatekeeper::new(LIMITS);
+    let long = |n: u16| Ticket {
+        job: JobId::from_bytes(
+            [[9; 14].as_slice(), &n.to_be_bytes()]
+                .concat()
+                .try_into()
+                .unwrap(),
+        ),
+        since: at(n.into()),
+        ..ticket(0, "a")
+    };
+    let begun = at(100_000);
+    for n in 0..600 {
+        gate.admit(&long(n), begun);
+    }
+    let place = |gate: &mut Gatekeeper, ms| gate.position(long(3).job, at(ms));
+    assert_eq!(place(&mut gate, 100_000), Some(1), "two have gone in");
+    gate.tell(long(2).job, Fate::Left, begun);
+    assert_eq!(place(&mut gate, 100_999), Some(1));
+    assert_eq!(place(&mut gate, 101_000), Some(0));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::access::Scope;
 use crate::app::App;
 use crate::config::{Environment, Mode};
 use crate::queue::allow::Denied;
-use crate::queue::identify::{self, Identity};
+use crate::queue::identify::{self, Identity, Trust};
 use crate::queue::Call;
 
 /// A call by somebody who may use the queue as this route does.
@@ -36,7 +36,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         no_key_in_url(parts)?;
         let address = address(&parts.headers);
         let identity = match bearer(&parts.headers) {
-            Some(shown) => identify::bearer(app, shown, &address).await?,
+            Some(shown) => identify::bearer(app, shown, &address, Trust::Memory).await?,
             None if is_open(app, &parts.headers) => identify::anonymous(app, &address).await?,
             None => {
                 let message = "this deployment asks for a key: Authorization: Bearer <key>";
@@ -61,7 +61,8 @@ impl FromRequestParts<Arc<App>> for Operator {
             let message = "this route asks for the operator's key, or one with the scope admin";
             return Err(ApiError::new(Code::Unauthorized, message));
         };
-        let identity = identify::bearer(app, shown, &address(&parts.headers)).await?;
+        let address = address(&parts.headers);
+        let identity = identify::bearer(app, shown, &address, Trust::Row).await?;
         allowed(parts, identity, Scope::Admin).map(Self)
     }
 }

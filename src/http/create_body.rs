@@ -24,11 +24,16 @@ use crate::room::Share;
 use crate::time::UnixMillis;
 use crate::workflow::contract::Input;
 use crate::workflow::template;
-use crate::workflow::violation::Violation;
+use crate::workflow::violation::{pointer_step, Violation, VIOLATIONS_MAX};
 
 /// Either way from normal.
 const PRIORITY_MAX: i64 = 10;
 pub const MOMENT_WANTED: &str = "a moment as in 2026-01-31T12:00:00Z";
+/// Pictures beside a workflow: as many as it may refer to in another way, and each is an object to
+/// be stored before the job is.
+const IMAGES_MAX: usize = 64;
+/// As file systems have it.
+const IMAGE_NAME_BYTES_MAX: usize = 255;
 /// Base64 shorter than this cannot be a picture; it is a key or a mistake.
 const INLINE_FILE_LENGTH_MIN: usize = 64;
 
@@ -110,18 +115,20 @@ impl Reader {
         })
     }
 
+    /// Of a hundred thousand faults as many are told as an answer carries: each of them takes more
+    /// memory than what it is made of.
     fn wrong(&mut self, path: impl Into<String>, code: &'static str, message: &str) {
-        self.violations.push(Violation::new(path, code, message));
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(Violation::new(path, code, message));
+        }
     }
 
     fn work(&mut self, mut fields: Map<String, Value>) -> Work {
         let images = self.images(fields.remove("images"));
         if let Some(workflow) = fields.remove("workflow").filter(|v| !v.is_null()) {
-            for name in fields.keys() {
+            for name in fields.keys().take(VIOLATIONS_MAX) {
                 let message = "cannot be given beside workflow, which is sent as it is";
-                let path = format!("/{name}");
-                self.violations
-                    .push(Violation::new(path, "unknown_input", message));
+                self.wrong(format!("/{}", pointer_step(name)), "unknown_input", message);
             }
             return Work::Raw { workflow, images };
         }
@@ -169,11 +176,18 @@ impl Reader {
                 return Vec::new();
             }
         };
+        if items.len() > IMAGES_MAX {
+            let message = format!("at most {IMAGES_MAX} images");
+            self.wrong("/images", "too_long", &message);
+        }
         let mut images = Vec::new();
-        for (i, item) in items.iter().enumerate() {
+        for (i, item) in items.iter().take(IMAGES_MAX).enumerate() {
             let path = format!("/images/{i}");
-            let (Some(name), Some(image)) = (item["name"].as_str(), item["image"].as_str()) else {
-                self.wrong(path, "wrong_type", "an object {name, image}, both texts");
+            let name = item["name"].as_str();
+            let name = name.filter(|name| name.len() <= IMAGE_NAME_BYTES_MAX);
+            let (Some(name), Some(image)) = (name, item["image"].as_str()) else {
+                let message = "an object {name, image}, both texts, the name at most 255 bytes";
+                self.wrong(path, "wrong_type", message);
                 continue;
             };
             match inline_file(image) {

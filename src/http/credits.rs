@@ -12,6 +12,7 @@ use super::answer::Answer;
 use super::auth::{Caller, Operator};
 use super::error::{ApiError, Code};
 use super::limits::Bodies;
+use crate::access::Window;
 use crate::app::App;
 use crate::id::{CallerId, RequestKey};
 use crate::queue::credits::{self as verbs, Given, NoGrant};
@@ -159,6 +160,10 @@ impl From<NoGrant> for ApiError {
                 let message = "credits are not sold here: the operator grants them with \
                      POST /api/admin/credits";
                 Self::new(Code::Forbidden, message)
+            }
+            NoGrant::Spent(at) => {
+                let seconds = Window::Day.ends_in_s(at);
+                Self::later(Code::BudgetExhausted, refusal.to_string(), seconds)
             }
             NoGrant::Queue(error) => error.into(),
         }

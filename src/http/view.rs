@@ -205,7 +205,7 @@ pub fn job<'a>(app: &App, full: &'a Full) -> JobView<'a> {
         cost: cost::of(app, full),
         credits: record.credits.map(|price| CreditsView {
             price,
-            state: credits_state(state.status),
+            state: credits_state(record),
         }),
         urls: urls(state.id, first.map(|(_, url)| url)),
         outputs,
@@ -221,11 +221,14 @@ impl JobView<'_> {
     }
 }
 
-/// What has become of the credits that the round held.
-const fn credits_state(status: JobStatus) -> &'static str {
-    match status {
+/// What has become of the credits that the round held. A cancel gives back what nobody had begun to
+/// work for (`credits::is_spent`).
+fn credits_state(record: &Record) -> &'static str {
+    let has_run = record.execution_ms.is_some_and(|ms| ms > 0);
+    match record.job.status {
         JobStatus::Queued | JobStatus::Running | JobStatus::Canceling => "reserved",
         JobStatus::Succeeded => "spent",
+        JobStatus::Canceled if has_run || record.job.started_at.is_some() => "spent",
         JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => "given_back",
     }
 }

@@ -136,36 +136,36 @@ impl Call {
 
     /// Why nothing was recorded, or opened, that `payer` was to pay for.
     pub(super) fn denied(&self, app: &App, payer: &Payer<'_>, told: &Told) -> Denied {
-        let (at, standing) = (payer.now, told.standing);
-        let is_valid = standing.is_none_or(|standing| standing.is_valid);
-        if let (true, Some(price), Some(balance)) = (is_valid, payer.price, told.balance) {
-            let left = balance.left();
-            if left < u64::from(price) {
-                return Denied::Credits { price, left };
-            }
-        }
-        let denied = self.reason(standing, at);
-        if let (Denied::Spent(window, meter), Some(account)) = (&denied, &self.rights.account) {
-            let spent = (*window, meter.standing, at);
-            app.known_spent.keep(&account.name, spent, at);
-        }
-        denied
+        // The batch saw what is told here: what else it asks for is the key.
+        self.obstacle(app, payer, told).unwrap_or(Denied::Revoked)
     }
 
-    fn reason(&self, standing: Option<Standing>, at: UnixMillis) -> Denied {
-        let Some(meter) = self.meter(standing, at) else {
-            return Denied::Revoked;
-        };
+    /// Why nothing would be, or `None`.
+    pub(super) fn obstacle(&self, app: &App, payer: &Payer<'_>, told: &Told) -> Option<Denied> {
+        let (at, standing) = (payer.now, told.standing);
+        if standing.is_some_and(|standing| !standing.is_valid) {
+            return Some(Denied::Revoked);
+        }
+        let left = told.balance.map(|balance| balance.left());
+        if let (Some(price), Some(left)) = (payer.price, left) {
+            if left < u64::from(price) {
+                return Some(Denied::Credits { price, left });
+            }
+        }
+        let meter = self.meter(standing, at)?;
         let reached = |limit: Option<u32>, count: u32| limit.is_some_and(|limit| count >= limit);
         let (limits, counted) = (meter.limits, meter.standing);
-        if !counted.is_valid {
-            Denied::Revoked
-        } else if reached(limits.jobs_per_day, counted.day_jobs) {
-            Denied::Spent(Window::Day, meter)
+        let window = if reached(limits.jobs_per_day, counted.day_jobs) {
+            Window::Day
         } else if reached(limits.jobs_per_minute, counted.minute_jobs) {
-            Denied::Spent(Window::Minute, meter)
+            Window::Minute
         } else {
-            Denied::Busy(meter)
+            return reached(limits.live_jobs, counted.live_jobs).then_some(Denied::Busy(meter));
+        };
+        if let Some(account) = &self.rights.account {
+            app.known_spent
+                .keep(&account.name, (window, counted, at), at);
         }
+        Some(Denied::Spent(window, meter))
     }
 }

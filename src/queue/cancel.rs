@@ -1,11 +1,13 @@
 //! Cancel: at any moment of a job's life, as often as one likes.
 //!
 //! Without a live attempt the job ends at once. Otherwise it is `canceling` until the provider
-//! confirms; a result that arrives first wins.
+//! confirms; a result that arrives first wins. Asked again, its watcher is not hurried: each step
+//! of it is a call to the provider.
 
 use super::{best_effort, read, Call, QueueError, DUE_MARGIN_MS};
 use crate::app::App;
 use crate::id::JobId;
+use crate::job::JobStatus;
 use crate::log;
 use crate::store::jobs::{self, Full};
 
@@ -14,8 +16,13 @@ pub async fn cancel(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, Q
     let Some(before) = read::job(app, call, id).await? else {
         return Ok(None);
     };
-    if before.record.job.status.is_terminal() {
-        return Ok(Some(before));
+    match before.record.job.status {
+        JobStatus::Queued | JobStatus::Running => {}
+        JobStatus::Canceling
+        | JobStatus::Succeeded
+        | JobStatus::Failed
+        | JobStatus::Canceled
+        | JobStatus::Expired => return Ok(Some(before)),
     }
     let now = app.now();
     let after = jobs::cancel(&*app.db, id, now, now.plus_ms(DUE_MARGIN_MS)).await?;

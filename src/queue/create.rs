@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::id::JobId;
 use crate::log;
 use crate::ports::{BlobLabel, DbError};
+use crate::store::credits::Told;
 use crate::store::jobs::{self, Accepted, InputFile, Record, Recorded, Recording};
 use crate::store::StoreError;
 use crate::workflow::violation::Violation;
@@ -116,6 +117,9 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
         Ok(plan) => plan,
         Err(refused) => return replay(app, call, &request, refused).await,
     };
+    if let Some(answer) = foreseen(app, call, &request, &plan).await? {
+        return Ok(answer);
+    }
     let id = app.mint_job_id();
     if let Some(key) = &request.partner_key {
         // Before the row: a job that can be dispatched has what it needs.
@@ -138,6 +142,35 @@ pub async fn create(app: &App, call: &Call, mut request: Request) -> Result<Crea
     }
     let created = created(app, call, &request, record, replayed).await?;
     Ok(Created { meter, ..created })
+}
+
+/// What is stored before the batch is paid for, whether the batch records anything or not: whoever
+/// is counted is asked first what it has left, and a repeat stores nothing. The batch asks again.
+async fn foreseen(
+    app: &App,
+    call: &Call,
+    request: &Request,
+    plan: &Plan,
+) -> Result<Option<Created>, CreateError> {
+    let payer = call.payer(app, app.now(), &plan.template);
+    let is_counted = call.rights.account.is_some() || payer.price.is_some();
+    let stores = plan.files.iter().any(|file| file.bytes.is_some())
+        || plan.prompt.len() > PROMPT_ROW_BYTES_MAX
+        || request.partner_key.is_some();
+    if !(is_counted && stores) {
+        return Ok(None);
+    }
+    if let Some(key) = &request.key {
+        if let Some(record) = jobs::find_by_key(&*app.db, &call.caller, key).await? {
+            return created(app, call, request, record, true).await.map(Some);
+        }
+    }
+    let told = Told::ask(&*app.db, &payer).await?;
+    Call::learn(app, &told);
+    match call.obstacle(app, &payer, &told) {
+        Some(denied) => Err(denied.into()),
+        None => Ok(None),
+    }
 }
 
 /// What is refused today may have been accepted before today's contract: then the key still names
@@ -181,7 +214,10 @@ async fn created(
             .with("template", record.accepted.template.as_str())
             .with("provider", record.accepted.provider.as_str()),
     );
-    if !record.job.status.is_terminal() {
+    // A job that has begun has a watcher that comes by itself: a repeat must not hurry it to the
+    // provider.
+    let is_followed = replayed && record.job.attempts_begun > 0;
+    if !record.job.status.is_terminal() && !is_followed {
         best_effort::wake(app, id).await;
     }
     Ok(Created {

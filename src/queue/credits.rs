@@ -9,6 +9,8 @@ use crate::config::Mode;
 use crate::id::CallerId;
 use crate::log;
 use crate::store::credits::{self, Balance, Entry, Grant};
+use crate::store::spending::{self, Beside, Charged};
+use crate::time::UnixMillis;
 
 /// What a grant says of a simulated purchase.
 const PURCHASE: &str = "simulated purchase";
@@ -20,6 +22,9 @@ pub enum NoGrant {
     Free,
     #[error("credits are not sold here")]
     NotSold,
+    /// As many purchases as strangers have jobs in a day: a row each that somebody keeps.
+    #[error("the purchases of this day are used up")]
+    Spent(UnixMillis),
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
@@ -79,6 +84,20 @@ pub async fn purchase(
     }
     if !can_purchase(app, call) {
         return Err(NoGrant::NotSold);
+    }
+    if let Some(account) = &call.rights.account {
+        let now = app.now();
+        let purchase = Beside {
+            account: format!("{}:purchases", account.name),
+            caller: &call.caller,
+            now,
+            day_max: account.limits.jobs_per_day.unwrap_or(0),
+            uploads_max: None,
+        };
+        let charged = spending::charge_beside(&*app.db, &purchase).await;
+        if charged.map_err(QueueError::from)? != Charged::Yes {
+            return Err(NoGrant::Spent(now));
+        }
     }
     let minted = app.nonce();
     let id = id.unwrap_or(&minted);

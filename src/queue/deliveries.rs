@@ -44,8 +44,11 @@ pub async fn replay(
         }
         None => deliveries::replay_job(&*app.db, id, now).await?,
     };
-    tell(app, call, replayed);
-    best_effort::wake(app, id).await;
+    // Without anything to be told, nobody is woken: a watcher's step may be a call to the provider.
+    if replayed > 0 {
+        tell(app, call, replayed);
+        best_effort::wake(app, id).await;
+    }
     Ok(Some(replayed))
 }
 

@@ -6,10 +6,10 @@ use super::intake::{self, Arriving, Place, Taken, Unfit};
 use super::{best_effort, Call, QueueError};
 use crate::app::App;
 use crate::log;
-use crate::media::{self, Media};
+use crate::media::{self, Kind, Media};
 use crate::ports::{BlobLabel, Broken, ByteStream};
 use crate::store::assets::{self, Asset};
-use crate::store::spending::{self, Charged, Uploading};
+use crate::store::spending::{self, Beside, Charged};
 use crate::time::UnixMillis;
 use crate::workflow::violation::Violation;
 
@@ -20,10 +20,13 @@ pub const UPLOAD_BYTES_MAX: u64 = 95 << 20;
 /// Uploads of one browser's session: several for each job that it may have at a time. Anybody gets
 /// a session, and what it stores is paid for by the owner.
 pub const SESSION_UPLOADS_MAX: u32 = 50;
-/// One file of a session: nothing that a job is sent with may be larger.
-pub const SESSION_UPLOAD_BYTES_MAX: u64 = 10 << 20;
-/// Uploads that a share of the sessions' day has for each of its jobs.
-const UPLOADS_PER_JOB: u32 = 4;
+/// One file of a stranger: nothing that a job is sent with may be larger.
+pub const STRANGER_UPLOAD_BYTES_MAX: u64 = 10 << 20;
+/// Uploads that a share of the strangers' day has for each of its jobs.
+const STRANGER_UPLOADS_PER_JOB: u32 = 4;
+/// Uploads that a key has for each job of its day: more than most jobs take, and each stays for
+/// months in a store that somebody pays for.
+const KEY_UPLOADS_PER_JOB: u32 = 16;
 
 /// A file on its way in.
 pub struct Incoming {
@@ -67,8 +70,9 @@ pub async fn upload(
     call: &Call,
     incoming: Incoming,
 ) -> Result<Result<(Asset, bool), Refusal>, QueueError> {
-    let size_bytes_max = if call.rights.public_only {
-        SESSION_UPLOAD_BYTES_MAX
+    let is_stranger = call.rights.is_stranger();
+    let size_bytes_max = if is_stranger {
+        STRANGER_UPLOAD_BYTES_MAX
     } else {
         UPLOAD_BYTES_MAX
     };
@@ -88,7 +92,15 @@ pub async fn upload(
         size_bytes_max,
         size_bytes: incoming.size_bytes,
     };
-    let place = |head: &[u8]| place(app, head, incoming.unknown);
+    let unknown = incoming.unknown;
+    let place = |head: &[u8]| {
+        let media = recognise(head, unknown)?;
+        // Strangers get links to what they send: a program or an archive is not for us to hand on.
+        if is_stranger && matches!(media.kind, Kind::File | Kind::Latent) {
+            return Err(Unfit::UnknownKind);
+        }
+        Ok(place(app, media))
+    };
     let taken = match intake::take(app, arriving, place).await? {
         Ok(taken) => taken,
         Err(unfit) => return Ok(Err(unfit.into())),
@@ -104,40 +116,45 @@ pub async fn upload(
     Ok(kept.ok_or(Refusal::TooMany(SESSION_UPLOADS_MAX)))
 }
 
-/// Counts an upload of a session before it is taken in, in one statement, however many come at
-/// once.
+/// Counts an upload before it is taken in, in one statement, however many come at once: of whoever
+/// has so many jobs a day, and so much to store.
 async fn charge(app: &App, call: &Call) -> Result<Option<Refusal>, QueueError> {
-    let Some(account) = call
-        .rights
-        .account
-        .as_ref()
-        .filter(|_| call.rights.public_only)
-    else {
+    let account = call.rights.account.as_ref();
+    let counted = account.and_then(|account| Some((account, account.limits.jobs_per_day?)));
+    let Some((account, jobs_per_day)) = counted else {
         return Ok(None);
     };
-    let jobs_per_day = account.limits.jobs_per_day.unwrap_or(0);
+    let per_job = if call.rights.is_stranger() {
+        STRANGER_UPLOADS_PER_JOB
+    } else {
+        KEY_UPLOADS_PER_JOB
+    };
     let now = app.now();
-    let upload = Uploading {
+    let upload = Beside {
         account: format!("{}:uploads", account.name),
         caller: &call.caller,
         now,
-        day_max: jobs_per_day.saturating_mul(UPLOADS_PER_JOB),
-        caller_max: SESSION_UPLOADS_MAX,
+        day_max: jobs_per_day.saturating_mul(per_job),
+        uploads_max: call.rights.public_only.then_some(SESSION_UPLOADS_MAX),
     };
-    Ok(match spending::charge_upload(&*app.db, &upload).await? {
+    Ok(match spending::charge_beside(&*app.db, &upload).await? {
         Charged::Yes => None,
         Charged::DayIsSpent => Some(Refusal::Spent(now)),
         Charged::CallerHasAll => Some(Refusal::TooMany(SESSION_UPLOADS_MAX)),
     })
 }
 
-fn place(app: &App, head: &[u8], unknown: Option<Media>) -> Result<Place, Unfit> {
+fn recognise(head: &[u8], unknown: Option<Media>) -> Result<Media, Unfit> {
     let unknown = unknown.filter(|_| !head.is_empty());
     let media = media::sniff(head).or(unknown).ok_or(Unfit::UnknownKind)?;
-    if let Some(flaw) = media.flaw_of_input(head) {
-        return Err(flaw.into());
+    match media.flaw_of_input(head) {
+        Some(flaw) => Err(flaw.into()),
+        None => Ok(media),
     }
-    Ok(Place {
+}
+
+fn place(app: &App, media: Media) -> Place {
+    Place {
         key: format!("assets/{}", app.mint_job_id()),
         label: BlobLabel {
             content_type: media.content_type.to_owned(),
@@ -145,7 +162,7 @@ fn place(app: &App, head: &[u8], unknown: Option<Media>) -> Result<Place, Unfit>
             hash: None,
         },
         media,
-    })
+    }
 }
 
 /// The name that the sender gives it, if these are the bytes it speaks of.

@@ -125,29 +125,33 @@ fn renewable_until(claim: SessionClaim) -> UnixMillis {
 
 /// Who shows this token, calling from `address`. `None`: nobody, any more.
 pub(super) fn identity(app: &App, token: &str, address: &str) -> Option<Identity> {
-    let jobs_per_day = app.config.access.session_jobs_per_day;
     let claim = app.signer.verify_session(token)?;
-    if jobs_per_day == 0 || app.now() >= claim.expires_at {
+    if app.config.access.session_jobs_per_day == 0 || app.now() >= claim.expires_at {
         return None;
     }
-    let (share, jobs_per_day) = share(address, jobs_per_day);
     Some(Identity {
         caller: CallerId::new(name(claim.subject)),
         rights: Rights {
             scopes: [Scope::JobsWrite, Scope::JobsRead].into_iter().collect(),
             public_only: true,
             key: None,
-            account: Some(Account {
-                name: format!("sessions:{share}"),
-                limits: Limits {
-                    jobs_per_minute: None,
-                    jobs_per_day: Some(jobs_per_day),
-                    live_jobs: Some(LIVE_JOBS_MAX),
-                },
-            }),
+            account: Some(account(app, address, Some(LIVE_JOBS_MAX))),
             credits: credits(app),
         },
     })
+}
+
+/// Where strangers who call from `address` are counted.
+pub(super) fn account(app: &App, address: &str, live_jobs: Option<u32>) -> Account {
+    let (share, jobs_per_day) = share(address, app.config.access.session_jobs_per_day);
+    Account {
+        name: format!("sessions:{share}"),
+        limits: Limits {
+            jobs_per_minute: None,
+            jobs_per_day: Some(jobs_per_day),
+            live_jobs,
+        },
+    }
 }
 
 fn name(subject: [u8; 16]) -> String {

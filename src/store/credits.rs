@@ -1,9 +1,10 @@
 //! The tables `credits` and `grants`: what an owner may spend on jobs, and where it came from.
 //!
 //! A round holds credits from when it is opened until it ends: then they are spent by a success, or
-//! given back. Each of these is in the batch that opens the round or ends it, under the very
-//! condition of that statement, so that it happens once, however often the batch runs. Between them
-//! the row of the job says what it holds, and no total can become negative: the table forbids it.
+//! by its caller's cancel when work had begun, or given back. Each of these is in the batch that
+//! opens the round or ends it, under the very condition of that statement, so that it happens once,
+//! however often the batch runs. Between them the row of the job says what it holds, and no total
+//! can become negative: the table forbids it.
 
 use serde::Serialize;
 
@@ -54,17 +55,32 @@ pub const RESERVE_ROUND: &str = concat!(
 pub const FIND: &str = "-- credits::find
 SELECT granted, spent, reserved FROM credits WHERE owner = ?1";
 
+/// Whether the round that a job's row shows has cost its caller what it held.
+macro_rules! is_spent {
+    () => {
+        "(status = 'succeeded'
+    OR status = 'canceled' AND (started_at IS NOT NULL OR execution_ms > 0))"
+    };
+}
+pub(super) use is_spent;
+
 /// The newest of each kind; of the jobs those among the newest that were charged.
-pub const ENTRIES: &str = "-- credits::entries
+pub const ENTRIES: &str = concat!(
+    "-- credits::entries
+WITH newest AS (SELECT id, template, credits, credits_before, opened_at,
+    coalesce(completed_at, opened_at) AS at_ms,
+    CASE WHEN ",
+    is_spent!(),
+    " THEN 'spent' WHEN completed_at IS NULL THEN 'reserved' ELSE 'given_back' END AS kind
+  FROM jobs WHERE caller = ?1 ORDER BY id DESC LIMIT ?2)
 SELECT 'granted' AS kind, begun_with AS credits, opened_at AS at_ms, NULL AS job_id,
   'begun with' AS what FROM credits WHERE owner = ?1 AND begun_with > 0
 UNION ALL SELECT 'granted', credits, granted_at, NULL, why FROM grants WHERE owner = ?1
-UNION ALL SELECT CASE status WHEN 'succeeded' THEN 'spent' WHEN 'queued' THEN 'reserved'
-    WHEN 'running' THEN 'reserved' WHEN 'canceling' THEN 'reserved' ELSE 'given_back' END,
-  credits, coalesce(completed_at, opened_at), id, template
-FROM (SELECT id, template, status, credits, completed_at, opened_at FROM jobs
-  WHERE caller = ?1 ORDER BY id DESC LIMIT ?2) WHERE credits IS NOT NULL
-ORDER BY at_ms DESC LIMIT ?2";
+UNION ALL SELECT kind, credits, at_ms, id, template FROM newest WHERE credits IS NOT NULL
+UNION ALL SELECT 'spent', credits_before, opened_at, id, template FROM newest
+  WHERE credits_before > 0
+ORDER BY at_ms DESC LIMIT ?2"
+);
 
 /// Ledgers in the order of their owners, each with what the owner's jobs under way hold. Those jobs
 /// are due, so none but them is read.
@@ -76,16 +92,20 @@ SELECT owner, reserved, coalesce(held.credits, 0) AS held
 FROM credits LEFT JOIN held ON held.caller = credits.owner
 WHERE owner > ?1 ORDER BY owner LIMIT ?2";
 
-/// By every job of the owner, due or not. What a success still held is spent by it, the rest is
+/// By every job of the owner, due or not. What is paid for and still held is spent, the rest is
 /// given back. Not where more would be spent and held than was granted.
-pub const MEND: &str = "-- credits::mend
+pub const MEND: &str = concat!(
+    "-- credits::mend
 UPDATE credits SET reserved = books.held, spent = max(spent, books.paid)
 FROM (SELECT
     coalesce(sum(credits) FILTER (WHERE status IN ('queued', 'running', 'canceling')), 0) AS held,
-    coalesce(sum(credits) FILTER (WHERE status = 'succeeded'), 0) AS paid
+    coalesce(sum(credits) FILTER (WHERE ",
+    is_spent!(),
+    "), 0) + coalesce(sum(credits_before), 0) AS paid
   FROM jobs WHERE caller = ?1) AS books
 WHERE owner = ?1 AND reserved = ?2 AND reserved <> books.held
-  AND max(spent, books.paid) + books.held <= granted";
+  AND max(spent, books.paid) + books.held <= granted"
+);
 
 /// Unless this grant was made before.
 pub const GRANT: &str = "-- credits::grant
@@ -222,6 +242,12 @@ pub struct Told {
 }
 
 impl Told {
+    /// Before there is such a batch.
+    pub async fn ask(db: &dyn Db, payer: &Payer<'_>) -> Result<Self, StoreError> {
+        let answers = batch(db, Self::asked(payer).collect()).await?;
+        Self::read(payer, &answers)
+    }
+
     /// What is asked at the end of such a batch.
     pub(super) fn asked(payer: &Payer<'_>) -> impl Iterator<Item = Statement> {
         let asked = [payer.standing(), payer.balance(), payer.backlog()];

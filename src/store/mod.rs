@@ -133,7 +133,7 @@ pub const STATEMENTS: &[&str] = &[
     keys::ROTATE_WEBHOOK_SECRET,
     spending::CHARGE,
     spending::CHARGE_ROUND,
-    spending::CHARGE_UPLOAD,
+    spending::CHARGE_BESIDE,
     spending::UPLOADS,
     spending::STANDING,
     spending::BACKLOG,

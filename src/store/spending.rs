@@ -93,18 +93,19 @@ pub const CHARGE_ROUND: &str = concat!(
     charge!(can_follow!("?10", "?11"))
 );
 
-/// An upload of a caller who has fewer than it may, in a day that is not used up.
-pub const CHARGE_UPLOAD: &str = "-- spending::charge_upload
+/// One more, in a day that is not used up; an upload only of a caller who has fewer than it may
+/// (?5).
+pub const CHARGE_BESIDE: &str = "-- spending::charge_beside
 INSERT INTO spending (account, day, day_jobs, minute, minute_jobs, charge)
 SELECT ?1, ?2, 1, 0, 0, ''
-WHERE (SELECT count(*) FROM (SELECT 1 FROM assets WHERE caller = ?4 LIMIT ?5)) < ?5
+WHERE ?5 IS NULL OR (SELECT count(*) FROM (SELECT 1 FROM assets WHERE caller = ?4 LIMIT ?5)) < ?5
 ON CONFLICT (account) DO UPDATE SET
   day_jobs = CASE WHEN day < excluded.day THEN 1 ELSE day_jobs + 1 END, day = max(day, excluded.day)
 WHERE day < excluded.day OR day_jobs < ?3";
 
-/// Why an upload was not charged.
+/// Why it was not charged.
 pub const UPLOADS: &str = "-- spending::uploads
-SELECT count(*) AS uploads FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT ?2)";
+SELECT count(*) AS uploads FROM (SELECT 1 FROM assets WHERE caller = ?1 LIMIT coalesce(?2, 0))";
 
 /// How an account stands in the day and the minute of now.
 pub const STANDING: &str = "-- spending::standing
@@ -269,15 +270,15 @@ pub(super) fn charge_of(job: JobId, round: u32) -> String {
     format!("{job}:{round}")
 }
 
-/// An upload that is to be counted.
-pub struct Uploading<'a> {
+/// What is counted beside jobs, each kind in an account of its own: uploads, purchases.
+pub struct Beside<'a> {
     pub account: String,
     pub caller: &'a CallerId,
     pub now: UnixMillis,
     /// Of the account.
     pub day_max: u32,
-    /// That the caller may have, from whatever day.
-    pub caller_max: u32,
+    /// Uploads that the caller may have, from whatever day. `None`: any number.
+    pub uploads_max: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,29 +288,29 @@ pub enum Charged {
     CallerHasAll,
 }
 
-pub async fn charge_upload(db: &dyn Db, upload: &Uploading<'_>) -> Result<Charged, StoreError> {
-    let caller = upload.caller.as_str();
+pub async fn charge_beside(db: &dyn Db, asked: &Beside<'_>) -> Result<Charged, StoreError> {
+    let caller = asked.caller.as_str();
     let charge = Statement {
-        sql: CHARGE_UPLOAD,
+        sql: CHARGE_BESIDE,
         params: vec![
-            upload.account.as_str().into(),
-            Window::Day.number(upload.now).into(),
-            upload.day_max.into(),
+            asked.account.as_str().into(),
+            Window::Day.number(asked.now).into(),
+            asked.day_max.into(),
             caller.into(),
-            upload.caller_max.into(),
+            asked.uploads_max.into(),
         ],
     };
     let uploads = Statement {
         sql: UPLOADS,
-        params: vec![caller.into(), upload.caller_max.into()],
+        params: vec![caller.into(), asked.uploads_max.into()],
     };
     let answers = batch(db, vec![charge, uploads]).await?;
     let uploads: u32 = answers[1].row()?.unwrap_or(0);
     Ok(if answers[0].changes() > 0 {
         Charged::Yes
-    } else if uploads < upload.caller_max {
-        Charged::DayIsSpent
-    } else {
+    } else if asked.uploads_max.is_some_and(|most| uploads >= most) {
         Charged::CallerHasAll
+    } else {
+        Charged::DayIsSpent
     })
 }

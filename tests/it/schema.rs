@@ -132,10 +132,12 @@ fn every_statement_is_found_by_its_name_and_uses_an_index() {
         let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
         for step in plan {
             let detail = step["detail"].as_str().unwrap();
+            // What has not ended is bounded, and alone in its index: that may be read to its end.
+            let is_of_live = detail.ends_with("INDEX jobs_due");
             let scans_a_table = tables
                 .iter()
                 .any(|table| detail.starts_with(&format!("SCAN {table}")));
-            assert!(!scans_a_table, "{name}: {detail}");
+            assert!(!scans_a_table || is_of_live, "{name}: {detail}");
         }
     }
 }

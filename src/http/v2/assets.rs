@@ -54,7 +54,10 @@ pub async fn upload(
     let (asset, is_new) = uploaded.map_err(|refusal| match refusal {
         // This surface has no code of its own for it.
         Refusal::Unfit(unfit @ Unfit::Picture(_)) => wrong("/file", &unfit.to_string()),
-        Refusal::Unfit(Unfit::UnknownKind) => wrong("/file", "the file is empty"),
+        Refusal::Unfit(Unfit::UnknownKind) => wrong(
+            "/file",
+            "the file is empty, or of a kind that only a key may send",
+        ),
         other => refused(other),
     })?;
     let mut shown = view::upload(&app, &asset);

@@ -52,7 +52,8 @@ impl Turn<'_> {
     /// `tries`: the gate waits to hear how it went.
     async fn begin(&self, n: u32, nonce: &str, tries: bool) -> Result<Next, QueueError> {
         let now = self.app.now();
-        let Some(_room) = self.app.room.take(held_bytes(self.record)) else {
+        let held_bytes = self.held_bytes().await?;
+        let Some(_room) = self.app.room.take(held_bytes) else {
             self.watch.arm(now.plus_ms(ROOM_AGAIN_MS)).await?;
             return Ok(Next::Stay);
         };
@@ -196,6 +197,20 @@ impl Turn<'_> {
         }))
     }
 
+    /// What an order takes while it is sent: its files as they are, and a third more in base64; and
+    /// a large prompt as it is stored, as it is marked, and twice in what is sent.
+    async fn held_bytes(&self) -> Result<usize, QueueError> {
+        let accepted = &self.record.accepted;
+        let files: u64 = accepted.files.iter().map(|file| file.size_bytes).sum();
+        let mut held = files.saturating_add(files.div_ceil(3).saturating_mul(4));
+        if accepted.prompt_in_blob {
+            let stored = self.app.blobs.head(&prompt_key(self.job().id)).await?;
+            let size_bytes = stored.map_or(0, |meta| meta.size_bytes);
+            held = held.saturating_add(size_bytes.saturating_mul(4));
+        }
+        Ok(usize::try_from(held).unwrap_or(usize::MAX))
+    }
+
     async fn prompt(&self, begun: &Begun) -> Result<Option<Box<RawValue>>, QueueError> {
         let text = if begun.record.accepted.prompt_in_blob {
             let stored = self.app.blobs.read(&prompt_key(self.job().id)).await?;
@@ -222,14 +237,6 @@ impl Turn<'_> {
         }
         Ok(Some(files))
     }
-}
-
-/// What an order's files take while it is sent: as they are, and a third more in base64.
-fn held_bytes(record: &Record) -> usize {
-    let files = record.accepted.files.iter();
-    let size_bytes: u64 = files.map(|file| file.size_bytes).sum();
-    let held = size_bytes.saturating_add(size_bytes.div_ceil(3).saturating_mul(4));
-    usize::try_from(held).unwrap_or(usize::MAX)
 }
 
 fn gone(what: &str) -> Failure {

@@ -42,6 +42,13 @@ const SUGGESTED_MAX: usize = 5;
 /// may, 16 MB of nodes and 4 MB of prompt. Of 185 official templates none needs a tenth of that.
 const CONVERT_SHARE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
+/// Files that RunPod's result has room for: of a workflow with more outputs some would be missing,
+/// when the GPU is paid for.
+const OUTPUTS_MAX: usize = 256;
+
+/// The caller's names of files, which stand in the job's row: a list shows a hundred rows at once.
+const NAMES_BYTES_MAX: usize = 64 << 10;
+
 const ROOT: &str = "/workflow";
 
 /// Everything wrong with the workflow at once, or a job that can be recorded.
@@ -89,6 +96,16 @@ pub async fn plan(
     foreign::check(call, &prompt)?;
     let mut plan = planned(prompt, images, loaded.map(|loaded| loaded.hash))?;
     plan.files.extend(files);
+    let names = plan.outputs.iter().map(|output| {
+        let node_id = output.node_id.as_ref().map_or(0, String::len);
+        node_id + output.caller_prefix.len()
+    });
+    if plan.outputs.len() > OUTPUTS_MAX || names.sum::<usize>() > NAMES_BYTES_MAX {
+        let message = format!(
+            "more than {OUTPUTS_MAX} nodes name files, or their names take more than 64 KiB"
+        );
+        return Err(one("too_large", &message));
+    }
     Ok(plan)
 }
 

@@ -23,7 +23,8 @@ macro_rules! audited {
 pub const OVERDUE: &str = concat!(
     "-- jobs::overdue\nSELECT ",
     audited!(),
-    " FROM jobs WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4"
+    " FROM jobs INDEXED BY jobs_due
+WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4"
 );
 
 pub const AUDIT: &str = concat!(

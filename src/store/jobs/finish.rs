@@ -21,12 +21,14 @@ macro_rules! may_end {
     };
 }
 
-/// Before the job is ended, with the same parameters: spent by a success, else given back.
+/// Before the job is ended, with the same parameters: spent by a success, and by a cancel when work
+/// had begun, as far as anybody knows (`credits::is_spent`); else given back.
 pub const FINISH_CREDITS: &str = concat!(
     "-- jobs::finish (credits)
 UPDATE credits SET reserved = reserved - job.credits,
-  spent = spent + CASE ?3 WHEN 'succeeded' THEN job.credits ELSE 0 END
-FROM (SELECT caller, credits FROM jobs WHERE ",
+  spent = spent + CASE WHEN ?3 = 'succeeded'
+    OR ?3 = 'canceled' AND (job.started_at IS NOT NULL OR ?8 > 0) THEN job.credits ELSE 0 END
+FROM (SELECT caller, credits, started_at FROM jobs WHERE ",
     may_end!(),
     " AND credits IS NOT NULL) AS job
 WHERE credits.owner = job.caller"

@@ -4,7 +4,7 @@ use super::read::by_id;
 use super::{Full, FULL};
 use crate::id::JobId;
 use crate::ports::{Db, Statement};
-use crate::store::credits::Told;
+use crate::store::credits::{is_spent, Told};
 use crate::store::spending::{Paid, Payer};
 use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
@@ -27,23 +27,28 @@ WHERE credits.owner = job.caller";
 
 /// A new round of the same job: attempt numbers, version and history go on. Not while an attempt of
 /// the last round is still live at the provider: two would run at once.
-pub const RETRY: &str = "-- jobs::retry
+pub const RETRY: &str = concat!(
+    "-- jobs::retry
 UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened_at = ?3,
   due_at = ?4, completed_at = NULL, error_json = NULL, settle_nonce = NULL,
   started_at = NULL, delay_ms = NULL, execution_ms = NULL, retry_at = NULL, refusals = 0,
   failures = 0, wait_reason = NULL, version = version + 1,
   credits = (SELECT ?8 FROM credits WHERE owner = caller AND charge = ?6),
+  credits_before = credits_before + iif(",
+    is_spent!(),
+    ", coalesce(jobs.credits, 0), 0),
   canceled_through = CASE status WHEN 'canceled' THEN attempt ELSE canceled_through END
 WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
   AND (attempt = 0 OR attempt_ended_at IS NOT NULL)
   AND (?5 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?5 AND charge = ?6))
   AND (?7 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?7 AND revoked_at IS NULL))
-  AND (?8 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = caller AND charge <> ?6))";
+  AND (?8 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = caller AND charge <> ?6))"
+);
 
 /// Moves what it finds ten minutes on, so that rows that cannot be woken do not starve others.
 pub const SWEEP: &str = "-- jobs::sweep
 UPDATE jobs SET due_at = ?2
-WHERE id IN (SELECT id FROM jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT ?3)
+WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_due WHERE due_at <= ?1 ORDER BY due_at LIMIT ?3)
 RETURNING id";
 
 /// Asks for the end of a job and answers what stands then. Twice is the same as once.

@@ -1,6 +1,7 @@
 //! API keys: made, shown once, found by their hash, rotated, revoked.
 
 use edge_queue::ports::Rate;
+use edge_queue::queue::identify::{self, Trust};
 use serde_json::{json, Value};
 
 use super::{call, create, guarded, make_key, operate, refused};
@@ -164,6 +165,30 @@ async fn a_revoked_key_creates_nothing_from_that_moment_and_soon_reads_nothing()
     );
 }
 
+/// It was believed for half a minute where it was remembered: long enough to make another key,
+/// which nobody had revoked.
+#[tokio::test]
+async fn a_revoked_key_operates_nothing_from_that_moment() {
+    let queue = guarded(&[]);
+    let (id, key) = make_key(&queue, "ops", &json!({"scopes": ["admin"]})).await;
+    let another = json!({"owner": "thief", "name": "x", "scopes": ["admin"]});
+    let asked = [
+        ("GET", "/api/admin/keys", &Value::Null),
+        ("POST", "/api/admin/keys", &another),
+    ];
+    for (method, path, body) in asked {
+        assert_eq!(call(&queue, method, path, &key, body).await.status, 200);
+    }
+    // As another isolate does it.
+    let revoke = format!("UPDATE api_keys SET revoked_at = 1 WHERE id = '{id}'");
+    queue.db.query(&revoke).unwrap();
+    for (method, path, body) in asked {
+        let answer = call(&queue, method, path, &key, body).await;
+        refused(&answer, 401, "unauthorized");
+    }
+    assert_eq!(queue.db.query("SELECT id FROM api_keys").unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn a_revocation_here_is_known_here_at_once_and_twice_is_once() {
     let queue = guarded(&[]);
@@ -224,7 +249,7 @@ async fn a_new_secret_is_known_where_the_old_one_is_remembered() {
     assert_eq!(create(&queue, &new, &body()).await.status, 200);
     let again = operate(&queue, &path, &json!({"grace_s": 60})).await.json();
     // The isolate that did not rotate.
-    let stale = edge_queue::queue::identify::bearer(&queue.app, &new, "a").await;
+    let stale = identify::bearer(&queue.app, &new, "a", Trust::Memory).await;
     assert!(stale.is_ok());
     assert_eq!(
         create(&queue, again["secret"].as_str().unwrap(), &body())

@@ -1,6 +1,8 @@
 //! Who may call, and how much: keys, sessions, limits, origins.
 
+mod bills;
 mod budget;
+mod canceled;
 mod credits;
 mod door;
 mod keys;

@@ -230,6 +230,11 @@ async fn a_challenge_is_shown_where_there_is_one_and_may_load_nothing_but_it() {
         pages.contains("frame-src 'self';") && !pages.contains("https://"),
         "{pages}"
     );
+    // A page that came in the clear once would give its session's token to whoever listens.
+    assert!(
+        pages.contains("Strict-Transport-Security: max-age="),
+        "{pages}"
+    );
 }
 
 /// Nobody gets in because the guard is away.

@@ -216,6 +216,26 @@ async fn an_order_without_room_waits_and_is_sent_once() {
     assert_eq!(queue.runpod.lock().unwrap().counters().submits, 1);
 }
 
+/// Files were counted and prompts were not: a few workflows of nine megabytes, sent at once, took
+/// the memory of the isolate and of every job in it.
+#[tokio::test]
+async fn an_order_with_a_large_prompt_waits_for_room_too() {
+    let queue = live(&json!({}));
+    let text = "x".repeat(300 << 10);
+    let body = json!({"workflow": {
+        "1": {"class_type": "EmptyImage", "inputs": {"text": text}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+    }});
+    let id = queue.create(&body).await;
+    let others = queue.app.room.take(ROOM_BYTES - (1 << 20)).unwrap();
+    queue.pass(30_000).await;
+    assert_eq!(queue.runpod.lock().unwrap().counters().submits, 0);
+    drop(others);
+    queue.pass(30_000).await;
+    assert_eq!(queue.job(id).await["status"], "succeeded");
+    assert_eq!(queue.app.room.taken_bytes(), 0);
+}
+
 #[tokio::test]
 async fn every_kind_of_file_is_kept() {
     let padded = |magic: &[u8]| STANDARD.encode([magic, &[0; 100]].concat());

@@ -1,11 +1,15 @@
 //! What a body takes of the memory that all calls share: while it comes, and when it is parsed.
 
 use axum::body::{Body, Bytes};
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
 use edge_queue::room::ROOM_BYTES;
 use edge_queue::testing::queue::{request, TestQueue, ADMIN_KEY};
 use futures::future::join;
 use futures::{stream, StreamExt};
 use serde_json::{json, Value};
+
+use super::uploads::picture;
 
 const BODY_BYTES_MAX: usize = 10 << 20;
 
@@ -33,6 +37,77 @@ async fn a_body_that_would_become_many_times_as_much_is_refused_unparsed() {
         assert_eq!(answer.status, 413, "{part} in a form: {:#}", answer.json());
     }
     assert_eq!(queue.app.room.taken_bytes(), 0);
+}
+
+/// A body of half a megabyte, of whoever had opened a page, held a hundred and seventy thousand
+/// things that are wrong, and telling each of them took the memory of a whole isolate.
+#[tokio::test]
+async fn of_a_hundred_thousand_faults_as_many_are_told_as_fit_an_answer() {
+    let queue = TestQueue::simulated();
+    let many = |count: usize, one: &Value| Value::from(vec![one.clone(); count]);
+    let names: Value = (0..50_000).map(|n| (format!("n{n}"), json!(0))).collect();
+    let mut beside_a_workflow = names;
+    beside_a_workflow["workflow"] = json!({});
+    for body in [
+        json!({"webhook_events_filter": many(150_000, &json!(""))}),
+        json!({"images": many(150_000, &json!(0))}),
+        beside_a_workflow,
+    ] {
+        let answer = queue.post("/api/queue/create", &body).await;
+        assert_eq!(answer.status, 422);
+        assert!(
+            answer.bytes.len() < 64 << 10,
+            "{} bytes",
+            answer.bytes.len()
+        );
+    }
+}
+
+/// Each picture is an object in the store before the job is a row: a single create wrote a
+/// thousand, until the platform stopped it, and was charged to nobody.
+#[tokio::test]
+async fn a_workflow_has_as_many_pictures_and_outputs_as_can_come_of_it() {
+    let queue = TestQueue::simulated();
+    let picture = STANDARD.encode(picture());
+    let image = |name: &str| json!({"name": name, "image": picture});
+    let save = |prefix: &str| {
+        let inputs = json!({"images": ["a", 0], "filename_prefix": prefix});
+        json!({"class_type": "SaveImage", "inputs": inputs})
+    };
+    let workflow = |outputs: usize, prefix: &str| {
+        let nodes = (0..outputs).map(|n| (n.to_string(), save(prefix)));
+        let mut all: Value = nodes.collect();
+        all["a"] = json!({"class_type": "EmptyImage", "inputs": {}});
+        all
+    };
+    let few = workflow(1, "x");
+    for (body, path) in [
+        (
+            json!({"workflow": few, "images": vec![image("a.png"); 65]}),
+            "/images",
+        ),
+        (
+            json!({"workflow": few, "images": [image(&"a".repeat(256))]}),
+            "/images/0",
+        ),
+        (json!({"workflow": workflow(257, "x")}), "/workflow"),
+        (
+            json!({"workflow": workflow(1, &"x".repeat(70_000))}),
+            "/workflow",
+        ),
+    ] {
+        let answer = queue.post("/api/queue/create", &body).await;
+        assert_eq!(answer.status, 422, "{:#}", answer.json());
+        assert_eq!(answer.json()["details"][0]["path"], path);
+    }
+    assert_eq!(queue.blobs.keys(), [""; 0]);
+    for body in [
+        json!({"workflow": few, "images": vec![image("a.png"); 64]}),
+        json!({"workflow": workflow(256, "x")}),
+    ] {
+        let answer = queue.post("/api/queue/create", &body).await;
+        assert_eq!(answer.status, 200, "{:#}", answer.json());
+    }
 }
 
 /// What is parsed is counted, too: it is there as long as its body.

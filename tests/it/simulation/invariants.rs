@@ -124,7 +124,9 @@ impl World {
     /// What the ledger says was spent and is held is what the jobs say, and no more than there is.
     fn check_credits(&self) {
         let wrong = "SELECT * FROM (SELECT granted, spent, reserved,
-              coalesce(sum(j.credits) FILTER (WHERE j.status = 'succeeded'), 0) AS earned,
+              coalesce(sum(j.credits_before), 0) + coalesce(sum(j.credits) FILTER (
+                WHERE j.status = 'succeeded' OR j.status = 'canceled'
+                AND (j.started_at IS NOT NULL OR j.execution_ms > 0)), 0) AS earned,
               coalesce(sum(j.credits) FILTER (WHERE j.status IN ('queued', 'running', 'canceling')),
                 0) AS held
             FROM credits c LEFT JOIN jobs j ON j.caller = c.owner GROUP BY c.owner)
