@@ -118,15 +118,18 @@ impl RequestKey {
     /// The longest key, in characters (the field's convention; Stripe's limit too).
     pub const LENGTH_MAX: usize = 255;
 
-    /// 1 to 255 visible ASCII characters; one pair of quotes around them is dropped, because the
-    /// header is a structured string in the standard's draft and bare in most clients.
+    /// 1 to 255 printable ASCII characters; one pair of quotes around them is dropped, because the
+    /// header is a structured string in the standard's draft and bare in most clients. Blanks are
+    /// within only: around a header's value they are no part of it.
     pub fn parse(text: &str) -> Option<Self> {
         let bare = text
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
             .unwrap_or(text);
         let fits = (1..=Self::LENGTH_MAX).contains(&bare.len());
-        (fits && bare.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(bare.to_owned()))
+        let plain = |b: u8| b.is_ascii_graphic() || b == b' ';
+        let plain = bare.bytes().all(plain) && bare.trim_ascii() == bare;
+        (fits && plain).then(|| Self(bare.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -290,7 +293,11 @@ mod tests {
     fn a_request_key_is_the_same_quoted_or_bare() {
         assert_eq!(RequestKey::parse("\"a-1\""), RequestKey::parse("a-1"));
         assert_eq!(RequestKey::parse(""), None);
-        assert_eq!(RequestKey::parse("with space"), None);
+        // The official Comfy clients send such a key; it was refused.
+        assert!(RequestKey::parse("order 17 / fox").is_some());
+        for none in [" a", "a ", " ", "a\tb", "é"] {
+            assert_eq!(RequestKey::parse(none), None, "{none}");
+        }
         assert_eq!(RequestKey::parse(&"x".repeat(256)), None);
     }
 

@@ -15,7 +15,7 @@ const DAYS_MOST: u32 = 365;
 pub struct Retention {
     /// A job that has ended, from its creation: its row, prompt, attempts, files and evidence.
     pub job_ms: u64,
-    /// An upload, from the first time.
+    /// An upload, from the last time that its bytes came, or would have.
     pub upload_ms: u64,
 }
 

@@ -286,7 +286,7 @@ fn request_key(
     in_body: Option<Value>,
 ) -> Result<Option<RequestKey>, ApiError> {
     let bad = |path: &str| {
-        let message = "an idempotency key is 1 to 255 visible ASCII characters";
+        let message = "an idempotency key is 1 to 255 printable ASCII characters";
         ApiError::at(Code::InvalidRequest, path, "bad_key", message)
     };
     let header = match headers.get("idempotency-key") {

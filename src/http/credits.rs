@@ -129,7 +129,7 @@ fn check(asked: &Asked, way: Way) -> Result<(), ApiError> {
         (
             id_fits,
             "/id",
-            "the payment's own name, 1 to 255 visible ASCII characters".into(),
+            "the payment's own name, 1 to 255 printable ASCII characters".into(),
         ),
         (
             why_fits,

@@ -44,7 +44,7 @@ pub async fn result(
 }
 
 /// The bytes, in whole or in part, to somebody who may have them.
-pub async fn serve(
+async fn serve(
     app: &App,
     key: &ResultKey,
     method: &Method,

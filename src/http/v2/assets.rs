@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
@@ -15,13 +15,12 @@ use crate::http::error::{ApiError, Code};
 use crate::http::inputs::refused;
 use crate::http::limits::{self, Bodies};
 use crate::http::path::Path;
-use crate::http::{form, parsed, results};
+use crate::http::{form, parsed};
 use crate::id::AssetId;
 use crate::media;
 use crate::queue::assets::{self, Deleted, Found};
 use crate::queue::inputs::{self, Incoming, Refusal, Said, UPLOAD_BYTES_MAX};
 use crate::queue::intake::Unfit;
-use crate::queue::read::ResultKey;
 use crate::queue::Call;
 use crate::workflow::violation::Violation;
 
@@ -139,16 +138,16 @@ pub async fn one(
     answer(StatusCode::OK, &view::found(&app, &found))
 }
 
-/// `GET /api/v2/assets/{id}/content` and HEAD: the bytes, in whole or in part.
+/// `GET /api/v2/assets/{id}/content` and HEAD: where the bytes are, by a fresh link that needs no
+/// key. The clients follow it, or hand it on to somebody who has none.
 pub async fn content(
     State(app): State<Arc<App>>,
     Caller(call): Caller,
     Path(id): Path<String>,
-    request: Request,
 ) -> Result<Response, ApiError> {
     let found = find(&app, &call, &id).await?;
-    let key = ResultKey::parse(found.key()).ok_or_else(no_asset)?;
-    results::serve(&app, &key, request.method(), request.headers()).await
+    let link = [(header::LOCATION, view::found(&app, &found).url)];
+    Ok((StatusCode::FOUND, link).into_response())
 }
 
 /// `DELETE /api/v2/assets/{id}`: an upload that no unfinished job needs.

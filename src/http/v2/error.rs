@@ -2,6 +2,7 @@
 
 use litemap::LiteMap;
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{json, Map, Value};
@@ -53,7 +54,11 @@ pub fn render(error: &ApiError) -> Response {
         },
     };
     let body = serde_json::to_vec(&envelope).unwrap_or_default();
-    error.respond("application/json", body)
+    let mut response = error.respond("application/json", body);
+    if fault.code == Code::Expired {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
 }
 
 /// The contract's name where it has one, else our own.
@@ -69,6 +74,8 @@ fn code(code: Code, details: &[Violation]) -> &'static str {
         Code::ContractViolation if only("/workflow") => "invalid_workflow",
         Code::InvalidRequest if only("/cursor") => "invalid_cursor",
         Code::InvalidRequest if only("/metadata") => "invalid_metadata_filter",
+        // The contract knows nothing of what was there once; `expired_at` tells it from the rest.
+        Code::Expired => "not_found",
         Code::Internal | Code::Unavailable => "upstream_error",
         other => other.parts().0,
     }

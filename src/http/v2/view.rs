@@ -60,9 +60,9 @@ pub struct AssetView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_new: Option<bool>,
     created_at: String,
-    url: String,
+    pub url: String,
     url_expires_at: String,
-    expires_at: Option<String>,
+    expires_at: String,
     job_id: Option<JobId>,
 }
 
@@ -164,7 +164,7 @@ pub fn found<'a>(app: &App, found: &'a Found) -> AssetView<'a> {
                 created_at: made_at.iso8601(),
                 url: output.url,
                 url_expires_at: output.url_expires_at,
-                expires_at: Some(expires_at(app, record).iso8601()),
+                expires_at: expires_at(app, record).iso8601(),
                 job_id: Some(output.job_id),
             }
         }
@@ -172,8 +172,8 @@ pub fn found<'a>(app: &App, found: &'a Found) -> AssetView<'a> {
 }
 
 pub fn upload<'a>(app: &App, asset: &'a Asset) -> AssetView<'a> {
-    let never = UnixMillis::new(i64::MAX);
-    let (url, url_expires_at) = link(app, &asset.key, never);
+    let kept_until = asset.created_at.plus_ms(app.config.retention.upload_ms);
+    let (url, url_expires_at) = link(app, &asset.key, kept_until);
     let id = AssetId::of_upload(&asset.hash);
     AssetView {
         id: id.map(|id| id.to_string()).unwrap_or_default(),
@@ -185,7 +185,7 @@ pub fn upload<'a>(app: &App, asset: &'a Asset) -> AssetView<'a> {
         created_at: asset.created_at.iso8601(),
         url,
         url_expires_at,
-        expires_at: None,
+        expires_at: kept_until.iso8601(),
         job_id: None,
     }
 }

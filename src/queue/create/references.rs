@@ -1,5 +1,6 @@
 //! Asset references in a caller's own workflow: objects `{"__type": "core/ASSET", "info": {"id"}}`
-//! where a file name would stand. Each becomes the name under which its bytes go along.
+//! where a file name would stand, also inside of lists and objects. Each becomes the name under
+//! which its bytes go along.
 
 use litemap::LiteMap;
 
@@ -8,7 +9,7 @@ use serde_json::{json, Value};
 use super::plan::PlannedFile;
 use super::CreateError;
 use crate::app::App;
-use crate::id::AssetId;
+use crate::id::{AssetId, JobId};
 use crate::queue::assets::{self, Found};
 use crate::queue::Call;
 use crate::store::jobs::InputFile;
@@ -27,29 +28,31 @@ pub struct Staged {
 
 /// Resolves every reference, or says which of them lead nowhere.
 pub async fn stage(app: &App, call: &Call, mut prompt: Value) -> Result<Staged, CreateError> {
-    let mut places = Vec::new();
-    collect(&mut prompt, &mut places);
     let mut files: LiteMap<String, PlannedFile> = LiteMap::new();
     let mut missing = Vec::new();
     // What is referred to twice is read once.
     let mut names: LiteMap<AssetId, Option<String>> = LiteMap::new();
-    for (n, (path, place)) in places.into_iter().enumerate() {
-        let id = place["info"]["id"].as_str().unwrap_or_default();
-        let asset = AssetId::parse(id).filter(|_| n < REFERENCES_MAX);
-        if let Some(asset) = asset.filter(|asset| !names.contains_key(asset)) {
-            let file = assets::find(app, call, asset).await?.as_ref().map(planned);
-            names.insert(asset, file.as_ref().map(|file| file.name.clone()));
-            files.extend(file.map(|file| (file.name.clone(), file)));
-        }
-        match asset.and_then(|asset| names[&asset].clone()) {
-            Some(name) => *place = name.into(),
-            None if missing.len() < VIOLATIONS_MAX => {
-                missing.push(not_there(&path, id, n));
+    let mut n = 0;
+    for input in inputs(&mut prompt) {
+        for place in input.places {
+            let id = place["info"]["id"].as_str().unwrap_or_default();
+            let asset = AssetId::parse(id).filter(|_| n < REFERENCES_MAX);
+            if let Some(asset) = asset.filter(|asset| !names.contains_key(asset)) {
+                let file = assets::find(app, call, asset).await?.as_ref().map(planned);
+                names.insert(asset, file.as_ref().map(|file| file.name.clone()));
+                files.extend(file.map(|file| (file.name.clone(), file)));
             }
-            None => {}
+            let Some(name) = asset.and_then(|asset| names[&asset].clone()) else {
+                // One of an input says enough.
+                missing.push(not_there(&input.path, id, n));
+                break;
+            };
+            *place = name.into();
+            n += 1;
         }
     }
     if !missing.is_empty() {
+        missing.truncate(VIOLATIONS_MAX);
         return Err(CreateError::MissingAssets(missing));
     }
     let files = files.into_iter().map(|(_, file)| file).collect();
@@ -67,16 +70,48 @@ fn not_there(path: &str, id: &str, n: usize) -> Violation {
     Violation::new(path, "missing_asset", message)
 }
 
+/// An input of a node, and where in it references stand.
+struct Input<'a> {
+    path: String,
+    places: Vec<&'a mut Value>,
+}
+
 /// References stand in the inputs of nodes, and nowhere else.
-fn collect<'a>(prompt: &'a mut Value, places: &mut Vec<(String, &'a mut Value)>) {
+fn inputs(prompt: &mut Value) -> Vec<Input<'_>> {
+    let mut found = Vec::new();
     for (id, node) in prompt.as_object_mut().into_iter().flatten() {
         let inputs = node.get_mut("inputs").and_then(Value::as_object_mut);
         for (name, value) in inputs.into_iter().flatten() {
-            if value.get("__type").is_some_and(|kind| kind == TYPE) {
+            let mut places = Vec::new();
+            find(value, &is_reference, &mut places);
+            if !places.is_empty() {
                 let (id, name) = (pointer_step(id), pointer_step(name));
-                places.push((format!("/workflow/{id}/inputs/{name}"), value));
+                let path = format!("/workflow/{id}/inputs/{name}");
+                found.push(Input { path, places });
             }
         }
+    }
+    found
+}
+
+fn is_reference(value: &Value) -> bool {
+    value.get("__type").is_some_and(|kind| kind == TYPE)
+}
+
+/// Every value in this one that is `wanted`. No reader of JSON nests so deep that this could not
+/// follow.
+fn find<'a>(value: &'a mut Value, wanted: &dyn Fn(&Value) -> bool, found: &mut Vec<&'a mut Value>) {
+    if wanted(value) {
+        found.push(value);
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| find(item, wanted, found)),
+        Value::Object(members) => {
+            let members = members.values_mut();
+            members.for_each(|member| find(member, wanted, found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -120,20 +155,29 @@ fn staged_name(hash: &str, name: Option<&str>) -> String {
 
 /// Puts the references back where a stored prompt has the names of staged files.
 pub fn restore(prompt: &mut Value, files: &[InputFile]) {
-    for node in prompt
-        .as_object_mut()
-        .into_iter()
-        .flat_map(|nodes| nodes.values_mut())
-    {
-        let inputs = node.get_mut("inputs").and_then(Value::as_object_mut);
-        for value in inputs.into_iter().flat_map(|inputs| inputs.values_mut()) {
-            let named = files.iter().find(|file| *value == file.name.as_str());
-            let id = named
-                .filter(|file| file.name.starts_with("asset-"))
-                .and_then(|file| AssetId::of_upload(&file.hash));
-            if let Some(id) = id {
-                *value = json!({"__type": TYPE, "info": {"id": id.to_string()}});
-            }
+    let staged = |value: &Value| {
+        let named = files.iter().find(|file| *value == file.name.as_str());
+        named.filter(|file| file.name.starts_with("asset-"))
+    };
+    let mut places = Vec::new();
+    for node in prompt.as_object_mut().into_iter().flatten() {
+        if let Some(inputs) = node.1.get_mut("inputs") {
+            find(inputs, &|value| staged(value).is_some(), &mut places);
         }
     }
+    for place in places {
+        if let Some(id) = staged(place).and_then(asset) {
+            *place = json!({"__type": TYPE, "info": {"id": id.to_string()}});
+        }
+    }
+}
+
+/// The asset that a staged file was: what lies under a job's id is an output of that job.
+fn asset(file: &InputFile) -> Option<AssetId> {
+    let (first, rest) = file.key.split_once('/')?;
+    let Some(job) = JobId::parse(first) else {
+        return AssetId::of_upload(&file.hash);
+    };
+    let (number, _) = rest.rsplit('/').next()?.split_once('.')?;
+    Some(AssetId::of_output(job, number.parse().ok()?))
 }

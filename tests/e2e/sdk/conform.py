@@ -125,7 +125,8 @@ def comfy_surface():
     ask("HEAD", f"{assets}/by-hash/{asset['hash']}", 200)
     ask("HEAD", f"{assets}/by-hash/none", 404)
     ask("GET", f"{assets}/{asset['id']}", 200)
-    ask("GET", f"{assets}/{asset['id']}/content", 206, headers={"range": "bytes=1-2"})
+    link = ask("GET", f"{assets}/{asset['id']}/content", 302).headers["location"]
+    ask("GET", link.removeprefix(BASE), 206, headers={"range": "bytes=1-2"})
     ask("GET", f"{assets}/none", 404)
     ask("DELETE", f"{assets}/{note['id']}", 204)
     ask("DELETE", f"{assets}/{note['id']}", 404)

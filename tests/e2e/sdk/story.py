@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import comfy_sdk
+import httpx
 from comfy_sdk import AsyncComfy, Comfy
 from comfy_sdk.events import OutputReady, Preview, Progress, StatusChange
 from comfy_sdk.exceptions import (
@@ -74,7 +75,8 @@ def sync_story():
     same("size", len(data), outputs[0].size_bytes)
     same("range", outputs[0].to_bytes(range=(0, 3)), data[:4])
     same("job_id", outputs[0].job_id, job.id)
-    assert outputs[0].get_download_url().url.startswith("http")
+    link = outputs[0].get_download_url().url
+    same("a link for somebody without a key", httpx.get(link).content, data)
     print("run, outputs, range")
 
     # The same bytes are not sent again, and a job's output is the next one's input.

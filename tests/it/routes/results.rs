@@ -154,7 +154,9 @@ async fn a_page_or_a_drawing_with_code_in_it_is_only_text_to_be_saved() {
         let named = json!({"hash": format!("blake3:{hash}"), "file_path": "a.svg"});
         let asset = queue.post(path, &named).await.json();
         let id = asset["id"].as_str().unwrap_or_else(|| panic!("{asset}"));
-        let shown = ask(&queue, "GET", &format!("/api/v2/assets/{id}/content"), &[]).await;
+        let moved = ask(&queue, "GET", &format!("/api/v2/assets/{id}/content"), &[]).await;
+        let link = moved.header("location");
+        let shown = ask(&queue, "GET", &link[link.find("/api/").unwrap()..], &[]).await;
         assert_eq!(shown.status, 200);
         assert!(shown.header("content-type").starts_with("text/plain"));
         assert!(shown

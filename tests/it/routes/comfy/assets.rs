@@ -1,5 +1,6 @@
 //! Uploads and outputs as assets.
 
+use edge_queue::queue::purge::purge;
 use edge_queue::testing::queue::TestQueue;
 use edge_queue::testing::runpod::Plan;
 use serde_json::json;
@@ -70,6 +71,33 @@ async fn what_a_form_says_of_its_file_may_stand_after_it() {
     assert_eq!(queue.blobs.keys().len(), 1, "one object");
 }
 
+/// The Python client puts a file's name between quotes as it is, quotes and backslashes included.
+#[tokio::test]
+async fn a_name_may_be_in_any_script_and_have_any_mark_in_it() {
+    let queue = TestQueue::live(Plan::default());
+    let names = [
+        "雪の狐 🦊.png",
+        "a \"b\"; name=\"c.png",
+        "back\\",
+        "50% off/é.png",
+    ];
+    for (shade, name) in names.into_iter().enumerate() {
+        let head = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: image/png\r\n\r\n"
+        );
+        let bytes = picture(u8::try_from(shade).unwrap());
+        let file = [head.as_bytes(), &bytes, b"\r\n"].concat();
+        let texts = [PHOTO[0], ("file_path", name)].map(|(name, text)| text_part(name, text));
+        let stored = post_form(&queue, &[texts.concat(), file]).await;
+        assert_eq!(stored.status, 201, "{name}: {}", stored.json());
+        assert_eq!(stored.json()["file_path"], name);
+        let job = workflow(&reference(&stored.json()["id"]));
+        let job = queue.post("/api/v2/jobs", &job).await;
+        assert_eq!(job.status, 201, "{name}: {}", job.json());
+    }
+}
+
 #[tokio::test]
 async fn an_upload_that_is_refused_leaves_nothing_and_says_all_that_is_wrong() {
     let queue = TestQueue::live(Plan::default());
@@ -113,6 +141,27 @@ async fn an_upload_beyond_the_limit_is_too_large() {
     let answer = upload(&queue, &vec![7; (95 << 20) + 1], &PHOTO).await;
     assert_eq!(error(&answer), (413, "payload_too_large".into()));
     assert_eq!(queue.blobs.keys(), Vec::<String>::new());
+}
+
+/// `expires_at` was null, which says never, and the upload was gone after its sixty days.
+#[tokio::test]
+async fn an_upload_says_until_when_it_is_kept_and_lives_on_when_it_comes_again() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let queue = TestQueue::live(Plan::default());
+    let bytes = picture(6);
+    let stored = upload(&queue, &bytes, &PHOTO).await.json();
+    let kept_until = |days| json!(queue.now().plus_ms(days * DAY_MS).iso8601());
+    assert_eq!(stored["expires_at"], kept_until(60));
+    queue.pass(59 * DAY_MS).await;
+    let from_hash = json!({"hash": hash(&bytes)});
+    let renewed = queue.post("/api/v2/assets/from-hash", &from_hash).await;
+    assert_eq!(renewed.json()["expires_at"], kept_until(60));
+    let path = format!("/api/v2/assets/{}", stored["id"].as_str().unwrap());
+    for (days, status) in [(59, 200), (2, 404)] {
+        queue.pass(days * DAY_MS).await;
+        purge(&queue.app).await.unwrap();
+        assert_eq!(queue.get(&path).await.status, status, "{days}");
+    }
 }
 
 #[tokio::test]

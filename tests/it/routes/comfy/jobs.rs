@@ -3,7 +3,7 @@
 use axum::body::Body;
 use edge_queue::testing::queue::{request, TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::Plan;
-use serde_json::json;
+use serde_json::{json, Value};
 
 use super::{error, hash, picture, reference, send, upload, workflow, PHOTO};
 
@@ -37,18 +37,23 @@ async fn a_workflow_with_an_uploaded_photo_runs_and_its_result_is_an_asset() {
     for same in ["id", "hash", "size_bytes", "content_type", "job_id"] {
         assert_eq!(asset[same], output[same], "{same}");
     }
-    let content = queue.get(&format!("{path}/content")).await;
-    assert_eq!(hash(&content.bytes), output["hash"]);
-    let part = [("range", "bytes=2-5")];
-    let part = request("GET", &format!("{path}/content"), &part, Body::empty());
-    let part = queue.send(part).await;
-    assert_eq!(
-        (part.status.as_u16(), &part.bytes[..]),
-        (206, &content.bytes[2..6])
-    );
     let link = output["url"].as_str().unwrap();
     let path_of_link = &link[link.find("/api/").unwrap()..];
-    assert_eq!(queue.get(path_of_link).await.bytes, content.bytes);
+    let bytes = queue.get(path_of_link).await.bytes;
+    assert_eq!(hash(&bytes), output["hash"]);
+    // `get_download_url` of the clients hands this link to somebody who has no key; it gave a path
+    // that asks for one.
+    for method in ["GET", "HEAD"] {
+        let moved = send(&queue, method, &format!("{path}/content")).await;
+        assert_eq!(
+            (moved.status.as_u16(), moved.header("location")),
+            (302, link)
+        );
+    }
+    let part = [("range", "bytes=2-5")];
+    let part = queue.send(request("GET", path_of_link, &part, Body::empty()));
+    let part = part.await;
+    assert_eq!((part.status.as_u16(), &part.bytes[..]), (206, &bytes[2..6]));
 }
 
 #[tokio::test]
@@ -71,6 +76,54 @@ async fn a_result_is_the_next_jobs_input_and_the_workflow_comes_back_as_it_was_s
         shown,
         json!({"workflow": first["workflow"], "format": "api"})
     );
+}
+
+/// The official clients put an asset wherever its handle stands, also into a list, which ComfyUI
+/// takes as `__value__`; such references went to the worker as they were. And a result that was an
+/// input came back from `/workflow` as an upload of the same bytes, which nobody had made: sent
+/// again, the workflow was refused for a missing asset.
+#[tokio::test]
+async fn references_stand_anywhere_in_an_input_and_come_back_as_what_they_were() {
+    let queue = TestQueue::live(Plan::default());
+    let bare = |id: &Value| json!({"__type": "core/ASSET", "info": {"id": id}});
+    let photo = upload(&queue, &picture(1), &PHOTO).await.json()["id"].clone();
+    let first = workflow(&bare(&photo));
+    let first = queue.post("/api/v2/jobs", &first).await.json();
+    queue.pass(10_000).await;
+    let path = |job: &Value| job["urls"]["self"].as_str().unwrap().to_owned();
+    let output = queue.get(&path(&first)).await.json()["outputs"][0]["id"].clone();
+
+    let list = json!({"__value__": [bare(&photo), {"deep": [bare(&output)]}]});
+    let sent = workflow(&list);
+    let job = queue.post("/api/v2/jobs", &sent).await;
+    assert_eq!(job.status, 201, "{}", job.json());
+    queue.pass(10_000).await;
+    let mut sent_along = queue.runpod.lock().unwrap().jobs(queue.now())[1]
+        .images
+        .clone();
+    let prompts = queue.db.query("SELECT body FROM prompts ORDER BY job_id");
+    let prompt = prompts.unwrap()[1]["body"].as_str().unwrap().to_owned();
+    let prompt: Value = serde_json::from_str(&prompt).unwrap();
+    let value = &prompt["1"]["inputs"]["image"]["__value__"];
+    let mut named = [&value[0], &value[1]["deep"][0]].map(|name| name.as_str().unwrap());
+    sent_along.sort_unstable();
+    named.sort_unstable();
+    assert_eq!(sent_along, named);
+
+    let workflow_path = format!("{}/workflow", path(&job.json()));
+    let shown = queue.get(&workflow_path).await.json();
+    assert_eq!(shown["workflow"], sent["workflow"]);
+    let again = json!({"workflow": shown["workflow"]});
+    let again = queue.post("/api/v2/jobs", &again).await;
+    assert_eq!(again.status, 201, "{}", again.json());
+
+    let stranger = json!("01234567-89ab-8def-8123-456789abcdef");
+    let list = json!({"__value__": [bare(&photo), bare(&stranger), bare(&stranger)]});
+    let refused = queue.post("/api/v2/jobs", &workflow(&list)).await;
+    assert_eq!(error(&refused), (422, "missing_asset".into()));
+    let errors = refused.json()["error"]["details"]["node_errors"]["1"].clone();
+    assert_eq!(errors.as_array().unwrap().len(), 1, "{errors}");
+    assert_eq!(errors[0]["field"], "image");
 }
 
 #[tokio::test]
