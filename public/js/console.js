@@ -13,9 +13,10 @@ import { t } from "./text.js";
 const EVERY_MS = 10_000;
 
 const main = document.querySelector("#main");
+/** `#jobs` is the list, `#job=<id>` one of it, anything else the overview. */
+const isOfJobs = () => location.hash.startsWith("#job");
 const state = {
   hours: 24,
-  tab: location.hash.startsWith("#job") ? "jobs" : "overview",
   metrics: null,
   health: null,
   endpoint: null,
@@ -30,8 +31,11 @@ let shown = null;
 
 page(draw);
 addEventListener("hashchange", () => {
-  if (location.hash.startsWith("#job")) state.tab = "jobs";
-  draw();
+  if (!key()) return;
+  show();
+  // The link that led here may be gone: the keyboard goes on from the top.
+  if (document.activeElement === document.body) document.querySelector("#panel").focus();
+  tick();
 });
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 if (key()) tick();
@@ -41,32 +45,12 @@ function draw() {
     signIn();
     return;
   }
-  const tab = (name) => {
-    const choose = () => {
-      state.tab = name;
-      if (location.hash) history.replaceState(null, "", location.pathname);
-      draw();
-      tick();
-    };
-    return h(
-      "button",
-      {
-        type: "button",
-        role: "tab",
-        id: `tab-${name}`,
-        "aria-selected": String(state.tab === name),
-        "aria-controls": "panel",
-        onclick: choose,
-      },
-      t(`tab_${name}`),
-    );
-  };
+  const link = (name) => h("a", { href: `#${name}` }, t(`tab_${name}`));
   const leave = () => {
     remember(null);
     clearTimeout(timer);
     draw();
   };
-  const panel = h("div", { id: "panel", role: "tabpanel", "aria-labelledby": `tab-${state.tab}` });
   fill(
     main,
     h(
@@ -75,15 +59,19 @@ function draw() {
       h("h1", {}, t("console")),
       h("button", { type: "button", class: "plain", onclick: leave }, t("sign_out")),
     ),
-    h(
-      "div",
-      { class: "tabs", role: "tablist", "aria-label": t("console") },
-      tab("overview"),
-      tab("jobs"),
-    ),
-    panel,
+    h("nav", { class: "tabs", "aria-label": t("console") }, link("overview"), link("jobs")),
+    h("div", { id: "panel", tabindex: -1 }),
   );
-  if (state.tab === "jobs") jobs.draw(panel);
+  show();
+}
+
+/** What the address asks for. */
+function show() {
+  const here = isOfJobs() ? "#jobs" : "#overview";
+  for (const link of main.querySelectorAll(".tabs a"))
+    link.setAttribute("aria-current", link.hash === here ? "page" : "false");
+  const panel = document.querySelector("#panel");
+  if (isOfJobs()) jobs.draw(panel);
   else overview(panel, state, tick);
 }
 
@@ -123,7 +111,7 @@ async function tick() {
   clearTimeout(timer);
   if (!key() || document.hidden) return;
   try {
-    if (state.tab === "jobs") await jobs.refresh();
+    if (isOfJobs()) await jobs.refresh();
     else await look();
     state.error = null;
   } catch (error) {
@@ -134,7 +122,7 @@ async function tick() {
       return;
     }
   }
-  if (state.tab === "overview") renew();
+  if (!isOfJobs()) renew();
   timer = setTimeout(tick, EVERY_MS);
 }
 

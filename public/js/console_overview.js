@@ -23,7 +23,7 @@ export function overview(panel, state, again) {
     state.error && errorBox(state.error),
     range(state, again),
     h("div", { class: "verdict", role: "status" }, verdict(state), missed(state, again)),
-    h("ul", { class: "stats" }, stats(found)),
+    h("ul", { class: "stats" }, stats(found, state.hours)),
     found.jobs === 0 && box(t("nothing_yet"), null, [], "warn"),
     h("div", { class: "figures" }, found.jobs > 0 && charts(found), endpointCard(state, again)),
     found.jobs > 0 && templateTable(found.templates),
@@ -96,17 +96,9 @@ const usd = (value) =>
   `$${number(value, { minimumFractionDigits: 2, maximumFractionDigits: value < 0.1 ? 4 : 2 })}`;
 const known = (value, show) => (value === null ? "–" : show(value));
 
-function stats({
-  jobs: count,
-  open: unfinished,
-  rate,
-  queue,
-  execution,
-  average,
-  cost,
-  costPerJob,
-  gpu_s: gpu,
-}) {
+function stats(found, hours) {
+  const { jobs: count, open: unfinished, rate, queue, execution, average } = found;
+  const { cost, costPerJob, gpu_s: gpu } = found;
   const stat = (name, value, note, isGood) =>
     h(
       "li",
@@ -141,14 +133,17 @@ function stats({
       known(execution.p50, duration),
       execution.p95 === null ? "" : t("p95_of", { n: duration(execution.p95) }),
     ),
-    cost === null
-      ? stat("gpu_time", duration(gpu * 1000), t("no_price"))
-      : stat(
-          "cost_job",
-          known(costPerJob, usd),
-          `${t("goal_below", { n: usd(GOALS.cost_usd) })} · ${t("per_day", { n: usd(cost) })}`,
-          within(costPerJob, GOALS.cost_usd),
-        ),
+    ...(cost === null
+      ? [stat("gpu_time", duration(gpu * 1000), t("no_price"))]
+      : [
+          stat("cost", usd(cost), t("a_day", { n: usd((cost * 24) / hours) })),
+          stat(
+            "cost_job",
+            known(costPerJob, usd),
+            t("goal_below", { n: usd(GOALS.cost_usd) }),
+            within(costPerJob, GOALS.cost_usd),
+          ),
+        ]),
   ];
 }
 

@@ -37,7 +37,7 @@ add({
   p95: ["95th percentile", "เปอร์เซ็นไทล์ที่ 95"],
   p95_of: ["95 % within {n}", "95 % ภายใน {n}"],
   no_price: ["set GPU_USD_PER_SECOND", "ตั้งค่า GPU_USD_PER_SECOND"],
-  per_day: ["{n} in this time", "{n} ในช่วงนี้"],
+  a_day: ["{n} a day", "วันละ {n}"],
   throughput: ["Throughput", "ปริมาณงาน"],
   by_template: ["By template", "ตามเทมเพลต"],
   template: ["Template", "เทมเพลต"],
@@ -47,7 +47,7 @@ add({
     "ยังไม่มีข้อมูลในช่วงนี้ ระบบนับทุกห้านาที",
   ],
   all_well: [
-    "All is well: settings, database and files are, and the endpoint answers.",
+    "All is well: settings, database, files and the endpoint.",
     "ระบบปกติ: การตั้งค่า ฐานข้อมูล ที่เก็บไฟล์ และเอนด์พอยต์ทำงานได้",
   ],
   endpoint_away: [
@@ -86,7 +86,6 @@ add({
   any_status: ["Any status", "ทุกสถานะ"],
   any_template: ["Any template", "ทุกเทมเพลต"],
   status: ["Status", "สถานะ"],
-  live_list: ["Live", "อัปเดตสด"],
   job: ["Job", "งาน"],
   caller: ["Caller", "ผู้เรียก"],
   created: ["Created", "สร้างเมื่อ"],
@@ -133,7 +132,6 @@ add({
   round: ["Round {n}", "รอบที่ {n}"],
   back: ["Back to the list", "กลับไปที่รายการ"],
   estimate: ["estimate {n}", "ประมาณ {n}"],
-  updated: ["Updated {time}", "อัปเดต {time}"],
   st_queued: ["Queued", "รอคิว"],
   st_running: ["Running", "กำลังทำงาน"],
   st_canceling: ["Cancelling", "กำลังยกเลิก"],
