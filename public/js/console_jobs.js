@@ -130,7 +130,7 @@ export class Jobs {
   }
 
   #table() {
-    const heads = ["status", "job", "template", "caller", "created", "took"].map((name) =>
+    const heads = ["status", "job", "created", "template", "took", "caller"].map((name) =>
       h("th", { scope: "col" }, t(name)),
     );
     const row = ({ caller, job }) =>
@@ -147,10 +147,10 @@ export class Jobs {
             `${job.id.slice(0, 8)}…${job.id.slice(-6)}`,
           ),
         ),
-        h("td", {}, job.template),
-        h("td", { class: "cut" }, caller),
         h("td", {}, moment(job.created_at_ms)),
+        h("td", {}, job.template),
         h("td", {}, job.metrics.total_ms === null ? "" : duration(job.metrics.total_ms)),
+        h("td", { class: "cut" }, caller),
       );
     return h(
       "div",
@@ -226,6 +226,7 @@ export class Jobs {
         { class: "quiet" },
         [
           job.template,
+          moment(job.created_at_ms),
           t("round", { n: job.round }),
           cost,
           job.credits && `${credits(job.credits.price)} ${t(`credits_${job.credits.state}`)}`,

@@ -114,6 +114,7 @@ add({
   missed_webhooks: ["{n} webhooks were taken by nobody.", "มีเว็บฮุก {n} รายการที่ไม่มีผู้รับ"],
   replay_all: ["Tell all again", "แจ้งทั้งหมดอีกครั้ง"],
   ev_told: ["Caller told: {type}", "แจ้งผู้เรียก: {type}"],
+  ev_not_told: ["Caller not told: {type}", "แจ้งผู้เรียกไม่สำเร็จ: {type}"],
   credits_reserved: ["held", "กันไว้"],
   credits_spent: ["spent", "ใช้แล้ว"],
   credits_given_back: ["given back", "คืนแล้ว"],

@@ -136,7 +136,7 @@ class FileField {
       h(
         "div",
         { class: "facts" },
-        h("span", { class: "name" }, file.name ?? label),
+        h("span", { class: "name" }, file.name ?? label.split(": ").pop()),
         h("span", { class: "quiet small" }, facts),
       ),
       h("label", { class: "plain", for: this.id }, t("change_file")),
