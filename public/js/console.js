@@ -11,6 +11,8 @@ import { page } from "./page.js";
 import { t } from "./text.js";
 
 const EVERY_MS = 10_000;
+/** Hours are counted every five minutes, and those of 35 days are many rows. */
+const METRICS_EVERY_MS = 60_000;
 
 const main = document.querySelector("#main");
 /** `#jobs` is the list, `#job=<id>` one of it, anything else the overview. */
@@ -18,6 +20,8 @@ const isOfJobs = () => location.hash.startsWith("#job");
 const state = {
   hours: 24,
   metrics: null,
+  /** Of which hours they are, and since when. */
+  metricsOf: null,
   health: null,
   endpoint: null,
   /** Webhooks that nobody took: the first page of them. */
@@ -81,7 +85,7 @@ function signIn(error) {
     event.preventDefault();
     remember(input.value.trim());
     try {
-      state.metrics = await ask(`/api/admin/metrics?hours=${state.hours}`);
+      state.metrics = await metrics();
       draw();
       tick();
     } catch (failure) {
@@ -129,8 +133,7 @@ async function tick() {
 /** The overview, if anything in it has changed. */
 function renew() {
   const seen = JSON.stringify([
-    state.hours,
-    state.metrics,
+    state.metricsOf,
     state.endpoint,
     state.missed?.deliveries.length,
     state.health?.checks,
@@ -144,11 +147,19 @@ function renew() {
 
 async function look() {
   const quietly = (path) => open(path).catch((error) => ({ checks: {}, error }));
-  const [metrics, endpoint, health, missed] = await Promise.all([
-    ask(`/api/admin/metrics?hours=${state.hours}`),
+  const [counted, endpoint, health, missed] = await Promise.all([
+    metrics(),
     ask("/api/gpu/health").catch(() => null),
     quietly("/api/health"),
     ask("/api/admin/deliveries").catch(() => null),
   ]);
-  Object.assign(state, { metrics, endpoint, health, missed });
+  Object.assign(state, { metrics: counted, endpoint, health, missed });
+}
+
+async function metrics() {
+  const { hours, metricsOf: known } = state;
+  if (known?.hours === hours && Date.now() - known.at < METRICS_EVERY_MS) return state.metrics;
+  const found = await ask(`/api/admin/metrics?hours=${hours}`);
+  state.metricsOf = { hours, at: Date.now() };
+  return found;
 }
