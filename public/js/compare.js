@@ -35,11 +35,16 @@ export function zoom({ src, alt }) {
   let scale = 1;
   const image = h("img", { src, alt });
   const pane = h("div", { class: "zoom-pane", tabindex: 0, role: "img", "aria-label": alt }, image);
-  const show = (to) => {
+  // What was in the middle, or under the pointer, comes to the middle.
+  const show = (to, [x, y] = middle(pane)) => {
     scale = Math.min(Math.max(to, 1), ZOOM_MAX);
     pane.style.setProperty("--scale", scale);
     smaller.disabled = scale === 1;
     larger.disabled = scale === ZOOM_MAX;
+    pane.scrollTo(
+      x * pane.scrollWidth - pane.clientWidth / 2,
+      y * pane.scrollHeight - pane.clientHeight / 2,
+    );
   };
   const smaller = h(
     "button",
@@ -62,13 +67,23 @@ export function zoom({ src, alt }) {
     if (event.key === "+" || event.key === "=") show(scale * ZOOM_STEP);
     if (event.key === "-") show(scale / ZOOM_STEP);
   });
-  image.addEventListener("click", () => show(scale === 1 ? 2 : 1));
+  image.addEventListener("click", ({ offsetX, offsetY }) =>
+    show(scale === 1 ? 2 : 1, [offsetX / image.clientWidth, offsetY / image.clientHeight]),
+  );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
-  show(1);
   dialog.showModal();
+  show(1);
   pane.focus();
   return dialog;
+}
+
+/** Which part of its content a scrolled pane has in its middle: shares of its width and height. */
+function middle(pane) {
+  return [
+    (pane.scrollLeft + pane.clientWidth / 2) / pane.scrollWidth,
+    (pane.scrollTop + pane.clientHeight / 2) / pane.scrollHeight,
+  ];
 }
 
 /** A small picture of a large one, for galleries. */

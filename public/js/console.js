@@ -11,12 +11,17 @@ import { page } from "./page.js";
 import { t } from "./text.js";
 
 const EVERY_MS = 10_000;
+/** Hours are counted every five minutes, and those of 35 days are many rows. */
+const METRICS_EVERY_MS = 60_000;
 
 const main = document.querySelector("#main");
+/** `#jobs` is the list, `#job=<id>` one of it, anything else the overview. */
+const isOfJobs = () => location.hash.startsWith("#job");
 const state = {
   hours: 24,
-  tab: location.hash.startsWith("#job") ? "jobs" : "overview",
   metrics: null,
+  /** Of which hours they are, and since when. */
+  metricsOf: null,
   health: null,
   endpoint: null,
   /** Webhooks that nobody took: the first page of them. */
@@ -30,8 +35,11 @@ let shown = null;
 
 page(draw);
 addEventListener("hashchange", () => {
-  if (location.hash.startsWith("#job")) state.tab = "jobs";
-  draw();
+  if (!key()) return;
+  show();
+  // The link that led here may be gone: the keyboard goes on from the top.
+  if (document.activeElement === document.body) document.querySelector("#panel").focus();
+  tick();
 });
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 if (key()) tick();
@@ -41,32 +49,12 @@ function draw() {
     signIn();
     return;
   }
-  const tab = (name) => {
-    const choose = () => {
-      state.tab = name;
-      if (location.hash) history.replaceState(null, "", location.pathname);
-      draw();
-      tick();
-    };
-    return h(
-      "button",
-      {
-        type: "button",
-        role: "tab",
-        id: `tab-${name}`,
-        "aria-selected": String(state.tab === name),
-        "aria-controls": "panel",
-        onclick: choose,
-      },
-      t(`tab_${name}`),
-    );
-  };
+  const link = (name) => h("a", { href: `#${name}` }, t(`tab_${name}`));
   const leave = () => {
     remember(null);
     clearTimeout(timer);
     draw();
   };
-  const panel = h("div", { id: "panel", role: "tabpanel", "aria-labelledby": `tab-${state.tab}` });
   fill(
     main,
     h(
@@ -75,15 +63,19 @@ function draw() {
       h("h1", {}, t("console")),
       h("button", { type: "button", class: "plain", onclick: leave }, t("sign_out")),
     ),
-    h(
-      "div",
-      { class: "tabs", role: "tablist", "aria-label": t("console") },
-      tab("overview"),
-      tab("jobs"),
-    ),
-    panel,
+    h("nav", { class: "tabs", "aria-label": t("console") }, link("overview"), link("jobs")),
+    h("div", { id: "panel", tabindex: -1 }),
   );
-  if (state.tab === "jobs") jobs.draw(panel);
+  show();
+}
+
+/** What the address asks for. */
+function show() {
+  const here = isOfJobs() ? "#jobs" : "#overview";
+  for (const link of main.querySelectorAll(".tabs a"))
+    link.setAttribute("aria-current", link.hash === here ? "page" : "false");
+  const panel = document.querySelector("#panel");
+  if (isOfJobs()) jobs.draw(panel);
   else overview(panel, state, tick);
 }
 
@@ -93,7 +85,7 @@ function signIn(error) {
     event.preventDefault();
     remember(input.value.trim());
     try {
-      state.metrics = await ask(`/api/admin/metrics?hours=${state.hours}`);
+      state.metrics = await metrics();
       draw();
       tick();
     } catch (failure) {
@@ -123,7 +115,7 @@ async function tick() {
   clearTimeout(timer);
   if (!key() || document.hidden) return;
   try {
-    if (state.tab === "jobs") await jobs.refresh();
+    if (isOfJobs()) await jobs.refresh();
     else await look();
     state.error = null;
   } catch (error) {
@@ -134,15 +126,14 @@ async function tick() {
       return;
     }
   }
-  if (state.tab === "overview") renew();
+  if (!isOfJobs()) renew();
   timer = setTimeout(tick, EVERY_MS);
 }
 
 /** The overview, if anything in it has changed. */
 function renew() {
   const seen = JSON.stringify([
-    state.hours,
-    state.metrics,
+    state.metricsOf,
     state.endpoint,
     state.missed?.deliveries.length,
     state.health?.checks,
@@ -156,11 +147,19 @@ function renew() {
 
 async function look() {
   const quietly = (path) => open(path).catch((error) => ({ checks: {}, error }));
-  const [metrics, endpoint, health, missed] = await Promise.all([
-    ask(`/api/admin/metrics?hours=${state.hours}`),
+  const [counted, endpoint, health, missed] = await Promise.all([
+    metrics(),
     ask("/api/gpu/health").catch(() => null),
     quietly("/api/health"),
     ask("/api/admin/deliveries").catch(() => null),
   ]);
-  Object.assign(state, { metrics, endpoint, health, missed });
+  Object.assign(state, { metrics: counted, endpoint, health, missed });
+}
+
+async function metrics() {
+  const { hours, metricsOf: known } = state;
+  if (known?.hours === hours && Date.now() - known.at < METRICS_EVERY_MS) return state.metrics;
+  const found = await ask(`/api/admin/metrics?hours=${hours}`);
+  state.metricsOf = { hours, at: Date.now() };
+  return found;
 }

@@ -28,7 +28,7 @@ export function timeline(job, evidence, deliveries) {
   const tries = deliveries.flatMap(({ type, log }) =>
     log.map((one) => ({
       at: at(one.at),
-      text: t("ev_told", { type }),
+      text: t(one.why ? "ev_not_told" : "ev_told", { type }),
       more: [one.status, one.why, duration(one.duration_ms)].filter(Boolean).join(" · "),
       isBad: Boolean(one.why),
     })),

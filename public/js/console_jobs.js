@@ -18,20 +18,18 @@ export class Jobs {
   cursor = null;
   error = null;
   templates = [];
-  one = null;
+  /** What is known of the one job that is shown. */
+  found = null;
+  /** What stands there as text: nothing is drawn again that has not changed. */
+  #seen = null;
 
   draw(panel) {
-    this.panel = panel;
-    this.rows = h("div", { class: "jobs", "aria-live": "off" });
-    const id = jobInAddress();
-    if (id) {
-      this.showOne(id);
-      return;
-    }
-    this.one = null;
-    fill(panel, this.#filters(), this.rows);
-    this.#fillRows();
-    if (!this.page) this.refresh().catch(() => {});
+    this.#seen = null;
+    this.said = null;
+    this.rows = h("div", { class: "jobs" });
+    const back = () => h("a", { href: "#jobs", class: "button plain one-back" }, t("back"));
+    fill(panel, jobInAddress() ? back() : this.#filters(), this.rows);
+    this.#fill();
   }
 
   /** What is shown, anew. */
@@ -59,7 +57,7 @@ export class Jobs {
       this.templates = templates.map(({ name }) => name);
       this.#fillTemplates();
     }
-    this.#fillRows();
+    this.#fill();
   }
 
   #filters() {
@@ -108,22 +106,31 @@ export class Jobs {
     this.refresh();
   }
 
-  #fillRows() {
-    if (!this.rows) return;
-    redraw(this.rows, () => {
-      if (this.error) fill(this.rows, errorBox(this.error));
-      else if (!this.page) fill(this.rows, h("p", { class: "quiet" }, t("loading")));
-      else
-        fill(
-          this.rows,
-          this.page.data.length > 0 ? this.#table() : h("p", { class: "quiet" }, t("no_jobs")),
-          this.#pages(),
-        );
-    });
+  /** The job or the list, if anything in it has changed: whoever has scrolled finds it as it was. */
+  #fill() {
+    const id = jobInAddress();
+    const found = this.found?.id === id ? this.found : null;
+    const seen = JSON.stringify(id ? found : [this.page, this.error?.code]);
+    if (!this.rows || this.#seen === seen) return;
+    this.#seen = seen;
+    redraw(this.rows, () => fill(this.rows, id ? this.#one(found) : this.#list()));
+  }
+
+  #one(found) {
+    if (!found) return h("p", { class: "quiet" }, t("loading"));
+    return found.error ? errorBox(found.error) : this.#detail(found);
+  }
+
+  #list() {
+    if (this.error) return errorBox(this.error);
+    if (!this.page) return h("p", { class: "quiet" }, t("loading"));
+    const isEmpty = this.page.data.length === 0;
+    const none = h("p", { class: "quiet" }, t("no_jobs"));
+    return [isEmpty ? none : this.#table(), this.#pages()];
   }
 
   #table() {
-    const heads = ["status", "job", "template", "caller", "created", "took"].map((name) =>
+    const heads = ["status", "job", "created", "template", "took", "caller"].map((name) =>
       h("th", { scope: "col" }, t(name)),
     );
     const row = ({ caller, job }) =>
@@ -140,10 +147,10 @@ export class Jobs {
             `${job.id.slice(0, 8)}…${job.id.slice(-6)}`,
           ),
         ),
-        h("td", {}, job.template),
-        h("td", { class: "cut" }, caller),
         h("td", {}, moment(job.created_at_ms)),
+        h("td", {}, job.template),
         h("td", {}, job.metrics.total_ms === null ? "" : duration(job.metrics.total_ms)),
+        h("td", { class: "cut" }, caller),
       );
     return h(
       "div",
@@ -166,22 +173,6 @@ export class Jobs {
     );
   }
 
-  showOne(id) {
-    this.one = h("div", { class: "one" }, h("p", { class: "quiet" }, t("loading")));
-    const back = () => {
-      history.pushState(null, "", location.pathname);
-      this.page = null;
-      this.draw(this.panel);
-    };
-    fill(
-      this.panel,
-      h("button", { type: "button", class: "plain one-back", onclick: back }, t("back")),
-      this.one,
-    );
-    this.said = null;
-    this.#lookAt(id);
-  }
-
   async #lookAt(id) {
     try {
       const [{ job }, { evidence }, { deliveries }] = await Promise.all([
@@ -189,22 +180,14 @@ export class Jobs {
         ask(`/api/admin/jobs/${id}/evidence`),
         ask(`/api/admin/jobs/${id}/deliveries`),
       ]);
-      const seen = JSON.stringify([
-        job,
-        evidence.length,
-        deliveries,
-        document.documentElement.lang,
-      ]);
-      const { one } = this;
-      if (one && this.shown !== seen + one.childElementCount)
-        redraw(one, () => fill(one, this.#detail(job, evidence, deliveries)));
-      this.shown = seen + one?.childElementCount;
+      this.found = { id, job, evidence, deliveries };
     } catch (error) {
-      if (this.one) fill(this.one, errorBox(error));
+      this.found = { id, error };
     }
+    this.#fill();
   }
 
-  #detail(job, evidence, deliveries) {
+  #detail({ job, evidence, deliveries }) {
     const act = (verb, path, body) => async () => {
       try {
         const answer = await ask(path, "POST", body);
@@ -220,7 +203,7 @@ export class Jobs {
       } catch (error) {
         this.said = errorBox(error);
       }
-      this.shown = null;
+      this.#seen = null;
       this.#lookAt(job.id);
     };
     const button = (verb, path, look, body) =>
@@ -243,6 +226,7 @@ export class Jobs {
         { class: "quiet" },
         [
           job.template,
+          moment(job.created_at_ms),
           t("round", { n: job.round }),
           cost,
           job.credits && `${credits(job.credits.price)} ${t(`credits_${job.credits.state}`)}`,

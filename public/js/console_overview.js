@@ -22,8 +22,8 @@ export function overview(panel, state, again) {
     panel,
     state.error && errorBox(state.error),
     range(state, again),
-    h("div", { class: "verdict", role: "status" }, verdict(state), missed(state, again)),
-    h("ul", { class: "stats" }, stats(found)),
+    h("div", { class: "verdict", role: "status" }, verdict(state, again), missed(state, again)),
+    h("ul", { class: "stats" }, stats(found, state.hours)),
     found.jobs === 0 && box(t("nothing_yet"), null, [], "warn"),
     h("div", { class: "figures" }, found.jobs > 0 && charts(found), endpointCard(state, again)),
     found.jobs > 0 && templateTable(found.templates),
@@ -55,7 +55,8 @@ function range(state, again) {
 const time = (text) => ({ time: moment(Date.parse(text)) });
 
 /** Whether it is healthy: what is not, or that all is. */
-function verdict({ endpoint: found, health }) {
+function verdict(state, again) {
+  const { endpoint: found, health } = state;
   // Null: somebody else is asking for them at this moment.
   if (!found?.health || !health) return null;
   const { endpoint, health: workers } = found;
@@ -67,7 +68,7 @@ function verdict({ endpoint: found, health }) {
       .map((name) => box(`${t(name)}: ${t("not_well")}`)),
     !workers.reachable && box(t("endpoint_away")),
     deserted && box(t("no_workers", time(deserted))),
-    paused && box(t("paused", time(paused)), null, [], "warn"),
+    paused && box(t("paused", time(paused)), null, [submission("resume", state, again)], "warn"),
     gate?.closed_until && box(t("closed", time(gate.closed_until)), null, [], "warn"),
   ].filter(Boolean);
   return wrong.length > 0 ? wrong : box(t("all_well"), null, [], "good");
@@ -92,21 +93,13 @@ function missed(state, again) {
 
 const percent = (value) =>
   number(value, { style: "percent", maximumFractionDigits: value > 0.99 && value < 1 ? 2 : 1 });
-const usd = (value) =>
-  `$${number(value, { minimumFractionDigits: 2, maximumFractionDigits: value < 0.1 ? 4 : 2 })}`;
+/** Cents, and parts of them where there are but few. */
+const usd = (value) => `$${value.toFixed(value > 0 && value < 0.1 ? 4 : 2)}`;
 const known = (value, show) => (value === null ? "–" : show(value));
 
-function stats({
-  jobs: count,
-  open: unfinished,
-  rate,
-  queue,
-  execution,
-  average,
-  cost,
-  costPerJob,
-  gpu_s: gpu,
-}) {
+function stats(found, hours) {
+  const { jobs: count, open: unfinished, rate, queue, execution, average } = found;
+  const { cost, costPerJob, gpu_s: gpu } = found;
   const stat = (name, value, note, isGood) =>
     h(
       "li",
@@ -141,14 +134,17 @@ function stats({
       known(execution.p50, duration),
       execution.p95 === null ? "" : t("p95_of", { n: duration(execution.p95) }),
     ),
-    cost === null
-      ? stat("gpu_time", duration(gpu * 1000), t("no_price"))
-      : stat(
-          "cost_job",
-          known(costPerJob, usd),
-          `${t("goal_below", { n: usd(GOALS.cost_usd) })} · ${t("per_day", { n: usd(cost) })}`,
-          within(costPerJob, GOALS.cost_usd),
-        ),
+    ...(cost === null
+      ? [stat("gpu_time", duration(gpu * 1000), t("no_price"))]
+      : [
+          stat("cost", usd(cost), t("a_day", { n: usd((cost * 24) / hours) })),
+          stat(
+            "cost_job",
+            known(costPerJob, usd),
+            t("goal_below", { n: usd(GOALS.cost_usd) }),
+            within(costPerJob, GOALS.cost_usd),
+          ),
+        ]),
   ];
 }
 
@@ -327,16 +323,6 @@ function endpointCard(state, again) {
     const isWell = health?.checks?.[name] === "ok";
     return fact(name, t(isWell ? "well" : "not_well"), isWell ? "good" : "bad");
   });
-  const toggle = async () => {
-    const verb = endpoint.paused_at ? "resume" : "pause";
-    if (verb === "pause" && !confirm(t("pause_sure"))) return;
-    try {
-      await ask(`/api/admin/${verb}`, "POST");
-    } catch (error) {
-      state.error = error;
-    }
-    again();
-  };
   return h(
     "section",
     { class: "card endpoint" },
@@ -354,6 +340,20 @@ function endpointCard(state, again) {
       gate && fact("waiting_here", number(gate.jobs_waiting)),
       checks,
     ),
-    h("button", { type: "button", onclick: toggle }, t(endpoint.paused_at ? "resume" : "pause")),
+    !endpoint.paused_at && submission("pause", state, again),
   );
+}
+
+/** The button that stops giving jobs to the endpoint, or the one that goes on with it. */
+function submission(verb, state, again) {
+  const press = async () => {
+    if (verb === "pause" && !confirm(t("pause_sure"))) return;
+    try {
+      await ask(`/api/admin/${verb}`, "POST");
+    } catch (error) {
+      state.error = error;
+    }
+    again();
+  };
+  return h("button", { type: "button", onclick: press }, t(verb));
 }

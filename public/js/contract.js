@@ -59,7 +59,7 @@ export function violations(template, inputs) {
 function oneViolation(template, input, inputs) {
   const value = inputs[input.name];
   if (value === undefined || value === "")
-    return input.required ? { code: "missing_required" } : null;
+    return input.required ? { code: missing(input) } : null;
   if (isFile(input)) return fileViolation(input, value);
   switch (input.type) {
     case "choice":
@@ -73,6 +73,12 @@ function oneViolation(template, input, inputs) {
     default:
       return null;
   }
+}
+
+/** What to do about it depends on what it is. */
+function missing(input) {
+  if (isFile(input)) return "missing_file";
+  return input.type === "choice" ? "missing_choice" : "missing_required";
 }
 
 function choiceViolation(template, input, inputs) {

@@ -54,6 +54,7 @@ class Form {
       "form",
       { class: "form", novalidate: true, "aria-label": said(this.template.title) },
       main,
+      plain,
       more.length > 0 &&
         h(
           "div",
@@ -61,7 +62,6 @@ class Form {
           h("h2", {}, t("more_files")),
           h("div", { class: "tiles" }, more),
         ),
-      plain,
       fine.length > 0 &&
         h("details", {}, h("summary", {}, t("fine_tuning")), h("div", { class: "fine" }, fine)),
       this.told,

@@ -25,7 +25,7 @@ add({
     "วิดีโอยาวสูงสุดห้าวินาที จากคำบรรยายหรือภาพ",
   ],
   services: ["Make something", "เริ่มสร้าง"],
-  health: ["How it is now", "สถานะปัจจุบัน"],
+  health: ["Status", "สถานะปัจจุบัน"],
   mode: ["Mode", "โหมด"],
   version: ["Version", "เวอร์ชัน"],
   database: ["Database", "ฐานข้อมูล"],

@@ -48,9 +48,12 @@ function bar(element) {
     h("nav", { "aria-label": t("menu") }, links),
     h("div", { class: "bar-end" }, badge, languageButton(), themeButton()),
   );
-  element
-    .querySelector("nav [aria-current]")
-    ?.scrollIntoView({ block: "nearest", inline: "center" });
+  // With the frame that lays the page out anyway.
+  requestAnimationFrame(() =>
+    element
+      .querySelector("nav [aria-current]")
+      ?.scrollIntoView({ block: "nearest", inline: "center" }),
+  );
   mode().then((found) => showMode(badge, found));
 }
 

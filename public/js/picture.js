@@ -5,6 +5,10 @@ import { fill, h, icon } from "./dom.js";
 import { violationText } from "./error.js";
 import { bytes, said, t } from "./text.js";
 
+/** What is too large is made smaller: our models work on an eighth of these pixels. */
+const SHRINKABLE = ["too_large", "too_many_pixels"];
+const SHRUNK = { type: "image/jpeg", quality: 0.9, pixels: 8_000_000 };
+
 /** `files[input.name]` is `{ blob, name, type, size, width, height, url }`, or absent. */
 export function fileField(input, files, onChange) {
   const field = new FileField(input, files, onChange);
@@ -24,8 +28,6 @@ class FileField {
       class: "hidden-input",
       accept: input.content_types?.join(","),
       "aria-describedby": `${this.id}-wrong`,
-      // A small field that is filled shows its picture and no words.
-      "aria-label": input.required ? null : said(input.label),
       onchange: () => this.take(this.chooser.files[0]),
     });
     this.wrong = h("p", { class: "wrong", id: `${this.id}-wrong`, hidden: true, role: "alert" });
@@ -42,6 +44,10 @@ class FileField {
 
   draw() {
     const file = this.files[this.input.name];
+    const label = said(this.input.label);
+    // A filled field shows no words of what it is for, an empty one that is small only few.
+    const shown = this.input.required ? null : label;
+    this.chooser.ariaLabel = file ? `${t("change_file")}: ${label}` : shown;
     this.zone.classList.toggle("is-filled", Boolean(file));
     fill(this.zone, file ? this.#filled(file) : this.#empty());
   }
@@ -60,13 +66,14 @@ class FileField {
     this.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Looks at a file; takes it, or says what is wrong with it. */
+  /** Looks at a file; takes it, smaller if it must be, or says what is wrong with it. */
   async take(blob) {
     if (!blob) return;
-    const file = { blob, name: blob.name, type: blob.type, size: blob.size };
+    let file = await looked(blob, blob.name);
     let wrong = fileViolation(this.input, file);
-    if (!wrong) {
-      Object.assign(file, await sides(blob));
+    if (SHRINKABLE.includes(wrong?.code) && this.input.content_types?.includes(SHRUNK.type)) {
+      const smaller = await shrunk(blob, file);
+      if (smaller) file = { ...(await looked(smaller, blob.name)), isShrunk: true };
       wrong = fileViolation(this.input, file);
     }
     this.chooser.value = "";
@@ -76,7 +83,7 @@ class FileField {
     }
     this.mark(null);
     this.forget();
-    file.url = URL.createObjectURL(blob);
+    file.url = URL.createObjectURL(file.blob);
     this.files[this.input.name] = file;
     this.draw();
     this.onChange();
@@ -111,7 +118,11 @@ class FileField {
 
   #filled(file) {
     const label = said(this.input.label);
-    const facts = [file.width && `${file.width} × ${file.height}`, bytes(file.size)]
+    const facts = [
+      file.width && `${file.width} × ${file.height}`,
+      file.size && bytes(file.size),
+      file.isShrunk && t("shrunk"),
+    ]
       .filter(Boolean)
       .join(" · ");
     const remove = () => {
@@ -125,7 +136,7 @@ class FileField {
       h(
         "div",
         { class: "facts" },
-        h("span", { class: "name" }, file.name ?? label),
+        h("span", { class: "name" }, file.name ?? label.split(": ").pop()),
         h("span", { class: "quiet small" }, facts),
       ),
       h("label", { class: "plain", for: this.id }, t("change_file")),
@@ -164,15 +175,38 @@ class FileField {
   }
 }
 
-/** Of a picture its width and height; `isBroken` of one that is none. */
-async function sides(blob) {
-  if (!blob.type.startsWith("image/")) return {};
+/** A file and what can be told of it: of a picture its sides; `isBroken` if it is none. */
+async function looked(blob, name) {
+  const file = { blob, name, type: blob.type, size: blob.size };
+  if (!blob.type.startsWith("image/")) return file;
   try {
     const bitmap = await createImageBitmap(blob);
     const { width, height } = bitmap;
     bitmap.close();
-    return { width, height };
+    return { ...file, width, height };
   } catch {
-    return { isBroken: true };
+    return { ...file, isBroken: true };
   }
+}
+
+/**
+ * A photo as a JPEG that is small enough, for telephones make larger ones and few people know how to scale
+ * them down. Null of what is no picture.
+ */
+async function shrunk(blob, { width, height }) {
+  if (width === undefined) return null;
+  const scale = Math.min(1, Math.sqrt(SHRUNK.pixels / (width * height)));
+  const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.round(side * scale));
+  const bitmap = await createImageBitmap(blob, {
+    resizeWidth,
+    resizeHeight,
+    resizeQuality: "high",
+  });
+  const canvas = h("canvas", { width: resizeWidth, height: resizeHeight });
+  const draw = canvas.getContext("2d");
+  draw.fillStyle = "#fff";
+  draw.fillRect(0, 0, resizeWidth, resizeHeight);
+  draw.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return new Promise((resolve) => canvas.toBlob(resolve, SHRUNK.type, SHRUNK.quality));
 }

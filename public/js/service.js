@@ -1,21 +1,18 @@
 // A page that makes something: a form from a contract, the job that is made of it, and those before.
 // Which templates, its `<main data-templates>` says.
 
-import { ApiError, call, open, post, upload } from "./api.js";
+import { ApiError, open, post, upload } from "./api.js";
 import { Purse } from "./credits.js";
 import { drawForm } from "./form.js";
 import { fill, h } from "./dom.js";
 import { errorBox } from "./error.js";
-import { ENDED, follow } from "./follow.js";
-import { Gallery } from "./gallery.js";
 import { keep, keepPicture, kept, pictureNamed } from "./keep.js";
 import { page } from "./page.js";
-import { Stage } from "./stage.js";
 import { number, said, t } from "./text.js";
-import { marked } from "./watermark.js";
 
 const main = document.querySelector("main");
 const names = main.dataset.templates.split(" ");
+const pictures = main.dataset.pictures?.split(" ") ?? [];
 const place = {
   intro: document.querySelector("#intro"),
   notice: document.querySelector("#notice"),
@@ -30,14 +27,10 @@ const submitText = () => t(isVideo ? "submit_video" : "submit");
 /** Of each template what the person has filled in; kept over a reload and a change of language. */
 const states = {};
 const templates = {};
-const following = new Map();
-/** What is seen of the job on the stage beside its row: previews, its original, an error. */
-let beside = {};
-let chosen = null;
 let current = names.find((name) => name === kept("template")) ?? names[0];
 let form = null;
-let stage = null;
-let gallery = null;
+/** Stage and gallery: they come when the form is there, which waits for nothing that it does not need. */
+let results = null;
 const purse = new Purse({ templates, onMore: () => form.relent() });
 
 page(draw);
@@ -47,36 +40,38 @@ async function begin() {
   try {
     await Promise.all(names.map(load));
   } catch (error) {
-    fill(
-      place.form,
-      errorBox(
-        error,
-        h("button", { type: "button", onclick: () => location.reload() }, t("retry")),
-      ),
-    );
+    const again = () => location.reload();
+    fill(place.form, errorBox(error, h("button", { type: "button", onclick: again }, t("retry"))));
     return;
   }
-  stage = new Stage(place.stage, {
-    cancel: (id) => act(id, "cancel"),
-    retry: (id) => act(id, "retry"),
-  });
-  gallery = new Gallery(place.gallery, {
-    templates: names,
-    onChoose: choose,
-    title: isVideo ? "gallery_videos" : "gallery",
-  });
   draw();
-  purse.load();
+  results = loadResults();
   try {
+    const shown = await results;
+    purse.load();
     await resume();
-    const jobs = await gallery.load();
-    const live = jobs.filter((job) => !ENDED.includes(job.status));
-    live.forEach((job) => watch(job.id));
-    if (!chosen && live.length > 0) choose(live[0].id);
+    await shown.begin();
   } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
     // Without a session nothing can be made: that is said before anything is filled in.
     fill(place.notice, errorBox(error));
   }
+}
+
+async function loadResults() {
+  const { Results } = await import("./results.js").catch(() => {
+    throw new ApiError({ error: "offline", retryable: true });
+  });
+  const shown = new Results(place, {
+    templates,
+    names,
+    submitText,
+    title: isVideo ? "gallery_videos" : "gallery",
+    onPaid: () => purse.load(),
+    help,
+  });
+  shown.draw(current);
+  return shown;
 }
 
 function refuse(error) {
@@ -94,7 +89,7 @@ async function load(name) {
   states[name] = { values: kept(`draft.${name}`) ?? {}, files: {} };
   const files = template.inputs.filter(({ type }) => type === "image");
   await Promise.all(files.map((input) => restore(name, input.name)));
-  if (main.dataset.pictures) await Promise.all(files.map((input) => bring(name, input)));
+  files.forEach((input) => bring(name, input));
 }
 
 /** The picture that was chosen before a reload. */
@@ -104,25 +99,30 @@ async function restore(name, input) {
   if (blob) states[name].files[input] = { ...facts, blob, url: URL.createObjectURL(blob) };
 }
 
-/** A picture that the page brings along for an input of its name, until another is chosen. */
-async function bring(name, input) {
+/**
+ * A picture that the page brings along for an input of its name, until another is chosen. Its bytes are
+ * fetched when they are sent: the form does not wait for them.
+ */
+function bring(name, input) {
   const { files } = states[name];
-  if (input.required || files[input.name]) return;
-  const answer = await fetch(`${main.dataset.pictures}/${input.name}.png`);
-  if (!answer.ok) return;
-  const blob = await answer.blob();
-  const { type, size } = blob;
-  const url = URL.createObjectURL(blob);
-  files[input.name] = { blob, type, size, url };
+  const url = pictures.find((path) => path.endsWith(`/${input.name}.png`));
+  if (!url || input.required || files[input.name]) return;
+  files[input.name] = { url, type: "image/png" };
+}
+
+async function fetched(url) {
+  const answer = await fetch(url).catch(() => null);
+  if (!answer?.ok) throw new ApiError({ error: "offline", retryable: true });
+  return answer.blob();
 }
 
 function draw() {
-  if (!stage) return;
+  if (!names.every((name) => templates[name])) return;
   const template = templates[current];
   document.title = `${said(template.title)} · edge-queue`;
   fill(
     place.intro,
-    h("h1", {}, said(templates[names[0]].title)),
+    h("h1", {}, said(template.title)),
     h("p", { class: "quiet" }, said(template.description)),
     names.length > 1 && chooser(),
   );
@@ -134,8 +134,7 @@ function draw() {
     beside: purse.line(template),
   });
   fill(place.form, form.element);
-  gallery.draw();
-  show();
+  results?.then((shown) => shown.draw(current));
 }
 
 /** Which of the page's templates. */
@@ -215,12 +214,7 @@ async function resume() {
     });
     keep(PENDING, null);
     purse.load();
-    gallery.update(job);
-    watch(job.id);
-    await choose(job.id);
-    // On a telephone the stage stands below the form.
-    const block = innerWidth < 960 ? "start" : "nearest";
-    place.stage.scrollIntoView({ block, behavior: "smooth" });
+    await (await results).made(job);
   } catch (error) {
     // Without an answer, or with a "not now", it may have been accepted: the key finds it again.
     if (error.code !== "offline" && error.status !== 503) keep(PENDING, null);
@@ -241,108 +235,21 @@ function whenBack() {
 }
 
 async function uploads(template, onShare) {
-  const chosenFiles = Object.entries(states[template].files);
-  const total = chosenFiles.reduce((sum, [, file]) => sum + file.size, 0);
+  const files = await Promise.all(
+    Object.entries(states[template].files).map(async ([name, file]) => {
+      return { name, file, blob: file.blob ?? (await fetched(file.url)) };
+    }),
+  );
+  const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
   const keys = {};
   let before = 0;
-  for (const [name, file] of chosenFiles) {
+  for (const { name, file, blob } of files) {
     file.key ??= (
-      await upload(file.blob, (share) => onShare((before + share * file.size) / total))
+      await upload(blob, (share) => onShare((before + share * blob.size) / total))
     ).input_key;
-    await keepPicture(file.key, file.blob);
+    await keepPicture(file.key, blob);
     keys[name] = file.key;
-    before += file.size;
+    before += blob.size;
   }
   return keys;
-}
-
-function watch(id) {
-  if (following.has(id)) return;
-  const seen = (change) => {
-    if (id === chosen) Object.assign(beside, change);
-    if (id === chosen) show();
-  };
-  const stop = follow(id, {
-    job(job) {
-      gallery.update(job);
-      if (ENDED.includes(job.status)) {
-        following.delete(id);
-        purse.load();
-      }
-      seen({});
-    },
-    progress: (progress) => seen({ progress }),
-    preview: async (blob) => {
-      const preview = id === chosen && (await marked(blob, t("preview")));
-      if (preview) seen({ preview });
-    },
-    offline: (isOffline) => seen({ isOffline }),
-    lost: (error) => {
-      following.delete(id);
-      seen({ error: errorBox(error) });
-    },
-  });
-  following.set(id, stop);
-}
-
-async function choose(id) {
-  chosen = id;
-  beside = {};
-  gallery.choose(id);
-  const known = gallery.jobs.get(id);
-  if (ENDED.includes(known.status) && known.outputs.length === 0) {
-    try {
-      gallery.update((await call(`/api/queue/status/${id}`)).job);
-    } catch (error) {
-      beside.error = errorBox(error);
-    }
-  }
-  const blob = await originalOf(gallery.jobs.get(id));
-  if (chosen !== id) return;
-  if (blob) beside.original = URL.createObjectURL(blob);
-  show();
-}
-
-/** What the job was made of, if this browser still has it. */
-async function originalOf({ inputs, template }) {
-  const input = templates[template].inputs.find(
-    ({ type, required }) => type === "image" && required,
-  );
-  const value = input && inputs?.[input.name];
-  return value ? pictureNamed(value) : null;
-}
-
-function show() {
-  const job = chosen && gallery.jobs.get(chosen);
-  if (!job) {
-    const template = templates[current];
-    stage.empty(
-      submitText(),
-      template.inputs.some(({ type, required }) => type === "image" && required),
-    );
-    return;
-  }
-  if (job.status === "succeeded" && job.outputs.length === 0) return;
-  const template = templates[job.template];
-  stage.show({ job, template, ...beside });
-  const share = beside.progress?.value;
-  const state = ENDED.includes(job.status)
-    ? t(job.status)
-    : share
-      ? `${Math.round(share * 100)} %`
-      : t(job.status);
-  document.title = `${state} · ${said(template.title)}`;
-}
-
-async function act(id, verb) {
-  try {
-    const { job } = await post(`/api/queue/${verb}/${id}`);
-    delete beside.error;
-    purse.load();
-    gallery.update(job);
-    if (!ENDED.includes(job.status)) watch(id);
-  } catch (error) {
-    beside.error = errorBox(error, ...help(error));
-  }
-  show();
 }

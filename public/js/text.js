@@ -33,20 +33,24 @@ const locale = () => (language() === "th" ? "th-TH" : "en-GB");
 
 export function bytes(count) {
   const [value, unit] = count < 1e6 ? [count / 1e3, "kB"] : [count / 1e6, "MB"];
-  return `${new Intl.NumberFormat(locale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value)} ${unit}`;
+  return `${rounded(value, value < 10 ? 1 : 0)} ${unit}`;
 }
 
-export const number = (value, options) => new Intl.NumberFormat(locale(), options).format(value);
+/** Small numbers look alike in both languages, and a telephone's first NumberFormat takes 200 ms. */
+export function number(value, options) {
+  if (!options && Math.abs(value) < 1000) return String(Math.round(value * 1000) / 1000);
+  return new Intl.NumberFormat(locale(), options).format(value);
+}
+
+const rounded = (value, digits) => number(Math.round(value * 10 ** digits) / 10 ** digits);
 
 /** A number of credits, in words. */
 export const credits = (n) => t(n === 1 ? "one_credit" : "n_credits", { n: number(n) });
 
 export function duration(ms) {
-  if (ms < 90_000)
-    return t("seconds", { n: number(ms / 1000, { maximumFractionDigits: ms < 10_000 ? 1 : 0 }) });
-  if (ms > 7_200_000)
-    return t("hours", { n: number(ms / 3_600_000, { maximumFractionDigits: 1 }) });
-  return t("minutes", { n: number(ms / 60_000, { maximumFractionDigits: ms < 600_000 ? 1 : 0 }) });
+  if (ms < 90_000) return t("seconds", { n: rounded(ms / 1000, ms < 10_000 ? 1 : 0) });
+  if (ms > 7_200_000) return t("hours", { n: rounded(ms / 3_600_000, 1) });
+  return t("minutes", { n: rounded(ms / 60_000, ms < 600_000 ? 1 : 0) });
 }
 
 export function moment(ms) {
@@ -75,7 +79,6 @@ const TEXTS = {
   live_help: ["Jobs run on a real GPU.", "งานจะประมวลผลบน GPU จริง"],
   unwell: ["Not ready", "ยังไม่พร้อม"],
   unwell_help: ["The service does not answer as it should.", "ระบบยังไม่ตอบสนองตามปกติ"],
-  home: ["Overview", "ภาพรวม"],
   menu_edit: ["Photo editing", "แต่งภาพถ่าย"],
   menu_merch: ["Pet merchandise", "สินค้าสัตว์เลี้ยง"],
   menu_video: ["Video", "วิดีโอ"],
@@ -90,10 +93,9 @@ const TEXTS = {
   drop: ["Drop a picture here, paste it, or", "ลากภาพมาวาง วางจากคลิปบอร์ด หรือ"],
   drop_phone: ["Choose a picture", "เลือกภาพ"],
   choose_file: ["choose a file", "เลือกไฟล์"],
-  add_file: ["Add", "เพิ่ม"],
   change_file: ["Change", "เปลี่ยน"],
   remove_file: ["Remove {label}", "ลบ{label}"],
-  looking: ["Looking at the file…", "กำลังตรวจสอบไฟล์…"],
+  shrunk: ["made smaller to fit", "ย่อขนาดให้พอดีแล้ว"],
   more_files: ["More pictures", "ภาพเพิ่มเติม"],
   optional: ["optional", "ไม่บังคับ"],
   fine_tuning: ["Fine tuning", "ปรับละเอียด"],
@@ -106,7 +108,7 @@ const TEXTS = {
   told_nothing: ["Choose something to change.", "เลือกสิ่งที่ต้องการเปลี่ยน"],
   submit: ["Make it", "สร้างภาพ"],
   submit_video: ["Make the video", "สร้างวิดีโอ"],
-  usually: ["usually takes {time}", "ปกติ {time}"],
+  usually: ["usually takes {time}", "ปกติใช้เวลา {time}"],
   uploading: ["Uploading… {share}", "กำลังอัปโหลด… {share}"],
   sending: ["Sending…", "กำลังส่ง…"],
   loading: ["Loading…", "กำลังโหลด…"],
@@ -123,8 +125,8 @@ const TEXTS = {
     "ไม่มีการชำระเงินจริง GPU และการซื้อเป็นการจำลอง",
   ],
   purchase_elsewhere: ["Ask the owner of this site for more.", "กรุณาติดต่อเจ้าของเว็บไซต์เพื่อรับเครดิตเพิ่ม"],
-  entries: ["What came and went", "รายการ"],
-  begun_with: ["To begin with", "เครดิตเริ่มต้น"],
+  entries: ["History", "รายการ"],
+  begun_with: ["Credits to start with", "เครดิตเริ่มต้น"],
   purchase: ["Simulated purchase", "ซื้อ (จำลอง)"],
   given_back_short: ["given back", "คืนแล้ว"],
   reserved_short: ["held", "กันไว้"],
@@ -136,7 +138,9 @@ const TEXTS = {
     "เครดิตไม่พอ กรุณารับเครดิตเพิ่มแล้วกดอีกครั้ง ข้อมูลที่กรอกไว้ยังอยู่",
   ],
   // What is wrong with an input
-  missing_required: ["This is needed.", "จำเป็นต้องระบุ"],
+  missing_required: ["Fill this in.", "กรุณากรอกช่องนี้"],
+  missing_file: ["Choose a file here first.", "กรุณาเลือกไฟล์ที่นี่ก่อน"],
+  missing_choice: ["Choose one of these.", "กรุณาเลือกหนึ่งแบบ"],
   missing_any_of: [
     "Choose at least one change, or write your own.",
     "เลือกสิ่งที่ต้องการเปลี่ยนอย่างน้อยหนึ่งอย่าง หรือพิมพ์คำสั่งเอง",
@@ -172,7 +176,6 @@ const TEXTS = {
     "ภาพยาวเกินไป สัดส่วนไม่เกิน {most} ต่อ 1 กรุณาครอบตัด",
   ],
   // A job
-  result: ["Result", "ผลลัพธ์"],
   result_here: ["Your result appears here", "ผลลัพธ์จะแสดงที่นี่"],
   result_here_help: [
     "Choose a picture and what to change, then press “{submit}”.",
@@ -199,7 +202,6 @@ const TEXTS = {
   cancel_free: ["To cancel costs nothing until a GPU has begun.", "ยกเลิกได้ฟรีจนกว่า GPU จะเริ่มทำงาน"],
   cancel_paid: ["A GPU is at work: to cancel costs {n} all the same.", "GPU กำลังทำงาน การยกเลิกยังใช้ {n}"],
   retry: ["Try again", "ลองใหม่"],
-  again: ["Make another", "สร้างอีกภาพ"],
   download: ["Download", "ดาวน์โหลด"],
   zoom: ["Zoom", "ขยาย"],
   zoom_in: ["Larger", "ขยาย"],

@@ -74,3 +74,28 @@ export async function accessibility(page) {
     ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`,
   );
 }
+
+const FINGER_PX = 44;
+
+/** What a finger would miss: a press this far from its middle meets something else. Links in a text are let be. */
+export function tooSmall(page) {
+  return page.evaluate((side) => {
+    const reach = side / 2 - 0.5;
+    const targets = "a, button, select, summary, input, textarea, label[for]";
+    const isMissed = (element) => {
+      if (!element.checkVisibility() || element.matches(".skip, .hidden-input, p a")) return false;
+      // A label is pressed where it stands for a control that is not seen.
+      if (element.control && !element.control.matches(".hidden-input")) return false;
+      element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+      const { left, top, width, height } = element.getBoundingClientRect();
+      const label = element.labels?.[0];
+      return [[0, -reach], [0, reach], [-reach, 0], [reach, 0]].some(([x, y]) => {
+        const met = document.elementFromPoint(left + width / 2 + x, top + height / 2 + y);
+        return !element.contains(met) && !label?.contains(met);
+      });
+    };
+    return [...document.querySelectorAll(targets)]
+      .filter(isMissed)
+      .map((element) => element.outerHTML.slice(0, 120));
+  }, FINGER_PX);
+}

@@ -16,7 +16,7 @@ async function opened(t, options) {
   const page = await browser.visit(t, "/console", options);
   await page.getByLabel("Operator’s key").fill(OPERATOR_KEY);
   await page.getByRole("button", { name: "Open" }).click();
-  await page.getByRole("tablist").waitFor();
+  await page.getByRole("navigation", { name: "Console" }).waitFor();
   return page;
 }
 
@@ -24,7 +24,7 @@ const create = (behaviour) =>
   product.create({ prompt: behaviour, labels: { simulate: behaviour } });
 
 async function jobPage(page, id) {
-  await page.getByRole("tab", { name: "Jobs" }).click();
+  await page.getByRole("link", { name: "Jobs" }).click();
   await page.getByRole("searchbox").fill(id);
   await page.getByRole("searchbox").press("Enter");
   await page.getByRole("heading", { name: id }).waitFor();
@@ -118,7 +118,7 @@ test("jobs_are_found_by_status_template_and_caller", async (t) => {
   await product.ended(await create("fail"));
   await product.ended(await create("plain"));
   const page = await opened(t, PHONE);
-  await page.getByRole("tab", { name: "Jobs" }).click();
+  await page.getByRole("link", { name: "Jobs" }).click();
   await page.getByRole("combobox", { name: "Status" }).selectOption("failed");
   const statuses = page.locator("tbody .status");
   await eventually(
@@ -133,6 +133,26 @@ test("jobs_are_found_by_status_template_and_caller", async (t) => {
   await page.getByRole("searchbox").press("Enter");
   await statuses.first().waitFor();
   assert.deepEqual(await accessibility(page), []);
+});
+
+test("a_list_leads_to_a_job_and_back_and_the_keyboard_goes_along", async (t) => {
+  const id = await create("plain");
+  await product.ended(id);
+  const page = await opened(t);
+  await page.getByRole("link", { name: "Jobs" }).click();
+  const row = page.locator(`a[href="#job=${id}"]`);
+  await row.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: id }).waitFor();
+  await page.keyboard.press("Tab");
+  const focused = page.locator(":focus");
+  assert.equal(await focused.innerText(), "Back to the list");
+  await page.keyboard.press("Enter");
+  await row.waitFor();
+  await page.keyboard.press("Tab");
+  assert.equal(await focused.getAttribute("type"), "search");
+  await page.goBack();
+  await page.getByRole("heading", { name: id }).waitFor();
 });
 
 test("submission_is_paused_and_goes_on", async (t) => {

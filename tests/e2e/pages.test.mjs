@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
-import { DESK, PHONE, accessibility, sharedBrowser } from "./browser.mjs";
+import { DESK, PHONE, accessibility, sharedBrowser, tooSmall } from "./browser.mjs";
 import { sharedProduct } from "./harness.mjs";
 import { png } from "./pictures.mjs";
 import { ROOT } from "../../scripts/lib/server.mjs";
@@ -66,6 +66,7 @@ describe("every_page_can_be_used_by_everybody", { concurrency: 3 }, () => {
         ]);
         assert.ok(wide <= window, `it is ${wide} pixels wide in a window of ${window}`);
         assert.equal(await page.locator("html").getAttribute("lang"), options.locale.slice(0, 2));
+        if (options.hasTouch) assert.deepEqual(await tooSmall(page), []);
       });
     }
   }
@@ -121,6 +122,15 @@ test("a_pet_is_shown_on_six_products_from_one_job", async (t) => {
   ]);
   assert.ok((await readFile(await download.path())).length > 0);
   assert.deepEqual(await accessibility(page), []);
+});
+
+// The form once waited for the pictures of all six products, which nobody needs before pressing the button.
+test("a_form_is_there_before_the_pictures_that_the_page_brings", async (t) => {
+  const page = await browser.visit(t, "/", { expected: ["ERR_FAILED"] });
+  await page.route("**/products/*.png", (route) => route.abort());
+  await page.goto(`${product.url}/services/pet-merch`);
+  await page.getByRole("button", { name: "Make it" }).waitFor();
+  assert.equal(await page.locator(".tiles .is-filled").count(), 6);
 });
 
 test("a_video_is_made_from_words_or_from_a_picture", async (t) => {

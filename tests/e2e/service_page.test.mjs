@@ -66,7 +66,13 @@ describe("on_the_service_page", { concurrency: 3 }, () => {
     await page.getByRole("slider").press("ArrowRight");
     assert.equal(await page.getByRole("slider").inputValue(), "51");
     await page.getByRole("button", { name: "Zoom" }).click();
+    // Enlarged it once showed its upper left corner, which was empty, whatever had been looked at.
+    const pane = page.locator(".zoom-pane");
+    const middle = () =>
+      pane.evaluate((e) => (e.scrollTop + e.clientHeight / 2) / e.scrollHeight);
     await page.getByRole("button", { name: "Larger" }).click();
+    assert.ok((await pane.evaluate((e) => e.scrollHeight / e.clientHeight)) > 1.4);
+    assert.ok(Math.abs((await middle()) - 0.5) < 0.01);
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
 
     const [download] = await Promise.all([
@@ -223,9 +229,23 @@ describe("on_the_service_page", { concurrency: 3 }, () => {
       await file(page).setInputFiles({ name: "given", mimeType, buffer });
       await wrong.filter({ hasText: says }).waitFor();
       await make(page).click();
-      await wrong.filter({ hasText: "This is needed." }).waitFor();
+      await wrong.filter({ hasText: "Choose a file here first." }).waitFor();
     }
     assert.deepEqual(sent, []);
+  });
+
+  // Whoever photographs with a telephone has such a file and no program to scale it down.
+  test("a_photo_that_is_too_large_is_made_smaller_and_used", async (t) => {
+    const page = await browser.visit(t, PAGE);
+    const buffer = png(1500, 1600);
+    assert.ok(buffer.length > 7_000_000);
+    await file(page).setInputFiles({ ...PHOTO, buffer });
+    await page.getByText(/1500 × 1600 · .* MB · made smaller to fit/).waitFor();
+    await page.getByLabel("Short bob").check();
+    await make(page).click();
+    await heading(page, "Ready").waitFor();
+    const [output] = (await jobs(page))[0].outputs;
+    assert.deepEqual([output.width, output.height], [1500, 1600]);
   });
 
   test("a_form_without_a_wish_says_so_and_goes_there", async (t) => {
