@@ -103,6 +103,10 @@ impl Pipeline<'_> {
         rollback.extend(["--message", "the smoke run after the deploy failed"]);
         let back = self.change(&rollback);
         back.with_context(|| format!("{why}, {NOT_BACK}"))?;
+        let settle_s = self.settle.as_secs();
+        self.steps.line(&format!(
+            "until {before} answers again, for which it has {settle_s} s"
+        ));
         let seen = match settled(url, before, self.settle) {
             Served::Meant => "it answers".to_owned(),
             Served::Other(other) => format!("{other} answers so far: look again with ops smoke"),
