@@ -94,6 +94,8 @@ pub struct Config {
     pub retention: Retention,
     /// What a second of the endpoint's GPU costs. `None`: costs are not known.
     pub gpu_usd_per_second: Option<f64>,
+    /// What the platform calls the code that runs; two deploys of one version of the product are two.
+    pub version_id: Option<String>,
 }
 
 /// A setting that is missing or wrong.
@@ -108,6 +110,9 @@ impl fmt::Display for Problem {
         write!(f, "{}: {}", self.setting, self.problem)
     }
 }
+
+/// No setting: the platform says it of the code.
+pub const VERSION_ID: &str = "VERSION_ID";
 
 /// The endpoint id of a configuration that nobody has filled in yet.
 const PLACEHOLDER: &str = "replace-me";
@@ -164,6 +169,7 @@ impl Reader<'_> {
             proxy: self.proxy(environment),
             retention: self.retention(),
             gpu_usd_per_second: self.gpu_usd_per_second(),
+            version_id: self.get(VERSION_ID),
             gpu,
         }
     }

@@ -74,6 +74,7 @@ impl Admin<'_> {
 
     /// What the deployment answered, after some patience with the way to it.
     fn ask<'c>(&self, path: &str, call: impl Fn() -> Call<'c>) -> anyhow::Result<Value> {
+        self.0.expect_settings()?;
         let mut repeats = 0;
         loop {
             match self.0.call(path, call()) {

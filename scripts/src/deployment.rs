@@ -8,12 +8,30 @@ use serde_json::Value;
 /// An inventory of some megabytes takes longest, over a slow line.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
+/// Which deployment
+#[derive(clap::Args)]
+pub struct Origin {
+    /// Origin of the deployment; else `EDGE_QUEUE_URL`, else what `make dev` serves
+    #[arg(long, visible_alias = "base-url", global = true, value_name = "URL")]
+    url: Option<String>,
+}
+
+impl Origin {
+    pub fn get(&self) -> anyhow::Result<String> {
+        let set = self.url.clone().or_else(|| variable("EDGE_QUEUE_URL"));
+        let url = set.unwrap_or_else(|| "http://127.0.0.1:8787".into());
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            bail!("{url} is no origin: one begins with https://");
+        }
+        Ok(url.trim_end_matches('/').to_owned())
+    }
+}
+
 /// Which deployment, and as whom
 #[derive(clap::Args)]
 pub struct Deployment {
-    /// Origin of the deployment; else `EDGE_QUEUE_URL`, else what `make dev` serves
-    #[arg(long, global = true, value_name = "URL")]
-    url: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
 
     /// Instead of `ADMIN_KEY`.
     #[arg(skip)]
@@ -49,7 +67,9 @@ pub enum Answer {
 impl Deployment {
     pub fn of(url: &str, key: &str) -> Self {
         Self {
-            url: Some(url.to_owned()),
+            origin: Origin {
+                url: Some(url.to_owned()),
+            },
             key: Some(key.to_owned()),
         }
     }
@@ -68,7 +88,8 @@ impl Deployment {
     }
 
     pub fn call(&self, path: &str, call: Call<'_>) -> anyhow::Result<Answer> {
-        let (url, bearer) = (self.at(path), self.bearer()?);
+        let (origin, bearer) = (self.origin.get()?, self.bearer()?);
+        let url = format!("{origin}{path}");
         let with_body = |request: ureq::RequestBuilder<_>, json: String| {
             let request = request.header("authorization", &bearer);
             request.content_type("application/json").send(json)
@@ -78,13 +99,16 @@ impl Deployment {
             Call::Post(asked) => with_body(agent().post(&url), asked.to_string()),
             Call::Put(json) => with_body(agent().put(&url), json),
         };
-        read(answer.with_context(|| self.unreachable())?)
+        read(answer.with_context(|| format!("no answer from {origin}"))?)
     }
 
-    pub fn origin(&self) -> String {
-        let set = self.url.clone().or_else(|| variable("EDGE_QUEUE_URL"));
-        let url = set.unwrap_or_else(|| "http://127.0.0.1:8787".into());
-        url.trim_end_matches('/').to_owned()
+    pub fn origin(&self) -> anyhow::Result<String> {
+        self.origin.get()
+    }
+
+    /// Whether what only this machine can say is there: asking again would not bring it.
+    pub fn expect_settings(&self) -> anyhow::Result<()> {
+        self.origin.get().and(self.bearer()).map(drop)
     }
 
     /// From the environment alone: a command line is seen by every process, and kept in histories.
@@ -93,14 +117,6 @@ impl Deployment {
         let key =
             key.context("ADMIN_KEY is not set: the operator's key, or one with the scope admin")?;
         Ok(format!("Bearer {key}"))
-    }
-
-    fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.origin())
-    }
-
-    fn unreachable(&self) -> String {
-        format!("no answer from {}", self.origin())
     }
 }
 
@@ -154,6 +170,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// `http: invalid format` was all that was said, five times.
+    #[test]
+    fn what_is_no_origin_is_said_to_be_none() {
+        let origin = |url: &str| Origin {
+            url: Some(url.to_owned()),
+        };
+        let why = origin("queue.example.com").get().unwrap_err();
+        assert!(why.to_string().contains("no origin"), "{why}");
+        let given = origin("https://queue.example.com/").get().unwrap();
+        assert_eq!(given, "https://queue.example.com");
+    }
 
     #[test]
     fn a_refusal_is_told_with_all_its_details() {

@@ -15,7 +15,7 @@ const RUNNER: &str = "tests/e2e/readme.test.mjs";
 
 /// Commands of other pages, by how they begin; the test that runs them with values of its own, and
 /// words by which it is seen that it does.
-const RUN_ELSEWHERE: [[&str; 3]; 3] = [
+const RUN_ELSEWHERE: [[&str; 3]; 4] = [
     [
         "cargo ops setup --env production --dry-run",
         "scripts/tests/setup.rs",
@@ -25,6 +25,11 @@ const RUN_ELSEWHERE: [[&str; 3]; 3] = [
         "cargo ops contract new",
         "scripts/tests/contract.rs",
         r#""new""#,
+    ],
+    [
+        "cargo ops models check",
+        "scripts/tests/models.rs",
+        r#"models("check", &manifest, &[])"#,
     ],
     [
         "python3 gpu/fetch.py --into /runpod-volume/models --dry-run",

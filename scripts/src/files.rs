@@ -22,6 +22,17 @@ pub fn remove_if_there(file: &Path) -> anyhow::Result<()> {
     fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))
 }
 
+pub fn remove_folder_if_there(folder: &Path) -> anyhow::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
+}
+
+pub fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::rename(from, to).with_context(|| format!("cannot make {}", to.display()))
+}
+
 /// Does the same with every file, also after one that cannot be read or written; then tells those.
 pub fn each(
     files: &[PathBuf],

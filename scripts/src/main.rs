@@ -161,7 +161,7 @@ mod tests {
     )];
 
     /// Verbs with neither `--dry-run` nor `--apply`, each with its reason.
-    const NO_REHEARSAL: [(&str, &str); 13] = [
+    const NO_REHEARSAL: [(&str, &str); 14] = [
         ("ops backup verify", "changes nothing"),
         ("ops compile", "changes nothing"),
         ("ops contract check", "changes nothing"),
@@ -172,11 +172,12 @@ mod tests {
         ("ops convert", "writes its answers alone, where --out says"),
         (
             "ops golden run",
-            "orders pictures, and only of the deployment that --base-url names",
+            "orders pictures, and only of the deployment that --url names",
         ),
         ("ops golden diff", "changes nothing"),
         ("ops inventory core", "writes one file, which --out names"),
         ("ops mock-runpod", "changes nothing"),
+        ("ops models check", "changes nothing"),
         (
             "ops runpod check",
             "orders one picture, and none with --without-job",

@@ -72,6 +72,17 @@ impl Project {
         Some(id).filter(|id| !id.is_empty() && *id != NO_ENDPOINT)
     }
 
+    /// The migrations of Durable Objects by their tags, the last one last; every environment has them.
+    pub fn object_migrations(&self) -> Vec<String> {
+        let all = self
+            .config
+            .get("migrations")
+            .and_then(toml::Value::as_array);
+        let tags = all.into_iter().flatten();
+        let tags = tags.filter_map(|one| one.get("tag")?.as_str());
+        tags.map(str::to_owned).collect()
+    }
+
     /// `key` of the binding DB, of `environment`.
     pub fn database(&self, environment: Environment, key: &str) -> anyhow::Result<String> {
         let value = self.section(environment).and_then(|section| {

@@ -18,6 +18,7 @@ case "$*" in
       printf ', {"results": [{"n": %s}]}' "$(cat "$HOME/$table")"
     done
     echo ']' ;;
+  *"--file"*) exit 1 ;;
   *) if [ -e "$HOME/empty" ]; then echo '[{"results": []}]'
     else echo "[{\"results\": $(cat "$HOME/columns")}]"; fi ;;
 esac
@@ -126,6 +127,14 @@ fn a_database_that_counts_otherwise_than_its_export_is_no_backup() {
         "{}",
         text(&made.stderr)
     );
+    // It left a folder in which nothing was whole, and the next call said that it exists.
+    assert!(!into.exists());
+    assert!(text(&made.stderr).contains("call this again"), "{made:?}");
+    home.write("jobs", r#"1, "size_bytes": 3"#);
+    let again = home.ops(&words);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert!(into.join("manifest.json").exists());
+    assert!(!home.0.path().join("backup.part").exists());
 }
 
 #[test]
@@ -156,6 +165,24 @@ fn a_restore_is_rehearsed_and_never_begins_over_what_is_there() {
         text(&would.stdout)
     );
     assert!(!home.calls().iter().any(|call| call.contains("--file")));
+}
+
+/// Half a database was left, and nothing said so: the next call only found it not empty.
+#[test]
+fn a_restore_that_broke_off_says_what_it_left() {
+    let home = Home::new();
+    let into = home.0.path().join("backup");
+    let folder = into.to_str().unwrap();
+    let made = home.ops(&["backup", "--env", "production", "--into", folder]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    home.write("empty", "");
+    let broken = home.ops(&["restore", folder, "--env", "production", "--apply"]);
+    assert_eq!(broken.status.code(), Some(2), "{}", text(&broken.stdout));
+    let said = text(&broken.stderr);
+    assert!(
+        said.contains("may hold a part of it: restore into another new database"),
+        "{said}"
+    );
 }
 
 /// A misspelt --state was made, and the backup of nothing rehearsed as if it were there.

@@ -11,7 +11,7 @@ use account::{answers, filled_in, text, Account, ALL_SECRETS};
 use mock::Mock;
 use serde_json::{json, Value};
 
-const REHEARSAL: &str = "deploy --dry-run --env production --outdir .run/deploy";
+const REHEARSAL: &str = "deploy --dry-run --outdir .run/deploy --env production";
 
 #[test]
 fn a_deployment_that_does_not_hold_goes_back_to_the_version_before() {
@@ -25,19 +25,133 @@ fn a_deployment_that_does_not_hold_goes_back_to_the_version_before() {
     let back = "the way back, later: wrangler rollback before-1 --env production";
     assert!(told.contains(back), "{told}");
     let expected = [
-        "secret list --env production --format json",
+        "secret list --format json --env production",
         REHEARSAL,
+        "deployments status --json --env production",
+        "versions view before-1 --json --env production",
         "d1 migrations list DB --remote --env production",
         "d1 migrations apply DB --remote --env production",
-        "deployments status --env production --json",
         "deploy --env production",
-        "rollback before-1 --env production --yes --message the smoke run after the deploy failed",
+        "rollback before-1 --yes --env production --message the smoke run after the deploy failed",
     ];
     assert_eq!(account.calls(), expected);
 }
 
-/// Cloudflare refuses to go back across a migration of Durable Objects, and it was told as a
-/// command that failed: nobody knew that the version that does not hold was live.
+/// Cloudflare refuses to go back across a migration of Durable Objects, or to the draft that holds
+/// secrets before the first upload: it was tried all the same, and known when it had failed.
+#[test]
+fn where_there_is_no_way_back_it_is_said_before_anything_changes_and_none_is_tried() {
+    let database = r#"{"type": "d1"}"#;
+    for (binding, tag, why) in [
+        (
+            database,
+            "v1",
+            "applies the migration v2 of Durable Objects",
+        ),
+        (r#"{"type": "secret_text"}"#, "", "what runs is the draft"),
+    ] {
+        let account = Account::new(filled_in);
+        let version = format!(
+            r#"{{"resources": {{"bindings": [{binding}], "script_runtime": {{"migration_tag": "{tag}"}}}}}}"#
+        );
+        account.write("version", &version);
+        let output = account.ops(&["deploy", "--env", "production", "--settle", "0"]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let told = text(&output.stdout);
+        let plan = told.find("NO WAY BACK: ").expect(&told);
+        assert!(told[plan..].contains(why), "{told}");
+        assert!(plan < told.find("6. they are applied").unwrap(), "{told}");
+        let said = text(&output.stderr);
+        assert!(said.contains("and there is no way back: "), "{said}");
+        assert!(
+            said.contains("The version that failed is LIVE: mend it"),
+            "{said}"
+        );
+        assert!(!account
+            .calls()
+            .iter()
+            .any(|call| call.starts_with("rollback")));
+    }
+}
+
+/// The code of before, deployed anew with its own `wrangler.toml`: Cloudflare refuses to apply what
+/// is applied, after the database has been migrated.
+#[test]
+fn code_that_does_not_know_the_migrations_of_what_runs_stops_before_anything_changes() {
+    let account = Account::new(filled_in);
+    let version = r#"{"resources": {"script_runtime": {"migration_tag": "v9"}}}"#;
+    account.write("version", version);
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("has the migration v9 of Durable Objects"),
+        "{told}"
+    );
+    assert!(!account.calls().iter().any(|call| call.contains("apply")));
+}
+
+/// Crons and addresses are set behind the upload: when they fail the new version serves, and it was
+/// told as an upload that failed.
+#[test]
+fn an_upload_that_fails_behind_itself_is_told_to_be_live() {
+    let account = Account::new(filled_in);
+    account.write("crons", "");
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("the version uploaded-1 was uploaded and is LIVE"),
+        "{said}"
+    );
+    assert!(said.contains("schedules [code: 10000]"), "{said}");
+}
+
+/// `wrangler deploy` ends with 0 also when it has answered no to a question of its own: the version
+/// before would have been judged in the place of the new one.
+#[test]
+fn an_upload_that_names_no_version_is_none() {
+    let account = Account::new(filled_in);
+    account.write("aborted", "");
+    let output = account.ops(&["deploy", "--env", "production"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("named no version, and says:\nAborting deploy..."),
+        "{said}"
+    );
+    assert!(
+        said.contains("wrangler deployments list --env production"),
+        "{said}"
+    );
+}
+
+/// What had been changed by then, and what serves, was nobody's word.
+#[test]
+fn a_step_that_fails_in_the_middle_says_what_serves_and_what_to_do() {
+    for (step, says) in [
+        (
+            "d1 migrations apply",
+            "what ran before still serves, with the migrations",
+        ),
+        (
+            "deploy --env",
+            "what ran before still serves, and lives with the migrations",
+        ),
+    ] {
+        let account = Account::new(filled_in);
+        account.write("broken", step);
+        let output = account.ops(&["deploy", "--env", "production"]);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        let said = text(&output.stderr);
+        assert!(
+            said.contains(says) && said.contains("call this again"),
+            "{said}"
+        );
+    }
+}
+
+/// It was told as a command that failed: nobody knew that the version that does not hold was live.
 #[test]
 fn a_worker_that_cannot_go_back_is_told_to_be_live() {
     let account = Account::new(filled_in);
@@ -96,7 +210,7 @@ fn a_secret_that_is_missing_is_named_and_nothing_is_changed() {
     );
     assert_eq!(
         account.calls(),
-        ["secret list --env production --format json"]
+        ["secret list --format json --env production"]
     );
 }
 
@@ -219,7 +333,7 @@ fn a_version_that_cannot_be_asked_for_stops_a_deploy_and_none_is_no_fault() {
     assert!(account.calls().contains(&uploaded));
     let said = text(&output.stderr);
     assert!(
-        said.contains("no version before to go back to: the version that failed is LIVE"),
+        said.contains("nothing is deployed yet. The version that failed is LIVE"),
         "{said}"
     );
 }

@@ -231,8 +231,8 @@ fn a_comparison_of_nothing_is_refused() {
             [&["record"], &film[..]].concat(),
             "no case of wan-text-to-video makes a picture",
         ),
-        (vec!["run", "--pictures", "before"], "--base-url"),
-        (vec!["record", "--pictures", "before"], "--base-url"),
+        (vec!["run", "--pictures", "before"], "--url"),
+        (vec!["record", "--pictures", "before"], "--url"),
     ] {
         let output = folder.golden(&words);
         let said = String::from_utf8(output.stderr).unwrap();

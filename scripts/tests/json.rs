@@ -14,7 +14,7 @@ use serde_json::Value;
 const NOBODY: &str = "http://127.0.0.1:9";
 
 /// A command line of each verb that needs neither a network nor an account, and how it ends.
-const LINES: [(&str, i32); 33] = [
+const LINES: [(&str, i32); 34] = [
     ("backup --env production --into kept --dry-run", 0),
     ("backup --env production --into tests", 2),
     ("backup verify missing", 2),
@@ -35,6 +35,7 @@ const LINES: [(&str, i32); 33] = [
     ("keys rotate 0a --dry-run", 0),
     ("load --base-url http://127.0.0.1:9 --dry-run", 0),
     ("load --base-url https://queue.example.com", 2),
+    ("models check --manifest missing", 2),
     ("models fill --manifest missing", 2),
     ("reconcile", 2),
     ("recover", 2),

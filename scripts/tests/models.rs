@@ -23,7 +23,11 @@ fn host() -> String {
             let mut stream = BufReader::new(stream);
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|n| n > 0) {}
-            let answer = if head.starts_with("HEAD") {
+            let answer = if head.starts_with("HEAD /renamed/") {
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: /a.safetensors\r\n\
+                 connection: close\r\n\r\n"
+                    .to_owned()
+            } else if head.starts_with("HEAD") {
                 format!(
                     "HTTP/1.1 302 Found\r\nlocation: /storage\r\nx-linked-size: 4\r\n\
                      x-linked-etag: \"{SHA256}\"\r\nconnection: close\r\n\r\n"
@@ -47,13 +51,17 @@ fn manifest(folder: &Path, origin: &str) -> std::path::PathBuf {
     path
 }
 
-fn fill(manifest: &Path, words: &[&str]) -> Output {
+fn models(verb: &str, manifest: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ops"))
-        .args(["models", "fill", "--manifest"])
+        .args(["models", verb, "--manifest"])
         .arg(manifest)
         .args(words)
         .output()
         .unwrap()
+}
+
+fn fill(manifest: &Path, words: &[&str]) -> Output {
+    models("fill", manifest, words)
 }
 
 fn fetch(manifest: &Path, into: &Path, words: &[&str]) -> Output {
@@ -96,6 +104,53 @@ fn sizes_and_hashes_are_filled_from_their_hosts_and_from_the_files() {
     assert_eq!(other.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&other.stdout).contains("another is written down"));
     assert_eq!(model(&manifest)["sha256"], SHA256);
+}
+
+/// Nobody was told that no file is compared until one was fetched; and a host that first says the
+/// repository's new name was taken for one that says nothing.
+#[test]
+fn what_is_not_filled_in_is_told_until_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = manifest(folder.path(), &format!("{}/renamed", host()));
+    let bare = models("check", &manifest, &[]);
+    assert_eq!(bare.status.code(), Some(1), "{bare:?}");
+    let told = String::from_utf8(bare.stdout).unwrap();
+    assert!(
+        told.starts_with("vae/a.safetensors\n1 of 1 model files have no size"),
+        "{told}"
+    );
+    let bare = models("check", &manifest, &["--json"]);
+    let expected = json!({"ok": false, "files": 1, "unfilled": ["vae/a.safetensors"]});
+    assert_eq!(
+        serde_json::from_slice::<Value>(&bare.stdout).unwrap(),
+        expected
+    );
+    let filled = fill(&manifest, &[]);
+    assert_eq!(filled.status.code(), Some(0), "{filled:?}");
+    assert_eq!(models("check", &manifest, &[]).status.code(), Some(0));
+}
+
+/// One file that its host does not know is told; what the others are is written down all the same.
+#[test]
+fn a_file_that_nobody_knows_does_not_keep_the_others_from_being_filled_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = manifest(folder.path(), &host());
+    let mut all: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let mut lost = all["models"][0].clone();
+    lost["file"] = "lost.safetensors".into();
+    lost["url"] = "http://127.0.0.1:9/lost.safetensors".into();
+    all["models"].as_array_mut().unwrap().push(lost);
+    std::fs::write(&path, all.to_string()).unwrap();
+    let told = fill(&path, &["--json"]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&told["ok"], &told["filled"]), (&json!(false), &json!(1)));
+    let problem = told["problems"][0].as_str().unwrap();
+    assert!(
+        problem.starts_with("vae/lost.safetensors: its host does not answer"),
+        "{problem}"
+    );
+    assert_eq!(model(&path)["sha256"], SHA256);
 }
 
 #[test]

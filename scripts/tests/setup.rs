@@ -123,7 +123,7 @@ fn a_setup_in_rehearsal_is_understood_and_touches_nothing() {
     }
     assert_eq!(
         account.calls(),
-        ["deploy --dry-run --env staging --outdir .run/deploy"]
+        ["deploy --dry-run --outdir .run/deploy --env staging"]
     );
     assert!(account
         .config()

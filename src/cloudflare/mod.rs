@@ -31,7 +31,7 @@ use worker::send::SendWrapper;
 use worker::{event, web_sys, Context, Env, Result, ScheduleContext, ScheduledEvent};
 
 use crate::app::{App, Ports};
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, VERSION_ID};
 use crate::http;
 use crate::log;
 use crate::ports::Mailer;
@@ -48,7 +48,10 @@ fn app(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
 }
 
 fn build(env: &Env) -> std::result::Result<Arc<App>, Vec<Problem>> {
-    let config = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    let config = Config::from_vars(|name| match name {
+        VERSION_ID => version_id(env),
+        _ => env.var(name).ok().map(|value| value.to_string()),
+    })?;
     let ports = ports(env)?;
     if config.mail.is_some() && ports.mailer.is_none() {
         let problem = "the binding send_email is missing in wrangler.toml".to_owned();
@@ -89,7 +92,13 @@ fn ports(env: &Env) -> std::result::Result<Ports, Vec<Problem>> {
     })
 }
 
-/// The only binding that may be missing.
+/// Cloudflare, Workers, Version metadata: as `wrangler deployments list` shows it.
+fn version_id(env: &Env) -> Option<String> {
+    let version = binding(env, "VERSION").ok()?;
+    Reflect::get(&version, &"id".into()).ok()?.as_string()
+}
+
+/// A binding that may be missing.
 fn mailer(env: &Env) -> Option<Arc<dyn Mailer>> {
     let binding = binding(env, "EMAIL").ok()?;
     Some(Arc::new(mail::EmailBinding(SendWrapper(binding))))

@@ -30,6 +30,7 @@ pub async fn health(State(app): State<Arc<App>>) -> Result<Answer, ApiError> {
         "mode": app.config.mode().as_str(),
         "environment": app.config.environment.as_str(),
         "version": VERSION,
+        "version_id": app.config.version_id,
         "checks": {
             "configuration": "ok",
             "database": found.database,

@@ -35,7 +35,7 @@ function opsIn({ cwd, env: more }, ...args) {
  * The product's folder as one has it who deploys, with a `wrangler` that writes down how it is called:
  * the Worker that is "uploaded" is the one that runs here already.
  */
-async function account(change = (config) => config) {
+async function account(change = (config) => config, uploaded) {
   const folder = join(product.state, `account-${process.hrtime.bigint()}`);
   await mkdir(folder);
   const config = change(await readFile(join(ROOT, "wrangler.toml"), "utf8"));
@@ -45,6 +45,7 @@ async function account(change = (config) => config) {
   await chmod(join(folder, "wrangler"), 0o755);
   const names = ["TOKEN_SECRETS", "RUNPOD_API_KEY", "ADMIN_KEY"].map((name) => ({ name }));
   await writeFile(join(folder, "secrets"), JSON.stringify(names));
+  await writeFile(join(folder, "uploaded"), uploaded ?? (await product.call("GET", "/api/health")).body.version_id);
   const calls = async () => (await readFile(join(folder, "calls"), "utf8")).trim().split("\n");
   return { cwd: folder, env: { PATH: `${folder}:/usr/bin:/bin` }, calls, config: () => readFile(join(folder, "wrangler.toml"), "utf8") };
 }
@@ -137,13 +138,26 @@ test("a_deploy_whose_smoke_run_passes_is_done_and_nothing_goes_back", async () =
   assert.ok(lines.some((line) => /^ok +callback /.test(line)), lines.join("\n"));
   const calls = await there.calls();
   assert.deepEqual(calls, [
-    "secret list --env production --format json",
-    "deploy --dry-run --env production --outdir .run/deploy",
+    "secret list --format json --env production",
+    "deploy --dry-run --outdir .run/deploy --env production",
+    "deployments status --json --env production",
+    "versions view before-1 --json --env production",
     "d1 migrations list DB --remote --env production",
     "d1 migrations apply DB --remote --env production",
-    "deployments status --env production --json",
     "deploy --env production",
   ]);
+});
+
+// Whatever was well was judged, and the version before passed in the place of the one uploaded.
+test("a_smoke_run_judges_no_other_version_than_the_one_that_was_uploaded", async () => {
+  const there = await account(filledIn, "another-1");
+  const { status, answer } = await opsIn(there, "deploy", "--env", "production", "--settle", "1");
+  assert.equal(status, 1, JSON.stringify(answer, null, 1));
+  const { version_id: running } = (await product.call("GET", "/api/health")).body;
+  const { lines } = answer.steps.at(-1);
+  assert.ok(lines.some((line) => line.includes(`is answered by the version ${running}`)), lines.join("\n"));
+  assert.ok(!lines.some((line) => /^ok /.test(line)), lines.join("\n"));
+  assert.match((await there.calls()).at(-1), /^rollback before-1 --yes --env production/);
 });
 
 test("a_setup_ends_with_a_key_shown_once_and_a_job_that_came_back", async () => {
@@ -203,7 +217,7 @@ test("a_job_that_fails_takes_the_worker_back", async () => {
   const there = await account(filledIn);
   const { status, answer } = await opsIn(there, "deploy", "--env", "production");
   assert.equal(status, 1, JSON.stringify(answer, null, 1));
-  assert.match((await there.calls()).at(-1), /^rollback before-1 --env production/);
+  assert.match((await there.calls()).at(-1), /^rollback before-1 --yes --env production/);
   await mock.plan({ job: HEALTHY });
 });
 

@@ -111,7 +111,9 @@ impl Backup {
     /// Fails when a bit of the export is not as it was made.
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let file = folder.join(MANIFEST);
-        let manifest: Manifest = serde_json::from_slice(&files::read(&file)?)
+        let bytes = files::read(&file);
+        let bytes = bytes.with_context(|| format!("{} is no backup", folder.display()))?;
+        let manifest: Manifest = serde_json::from_slice(&bytes)
             .with_context(|| format!("{} is no manifest of a backup", file.display()))?;
         if manifest.format != FORMAT {
             bail!(

@@ -36,6 +36,7 @@ While a remote database is exported it answers nobody (Cloudflare, D1, Import an
 quiet moment. The counts are compared with what the database itself counts before and after.
 Not in it: the files, which are in R2. docs/DISASTER_RECOVERY.md has the whole.
 Tables that somebody wrote meanwhile are kept as they were exported, and named as `unconfirmed`.
+It is made as DIR.part, which one that broke off leaves and the next one replaces.
 Exit status: 0 when it was made, and confirmed where nobody wrote meanwhile, 1 when the database
 counts otherwise, 2 when it could not be made.
 
@@ -94,9 +95,17 @@ fn make(arguments: &Arguments, which: &Which, into: &Path) -> anyhow::Result<Exi
             into.display()
         );
     }
-    files::make_own_folder(into)?;
-    let manifest = export(&database, into)?;
-    manifest.write(into)?;
+    // A folder of this name is a whole backup: one that broke off never has it.
+    let part = part_of(into);
+    files::remove_folder_if_there(&part)?;
+    files::make_own_folder(&part)?;
+    let made = export(&database, &part);
+    let manifest = made.with_context(|| {
+        let part = part.display();
+        format!("no backup was made, and {part} has what there is of it: call this again")
+    })?;
+    manifest.write(&part)?;
+    files::rename(&part, into)?;
     if arguments.json {
         told::json(&manifest)?;
     } else {
@@ -143,6 +152,12 @@ fn export(database: &Database, into: &Path) -> anyhow::Result<Manifest> {
     let manifest = Manifest::of(&sql, &scratch, source)?;
     confirm(&manifest, &after)?;
     Ok(manifest)
+}
+
+fn part_of(into: &Path) -> PathBuf {
+    let mut name = into.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    into.with_file_name(name)
 }
 
 fn absolute(file: &Path) -> PathBuf {

@@ -13,6 +13,10 @@ use crate::clock::{self, Stopwatch};
 use crate::files;
 use crate::told;
 
+/// What a restore leaves that broke off behind its import.
+const UNSEEN: &str = "everything was imported, and nothing is paused: do not serve this database, \
+     restore into another new one";
+
 /// Where a pause is written down.
 const ENDPOINTS: &str = "endpoints";
 
@@ -147,11 +151,14 @@ fn apply(backup: &Backup, database: &Database) -> anyhow::Result<()> {
         backup.manifest.rows(),
         database.name
     );
-    database.import(&file)?;
+    database.import(&file).with_context(|| {
+        let name = &database.name;
+        format!("{name} may hold a part of it: restore into another new database")
+    })?;
     eprintln!("counting ...");
-    let figures = figures(database, &backup.scratch.columns()?)?;
+    let figures = figures(database, &backup.scratch.columns()?).context(UNSEEN)?;
     // What was written while it was exported is in the backup as it was exported.
-    confirm(&backup.manifest.confirmed(), &figures)
+    confirm(&backup.manifest.confirmed(), &figures).context(UNSEEN)
 }
 
 /// Nothing is submitted from the restored rows until the operator says so. Answers to where.
@@ -175,7 +182,7 @@ fn pause(backup: &Backup, database: &Database) -> anyhow::Result<Vec<String>> {
          SELECT endpoint FROM {ENDPOINTS} WHERE paused_at IS NOT NULL ORDER BY endpoint"
     );
     let answers = database.ask(&sql);
-    let answers = answers.context("its database is restored, and nothing is paused")?;
+    let answers = answers.context(UNSEEN)?;
     let rows = answers.last().into_iter().flatten();
     let names = rows.filter_map(|row| row["endpoint"].as_str().map(str::to_owned));
     Ok(names.collect())

@@ -6,6 +6,8 @@ use crate::project::{Environment, Project, NO_ENDPOINT};
 /// Bindings that the Worker reads, by the table that declares them.
 const BINDINGS: [(&str, &str); 2] = [("d1_databases", "DB"), ("r2_buckets", "BLOBS")];
 const OBJECTS: [&str; 2] = ["WATCHERS", "GATES"];
+/// Says which version answers.
+const VERSION: &str = "VERSION";
 const LIMITERS: [&str; 4] = ["RATE_KEYS", "RATE_SESSIONS", "RATE_ADDRESSES", "RATE_MINTS"];
 
 /// A database id that nobody has filled in.
@@ -58,6 +60,12 @@ pub fn unbound(project: &Project, target: Target) -> Vec<String> {
             problems.push(format!("[[env.{name}.ratelimits]] has no name {limiter}"));
         }
     }
+    let version = section.get("version_metadata");
+    if version.and_then(|it| it.get("binding")?.as_str()) != Some(VERSION) {
+        problems.push(format!(
+            "[env.{name}.version_metadata] has no binding {VERSION}"
+        ));
+    }
     let objects = section
         .get("durable_objects")
         .and_then(|it| it.get("bindings"));
@@ -86,7 +94,8 @@ fn placeholders(project: &Project, target: Target, section: &toml::Table) -> Vec
         .database(target.environment(), "database_id")
         .unwrap_or_default();
     if is_placeholder(&id) {
-        let what = "database_id is a placeholder: wrangler d1 create prints one";
+        let what =
+            "database_id is a placeholder: ops setup fills it in, wrangler d1 create prints one";
         problems.push(format!("[[env.{name}.d1_databases]] {what}"));
     }
     if var("PUBLIC_URL").is_none_or(|url| is_placeholder(&url)) {

@@ -20,15 +20,15 @@ use crate::told;
 #[command(after_help = "\
 The cases are tests/golden/<template>/<case>: inputs.json, and the prompt or the violations that
 they make. Prompts are always compared, on this machine. Pictures are made anew by the deployment
-that --base-url names, of the first sound case of each template that makes pictures, and compared by
+that --url names, of the first sound case of each template that makes pictures, and compared by
 what they look like; on a live endpoint each is paid for. Where a
 case has input pictures, they are made of their size alone, the same each time. A template that
 fails is told, and the others go on.
 
 Example:
   ops golden run
-  ops golden record --base-url http://127.0.0.1:8787 --pictures before
-  ops golden run --base-url http://127.0.0.1:8787 --pictures before --report golden.html")]
+  ops golden record --url http://127.0.0.1:8787 --pictures before
+  ops golden run --url http://127.0.0.1:8787 --pictures before --report golden.html")]
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -50,15 +50,20 @@ Example:
   ops golden run --json")]
 struct Run {
     /// Whose pictures to compare; without it the prompts alone
-    #[arg(long, value_name = "URL", requires = "pictures")]
-    base_url: Option<String>,
+    #[arg(
+        long,
+        visible_alias = "base-url",
+        value_name = "URL",
+        requires = "pictures"
+    )]
+    url: Option<String>,
 
     /// The folder of recorded pictures
-    #[arg(long, value_name = "DIR", requires = "base_url")]
+    #[arg(long, value_name = "DIR", requires = "url")]
     pictures: Option<PathBuf>,
 
     /// Only the pictures of these templates; all unless named
-    #[arg(long = "template", value_name = "NAME", requires = "base_url")]
+    #[arg(long = "template", value_name = "NAME", requires = "url")]
     templates: Vec<String>,
 
     #[command(flatten)]
@@ -72,18 +77,23 @@ Exit status: 0 when all was recorded, 1 when a template made no picture, 2 when 
 recorded.
 
 Example:
-  ops golden record --base-url http://127.0.0.1:8787 --pictures before")]
+  ops golden record --url http://127.0.0.1:8787 --pictures before")]
 struct Record {
     /// Whose pictures to record; without it the prompts alone
-    #[arg(long, value_name = "URL", requires = "pictures")]
-    base_url: Option<String>,
+    #[arg(
+        long,
+        visible_alias = "base-url",
+        value_name = "URL",
+        requires = "pictures"
+    )]
+    url: Option<String>,
 
     /// The folder to write pictures into
-    #[arg(long, value_name = "DIR", requires = "base_url")]
+    #[arg(long, value_name = "DIR", requires = "url")]
     pictures: Option<PathBuf>,
 
     /// Only the pictures of these templates; all unless named
-    #[arg(long = "template", value_name = "NAME", requires = "base_url")]
+    #[arg(long = "template", value_name = "NAME", requires = "url")]
     templates: Vec<String>,
 
     /// Say what would be written
@@ -188,7 +198,7 @@ fn difference(file: &str, written: &str, text: &str) -> String {
 fn compare(run: &Run) -> anyhow::Result<ExitCode> {
     let root = Project::find()?.root;
     let prompts = differences(&root)?;
-    match (&run.base_url, &run.pictures) {
+    match (&run.url, &run.pictures) {
         (Some(url), Some(before)) => {
             // Before anything is ordered.
             pictures::are_there(before)?;
@@ -216,7 +226,7 @@ fn compare(run: &Run) -> anyhow::Result<ExitCode> {
 fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
     let root = Project::find()?.root;
     // Before anything is written.
-    let ordered = match &record.base_url {
+    let ordered = match &record.url {
         Some(_) => pictures::wanted(&root, &record.templates)?,
         None => Vec::new(),
     };
@@ -249,7 +259,7 @@ fn record_all(record: &Record) -> anyhow::Result<ExitCode> {
     }
     let mut made = pictures::Recorded::default();
     let names: Vec<String> = ordered.iter().map(Case::name).collect();
-    if let (Some(url), Some(folder)) = (&record.base_url, &record.pictures) {
+    if let (Some(url), Some(folder)) = (&record.url, &record.pictures) {
         if record.dry_run && !record.json {
             for name in &names {
                 println!("would order the pictures of {name} from {url}");

@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         let mut out = std::io::stdout().lock();
         write!(out, "{}", told(&inventory, object_info.len()))?;
-        writeln!(out, "{}", outcome(arguments, answer.as_ref()))?;
+        writeln!(out, "{}", outcome(arguments, answer.as_ref())?)?;
     }
     Ok(())
 }
@@ -130,17 +130,17 @@ fn told(inventory: &Inventory, read_bytes: usize) -> String {
     format!("{found}{count} lists are too long to keep, their values go unchecked: {named}\n")
 }
 
-fn outcome(arguments: &Arguments, answer: Option<&Value>) -> String {
+fn outcome(arguments: &Arguments, answer: Option<&Value>) -> anyhow::Result<String> {
     let Some(answer) = answer else {
-        return "nothing was changed: --dry-run".into();
+        return Ok("nothing was changed: --dry-run".to_owned());
     };
     let endpoint = answer["inventory"]["endpoint"].as_str().unwrap_or_default();
-    let base_url = arguments.deployment.origin();
-    if answer["changed"] == true {
+    let base_url = arguments.deployment.origin()?;
+    Ok(if answer["changed"] == true {
         format!("{base_url} now checks workflows for the endpoint {endpoint} against it")
     } else {
         format!("{base_url} had the same inventory of the endpoint {endpoint} already")
-    }
+    })
 }
 
 #[cfg(test)]

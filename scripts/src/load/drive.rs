@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// A cancel is asked for also when the time for everything is over.
 const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
-/// Failures are alike; the first ones say why.
+/// Failures are alike; the first ones that are not say why.
 const FAILURES_TOLD: usize = 5;
 
 pub const KINDS: [&str; 4] = ["create", "status", "result", "job"];
@@ -67,8 +67,11 @@ impl Measured {
         for (all, its) in self.latencies.iter_mut().zip(&other.latencies) {
             all.add(its).map_err(|error| anyhow!("{error}"))?;
         }
-        let room = FAILURES_TOLD.saturating_sub(self.failures.len());
-        self.failures.extend(other.failures.into_iter().take(room));
+        for failure in other.failures {
+            if self.failures.len() < FAILURES_TOLD && !self.failures.contains(&failure) {
+                self.failures.push(failure);
+            }
+        }
         Ok(())
     }
 

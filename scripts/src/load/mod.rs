@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use serde_json::Value;
 
+use crate::deployment::Origin;
 use crate::exit;
+use crate::smoke::read_body;
 use crate::told;
 
 /// More would measure this machine, which makes a connection for each.
@@ -30,12 +31,11 @@ job is paid for. With ADMIN_KEY set the jobs are the operator's.
 Exit status: 0 when every job succeeded, 1 when one did not, 2 when the command line is wrong.
 
 Example:
-  ops load --base-url http://127.0.0.1:8787 --jobs 200 --concurrency 16
-  ops load --base-url http://127.0.0.1:8787 --dry-run")]
+  ops load --url http://127.0.0.1:8787 --jobs 200 --concurrency 16
+  ops load --url http://127.0.0.1:8787 --dry-run")]
 pub struct Arguments {
-    /// Origin of the deployment
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787")]
-    base_url: String,
+    #[command(flatten)]
+    origin: Origin,
 
     /// How many jobs
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=JOBS_MAX))]
@@ -72,17 +72,15 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if !arguments.anywhere && !is_here(&arguments.base_url) {
-        bail!(
-            "{} is not on this machine: add --anywhere, if its jobs may be paid for",
-            arguments.base_url
-        );
+    let base_url = arguments.origin.get()?;
+    if !arguments.anywhere && !is_here(&base_url) {
+        bail!("{base_url} is not on this machine: add --anywhere, if its jobs may be paid for");
     }
-    let body: Value = serde_json::from_str(&arguments.body)?;
+    let body = read_body(&arguments.body)?;
     // The ranges above are below what fits.
     let size = |number: i64| usize::try_from(number).unwrap_or(1);
     let plan = drive::Plan {
-        base_url: arguments.base_url.clone(),
+        base_url,
         jobs: size(arguments.jobs),
         concurrency: size(arguments.concurrency.min(arguments.jobs)),
         within: Duration::from_secs(arguments.within),

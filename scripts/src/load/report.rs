@@ -88,7 +88,8 @@ pub fn text(measured: &Measured) -> String {
         ];
         row(&mut text, kind, &cells);
     }
-    for (kind, times) in KINDS.iter().zip(&measured.latencies) {
+    let seen = KINDS.iter().zip(&measured.latencies);
+    for (kind, times) in seen.filter(|(_, times)| !times.is_empty()) {
         // A text takes whatever is written to it.
         let _ = writeln!(text, "\n{kind}");
         text.push_str(&drawn(times));

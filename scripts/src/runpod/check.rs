@@ -12,6 +12,7 @@ use super::known::{self, Known};
 use super::needs;
 use super::submit::{follow, order};
 use crate::inventory::read_object_info;
+use crate::models;
 use crate::smoke::listener::Listener;
 use crate::smoke::wire::Wire;
 use crate::smoke::Outcome::{Absent, Failed, NotReached, Passed};
@@ -239,6 +240,7 @@ fn has_what_is_needed(run: &mut Run) -> anyhow::Result<Said> {
     let by = compared.join(" and ");
     let has_all = format!("every node class and model file of our templates is there, by {by}");
     unknown.insert(0, has_all);
+    unknown.extend(models::unfilled().map(|why| format!("files by their names alone: {why}")));
     said(Passed, unknown.join("; "))
 }
 

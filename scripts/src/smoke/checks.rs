@@ -42,6 +42,8 @@ pub struct Run {
     pub status_time: Duration,
     /// What the news of its end at RunPod may take.
     pub news_time: Duration,
+    /// Somebody answers.
+    pub is_there: bool,
     /// Its jobs go to a GPU that is no part of it.
     pub is_live: bool,
     /// What was created, to be ended.
@@ -62,6 +64,7 @@ impl Run {
             runpod: None,
             status_time: Duration::MAX,
             news_time: NEWS_TIME_MAX,
+            is_there: false,
             is_live: false,
             ids: Vec::new(),
             job: None,
@@ -141,6 +144,7 @@ pub fn passed(says: impl Into<String>) -> anyhow::Result<Said> {
 /// It answers, and says that its configuration, database and object store do.
 pub fn health(run: &mut Run) -> anyhow::Result<Said> {
     let answer = run.wire.get_with("/api/health", &[], None)?;
+    run.is_there = true;
     let body = answer.json();
     if answer.status != 200 || body["ok"] != true {
         let checks = &body["checks"];
@@ -162,7 +166,10 @@ pub fn health(run: &mut Run) -> anyhow::Result<Said> {
         Some(_) => ", with a key",
     };
     let (mode, environment, version) = (text("mode"), text("environment"), text("version"));
-    passed(format!("{environment}, {mode}, version {version}{who}"))
+    let id = text("version_id");
+    passed(format!(
+        "{environment}, {mode}, version {version} ({id}){who}"
+    ))
 }
 
 /// A create is accepted, and its repeat is the same job.

@@ -4,6 +4,7 @@ pub mod checks;
 pub mod end;
 mod gpu;
 pub mod listener;
+pub mod settled;
 pub mod wire;
 
 use std::process::ExitCode;
@@ -13,7 +14,8 @@ use anyhow::{bail, Context};
 use serde::Serialize;
 use serde_json::{json, Value};
 
-use crate::clock::{self, Stopwatch};
+use crate::clock::Stopwatch;
+use crate::deployment::Origin;
 use crate::exit;
 use crate::runpod::endpoint::Endpoint;
 use crate::told;
@@ -31,9 +33,6 @@ const WITHIN_S: u64 = 55;
 /// What a GPU that was asleep takes before it begins: starting an image of tens of gigabytes on a
 /// machine that never had it, and loading the models, may take ten minutes.
 const COLD_START: Duration = Duration::from_mins(10);
-
-/// Between two questions whether a deployment answers.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Run ten checks against a deployment, live or simulated
 #[derive(clap::Args)]
@@ -54,12 +53,11 @@ Exit status: 0 when nothing failed, 1 when something did or was late, 2 when the
 wrong.
 
 Example:
-  ops smoke --base-url http://127.0.0.1:8787
-  ADMIN_KEY=... ops smoke --base-url https://queue.example.com --json")]
+  ops smoke --url http://127.0.0.1:8787
+  ADMIN_KEY=... ops smoke --url https://queue.example.com --json")]
 pub struct Arguments {
-    /// Origin of the deployment
-    #[arg(long, value_name = "URL")]
-    base_url: String,
+    #[command(flatten)]
+    origin: Origin,
 
     /// What to create, as in the body of a create
     #[arg(
@@ -126,9 +124,9 @@ const CHECKS: [(&str, Make<Run>); 10] = [
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let body = read_body(&arguments.body)?;
     let url = arguments.webhook_url.clone();
-    let mut run = timed(&arguments.base_url, arguments.within, body, url);
+    let mut run = timed(&arguments.origin.get()?, arguments.within, body, url);
     run.runpod = Endpoint::from_environment(None).ok();
-    let made = make(&mut run, &CHECKS, |check| {
+    let made = make_all(&mut run, |check| {
         if !arguments.json {
             show(check);
         }
@@ -136,8 +134,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     tell(&made, arguments.json)
 }
 
+/// Where nobody answers the first, the others would only repeat it.
+fn make_all(run: &mut Run, tell: impl Fn(&Check)) -> Vec<Check> {
+    let (first, others) = CHECKS.split_at(1);
+    let mut made = make(run, first, &tell);
+    let left: &[(&'static str, Make<Run>)] = if run.is_there { others } else { &[] };
+    made.extend(make(run, left, &tell));
+    let skipped = others[left.len()..].iter().map(|(name, _)| Check {
+        name,
+        outcome: Outcome::NotReached,
+        says: "nobody answered".to_owned(),
+        took_ms: 0,
+    });
+    for check in skipped {
+        tell(&check);
+        made.push(check);
+    }
+    made
+}
+
 /// As the checks change it: an object with objects in it.
-fn read_body(text: &str) -> anyhow::Result<Value> {
+pub fn read_body(text: &str) -> anyhow::Result<Value> {
     let body: Value = serde_json::from_str(text).context("--body is no JSON")?;
     if !body.is_object() {
         bail!("--body is no JSON object");
@@ -170,7 +187,7 @@ pub struct Asking {
 pub fn verdict(base_url: &str, asking: Asking, tell: impl Fn(&Check)) -> Verdict {
     let mut run = timed(base_url, asking.within, body(), None);
     (run.wire.bearer, run.runpod) = (asking.admin_key, asking.runpod);
-    let made = make(&mut run, &CHECKS, tell);
+    let made = make_all(&mut run, tell);
     let has = |outcome| made.iter().any(|check| check.outcome == outcome);
     if has(Outcome::Failed) {
         Verdict::Broken
@@ -186,19 +203,6 @@ fn timed(base_url: &str, within: Option<u64>, body: Value, webhook_url: Option<S
     let mut run = Run::new(Wire::new(base_url, time), body, webhook_url);
     run.cold_start = within.is_none().then_some(COLD_START);
     run
-}
-
-/// Waits until a deployment says that it is well, or `time` is over: what is wrong is told by the
-/// checks. Right after an upload it may be the version before that says so.
-pub fn settled(base_url: &str, time: Duration) {
-    let wire = Wire::new(base_url, time);
-    let is_well = || {
-        let answer = wire.get_with("/api/health", &[], None);
-        answer.is_ok_and(|answer| answer.status == 200 && answer.json()["ok"] == true)
-    };
-    while !is_well() && wire.left() > ASK_AGAIN {
-        clock::wait(ASK_AGAIN);
-    }
 }
 
 /// Makes every check, each in its turn, and tells of it.
@@ -272,6 +276,17 @@ impl Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Five checks said that the connection was refused, and one that there are no webhooks.
+    #[test]
+    fn where_nobody_answers_it_is_said_once() {
+        let mut run = timed("http://127.0.0.1:9", Some(5), body(), None);
+        let made = make_all(&mut run, |_| ());
+        let outcomes: Vec<Outcome> = made.iter().map(|check| check.outcome).collect();
+        assert_eq!(outcomes[0], Outcome::Failed);
+        assert_eq!(outcomes[1..], [Outcome::NotReached; 9]);
+        assert_eq!(made.len(), CHECKS.len());
+    }
 
     /// Whatever was no object broke the command down in the middle of its checks.
     #[test]

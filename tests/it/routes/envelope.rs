@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use edge_queue::testing::queue::{request, TestQueue};
+use edge_queue::testing::runpod::Plan;
 use serde_json::{json, Value};
 
 #[tokio::test]
@@ -23,6 +24,22 @@ async fn the_callers_request_id_comes_back_and_a_bad_one_does_not() {
         let answer = health(bad.clone()).await;
         assert_ne!(answer.header("x-request-id"), bad);
         assert_eq!(answer.header("x-request-id"), answer.json()["request_id"]);
+    }
+}
+
+/// Two uploads of one version of the product looked the same: a deploy could not tell whether the new
+/// one answered.
+#[tokio::test]
+async fn health_says_which_upload_answers() {
+    for (settings, expected) in [
+        (&[("VERSION_ID", "v-1")][..], json!("v-1")),
+        (&[], Value::Null),
+    ] {
+        let queue = TestQueue::build(settings, Plan::default(), 1);
+        assert_eq!(
+            queue.get("/api/health").await.json()["version_id"],
+            expected
+        );
     }
 }
 
