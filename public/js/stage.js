@@ -92,7 +92,7 @@ export class Stage {
       t("cancel"),
     );
     const { credits: paid } = job;
-    const cost = job.status === "queued" ? "cancel_free" : "cancel_paid";
+    const cost = { queued: "cancel_free", running: "cancel_paid" }[job.status];
     return [
       this.picture,
       h("div", { class: "stage-head" }, h("h2", {}, t(job.status)), this.line),
@@ -101,7 +101,7 @@ export class Stage {
       view.isOffline && box(t("offline"), null, [], "warn"),
       view.error,
       h("div", { class: "actions" }, cancel),
-      paid && h("p", { class: "quiet small" }, t(cost, { n: credits(paid.price) })),
+      paid && cost && h("p", { class: "quiet small" }, t(cost, { n: credits(paid.price) })),
     ];
   }
 
@@ -148,7 +148,8 @@ export class Stage {
         ),
       h("div", { class: "stage-head" }, h("h2", {}, t(job.status))),
       why,
-      paid && h("p", { class: "given-back" }, icon("check"), t(outcome(paid), { n: credits(paid.price) })),
+      paid &&
+        h("p", { class: "given-back" }, icon("check"), t(outcome(paid), { n: credits(paid.price) })),
       view.error,
       h("div", { class: "actions" }, retry),
     ];

@@ -253,9 +253,8 @@ async fn what_is_asked_again_and_again_asks_the_provider_once() {
 
     // A cancel that the provider does not confirm is asked again by the watcher, in its own time.
     let away = json!([{"on": "cancel", "fault": {"problem": {"status": 500}}, "times": 1_000}]);
-    let faults = serde_json::from_value(json!({ "faults": away }));
-    let faulty: Plan = faults.unwrap_or_else(|error| panic!("{error}"));
-    *queue.runpod.lock().unwrap().plan_mut() = faulty;
+    let deaf: Plan = serde_json::from_value(json!({ "faults": away })).unwrap();
+    *queue.runpod.lock().unwrap().plan_mut() = deaf;
     let cancel = format!("/api/queue/cancel/{id}");
     for _ in 0..20 {
         let answer = call(&queue, "POST", &cancel, &key, &Value::Null).await;
