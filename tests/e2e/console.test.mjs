@@ -56,6 +56,8 @@ test("figures_are_those_of_the_jobs_that_were_made", async (t) => {
   assert.equal(await stat("Jobs").innerText(), String(all.jobs));
   assert.ok(all.execution.p50 > 1000 && all.execution.p50 <= 2000, `${all.execution.p50}`);
   assert.match(await stat("Cost per job").innerText(), /^\$0\.000\d/);
+  const cost = page.locator(".stat", { hasText: /^Cost\s*\$/ }).locator(".value");
+  assert.equal(await cost.innerText(), `$${all.cost.toFixed(4)}`);
   assert.equal(await page.locator(".chart").count(), 5);
   await page.getByText("As a table").first().click();
   await page
@@ -63,6 +65,22 @@ test("figures_are_those_of_the_jobs_that_were_made", async (t) => {
     .first()
     .waitFor();
   assert.deepEqual(await accessibility(page), []);
+});
+
+// An open console once read 40,000 rows every ten seconds.
+test("counters_are_asked_once_a_minute_and_health_every_time", async (t) => {
+  const page = await opened(t);
+  await page.locator(".stats").waitFor();
+  const answered = (path) => page.waitForResponse((answer) => answer.url().includes(path));
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const health = answered("/api/gpu/health");
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await health;
+  assert.ok(!asked.includes("/api/admin/metrics"), asked.join(" "));
+  const counters = answered("/api/admin/metrics?hours=168");
+  await page.getByLabel("7 days").check();
+  await counters;
 });
 
 test("what_happened_to_a_failed_job_is_seen_and_it_is_tried_again", async (t) => {
