@@ -227,7 +227,12 @@ impl Gatekeeper {
                 self.inside.remove(&job);
                 self.breaker.trouble(until, now);
             }
-            Fate::Unknown => self.breaker.trouble(None, now),
+            Fate::Unknown(gone_at) => {
+                if let Some(inside) = self.inside.get_mut(&job) {
+                    inside.gone_at = gone_at;
+                }
+                self.breaker.trouble(None, now);
+            }
             Fate::Left => {
                 self.inside.remove(&job);
                 self.waiting.remove(&job);

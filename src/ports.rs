@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 use thiserror::Error;
 
 use crate::gate::{Answer, Ask};
-use crate::id::{JobId, Secret};
+use crate::id::{JobId, ProviderId, Secret};
 use crate::job::{Progress, Told};
 use crate::time::UnixMillis;
 
@@ -287,6 +287,10 @@ pub trait Watch: Send + Sync {
     async fn sending(&self) -> Result<Option<u32>, WatcherError>;
     /// Durable before it returns.
     async fn set_sending(&self, attempt: Option<u32>) -> Result<(), WatcherError>;
+    /// The provider's name for an attempt, if the database could not take it.
+    async fn sent(&self) -> Result<Option<(u32, ProviderId)>, WatcherError>;
+    /// Durable before it returns.
+    async fn keep_sent(&self, attempt: u32, id: &ProviderId) -> Result<(), WatcherError>;
     /// What was kept for the job, if anything.
     async fn secret(&self) -> Result<Option<Secret>, WatcherError>;
     /// Lets those who listen hear how far an attempt is.

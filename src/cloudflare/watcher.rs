@@ -5,9 +5,10 @@
 //! earlier, and a step that saw a wake does not forget the job. The runtime runs one alarm at a
 //! time, and other calls interleave only where the step awaits something else than storage.
 //!
-//! What it stores: its alarm, the number of the attempt whose submit was begun, and a secret that
-//! the caller gave for the job, sealed. Everything else is in the job's row. Listeners live in
-//! memory: they come back by themselves after a restart.
+//! What it stores: its alarm, the number of the attempt whose submit was begun, the provider's name
+//! for it if the database could not take that, and a secret that the caller gave for the job,
+//! sealed. Everything else is in the job's row. Listeners live in memory: they come back by
+//! themselves after a restart.
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -24,7 +25,7 @@ use super::seal;
 use super::watchers::FULL;
 use crate::app::App;
 use crate::http::RENDER;
-use crate::id::{JobId, Secret};
+use crate::id::{JobId, ProviderId, Secret};
 use crate::job::Told;
 use crate::parse;
 use crate::ports::{Listen, Surface, Watch, WatcherError, ORPHAN_MS};
@@ -37,6 +38,9 @@ const UNCONFIGURED: Duration = Duration::from_mins(1);
 
 /// Where the number of the attempt is kept whose submit was begun.
 const SENDING: &str = "sending";
+
+/// Where the provider's name for an attempt is kept that the database could not take.
+const SENT: &str = "sent";
 
 /// Where a caller's secret is kept, sealed.
 const SECRET: &str = "secret";
@@ -221,6 +225,27 @@ impl Watch for DurableWatch {
                 None => storage.0.delete(SENDING).await.map(drop),
             }
         });
+        write.await.map_err(|error| lost(&error))
+    }
+
+    async fn sent(&self) -> std::result::Result<Option<(u32, ProviderId)>, WatcherError> {
+        let storage = SendWrapper(&self.storage.0);
+        let read = SendFuture::new(async move { storage.0.get::<String>(SENT).await });
+        let kept = read.await.map_err(|error| lost(&error))?;
+        Ok(kept.and_then(|kept| {
+            let (attempt, id) = kept.split_once(' ')?;
+            Some((attempt.parse().ok()?, ProviderId::parse(id)?))
+        }))
+    }
+
+    async fn keep_sent(
+        &self,
+        attempt: u32,
+        id: &ProviderId,
+    ) -> std::result::Result<(), WatcherError> {
+        let storage = SendWrapper(&self.storage.0);
+        let kept = format!("{attempt} {}", id.as_str());
+        let write = SendFuture::new(async move { storage.0.put(SENT, kept).await });
         write.await.map_err(|error| lost(&error))
     }
 

@@ -61,8 +61,8 @@ pub enum Fate {
     Taken,
     /// The endpoint did not take it, and none before the time named.
     PutOff(Option<UnixMillis>),
-    /// Nobody knows whether the endpoint took it.
-    Unknown,
+    /// Nobody knows whether the endpoint took it. From the time named on it counts as not there.
+    Unknown(UnixMillis),
     /// It is not at the endpoint any more, and wants nothing.
     Left,
 }

@@ -23,6 +23,9 @@ fn ticket(n: u8, caller: &str) -> Ticket {
     }
 }
 
+/// Of a job that will count for long.
+const UNKNOWN: Fate = Fate::Unknown(UnixMillis::new(10_000_000));
+
 fn is_granted(gate: &mut Gatekeeper, n: u8, caller: &str, now: i64) -> bool {
     matches!(
         gate.admit(&ticket(n, caller), at(now)),
@@ -195,11 +198,11 @@ fn single_unknown_submits_do_not_close_the_gate_and_three_in_a_minute_do() {
     let mut gate = Gatekeeper::new(limits);
     for n in 1..=3 {
         assert!(is_granted(&mut gate, n, "a", i64::from(n) * 100_000));
-        gate.tell(id(n), Fate::Unknown, at(i64::from(n) * 100_000));
+        gate.tell(id(n), UNKNOWN, at(i64::from(n) * 100_000));
     }
     for n in 4..=5 {
         assert!(is_granted(&mut gate, n, "a", 300_001));
-        gate.tell(id(n), Fate::Unknown, at(300_001));
+        gate.tell(id(n), UNKNOWN, at(300_001));
     }
     assert_eq!(reason(&mut gate, 9, 300_002), Some(Reason::Refusing));
     // They may be at the endpoint: their slots stay taken.

@@ -1,6 +1,7 @@
 //! What a piece of news means for a job.
 
-use super::{Cause, Ending, Failure, Job, JobStatus, Report};
+use super::step::overdue;
+use super::{Cause, Ending, Failure, Job, JobStatus, Report, Times};
 use crate::backoff::{again_delay_ms, Jitter};
 use crate::time::UnixMillis;
 
@@ -37,11 +38,20 @@ pub fn judge(job: &Job, n: u32, report: &Report, moment: Moment) -> Verdict {
         Report::Running { .. } => running(job, n),
         Report::Done { outputs, .. } => done(job, n, outputs.len(), moment),
         Report::Failed { failure, .. } => judge_failure(job, n, failure.clone(), moment),
-        Report::Canceled { .. } => {
-            let message = "the job was canceled at the provider";
-            let failure = Failure::of(Cause::StoppedElsewhere, message);
-            judge_failure(job, n, failure, moment)
-        }
+        Report::Canceled { times } => canceled(job, n, *times, moment),
+    }
+}
+
+fn canceled(job: &Job, n: u32, times: Times, moment: Moment) -> Verdict {
+    let message = "the job was canceled at the provider";
+    let failure = Failure::of(Cause::StoppedElsewhere, message);
+    match (
+        judge_failure(job, n, failure, moment),
+        overdue(job, moment.now),
+    ) {
+        // By us, and the answer was lost.
+        (Verdict::End(Ending::Failed(_)), Some(ending)) => Verdict::End(ending.after_run(times)),
+        (verdict, _) => verdict,
     }
 }
 

@@ -21,8 +21,8 @@ pub use judge::{judge, judge_failure, Moment, Verdict};
 pub use progress::{Early, Preview, Progress, Told};
 pub use report::{Output, OutputData, Report, Times};
 pub use step::{
-    next_step, Purpose, Step, DEADLINE_PATIENCE_MS, EXECUTION_GRACE_MS, NOT_FOUND_PATIENCE_MS,
-    TTL_MARGIN_MS,
+    next_step, overdue, Purpose, Step, DEADLINE_PATIENCE_MS, EXECUTION_GRACE_MS,
+    NOT_FOUND_PATIENCE_MS, TTL_MARGIN_MS,
 };
 
 use serde::{Deserialize, Serialize};

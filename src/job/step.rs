@@ -32,8 +32,9 @@ pub enum Purpose {
 pub enum Step {
     /// Begin attempt `n` and submit it.
     Dispatch { n: u32 },
-    /// Attempt `n` began, and provably nothing left: submit it.
-    Submit { n: u32 },
+    /// Attempt `n` began, and provably nothing left: end it, so that another may begin. Its own
+    /// number is never sent any more.
+    Withdraw { n: u32 },
     /// Ask the provider how attempt `n` is. If it has not ended and its time is up, it is canceled
     /// with the ending `overdue`.
     Look {
@@ -59,15 +60,15 @@ pub enum Step {
     Vanish,
 }
 
-/// Decides the next step. `sending` is the watcher's own note of the attempt whose submit was
-/// begun.
+/// Decides the next step. `sending` is the watcher's own note of the newest attempt whose submit
+/// was begun; of a row that was put back to an earlier state it may be ahead.
 pub fn next_step(job: &Job, sending: Option<u32>, now: UnixMillis) -> Step {
     let Some(live) = &job.live else {
         return without_attempt(job, now);
     };
     let forgotten_at = live.begun_at.plus_ms(job.ttl_ms(live.begun_at));
     match &live.provider_id {
-        None if sending != Some(live.n) => nothing_left(job, live.n, now),
+        None if sending.is_none_or(|sent| sent < live.n) => nothing_left(job, live.n, now),
         _ if now >= forgotten_at => given_up(job, live.n),
         Some(id) => with_known_attempt(job, live.n, id, now),
         None => unconfirmed(job, forgotten_at, now),
@@ -140,7 +141,7 @@ fn nothing_left(job: &Job, n: u32, now: UnixMillis) -> Step {
         JobStatus::Queued | JobStatus::Running if now >= job.start_by_at => {
             Step::End(never_began(job))
         }
-        JobStatus::Queued | JobStatus::Running => Step::Submit { n },
+        JobStatus::Queued | JobStatus::Running => Step::Withdraw { n },
         JobStatus::Canceling => Step::End(Ending::Canceled),
         JobStatus::Succeeded | JobStatus::Failed | JobStatus::Canceled | JobStatus::Expired => {
             Step::Abandon { n }
@@ -192,8 +193,8 @@ fn open_attempt(job: &Job, n: u32, id: ProviderId, now: UnixMillis) -> Step {
     }
 }
 
-/// How the job ends if a look finds it where it was.
-fn overdue(job: &Job, now: UnixMillis) -> Option<Ending> {
+/// How the job ends if nothing else is heard of it: its time is up.
+pub fn overdue(job: &Job, now: UnixMillis) -> Option<Ending> {
     match job.started_at {
         None if now >= job.start_by_at => Some(never_began(job)),
         Some(at) if now.since_ms(at) > job.execution_limit_ms + EXECUTION_GRACE_MS => {

@@ -16,7 +16,7 @@ use crate::backoff::{first_look_delay_ms, look_delay_ms, Jitter};
 use crate::gate::{Fate, ASK_AGAIN_MS};
 use crate::id::{JobId, ProviderId};
 use crate::job::{
-    next_step, Cause, Ending, Failure, Job, Progress, Purpose, Report, Step, Times, Told,
+    next_step, overdue, Cause, Ending, Failure, Job, Progress, Purpose, Report, Step, Times, Told,
     NOT_FOUND_PATIENCE_MS,
 };
 use crate::log::{self, Line};
@@ -71,6 +71,7 @@ pub async fn advance(app: &Arc<App>, watch: &dyn Watch, id: JobId) -> Result<Nex
     let Some(record) = jobs::find(&*app.db, id).await? else {
         return Ok(Next::Forget);
     };
+    let record = named(app, watch, record).await?;
     let taken = step(app, watch, &record).await;
     // Also if no attempt ever began: a job that ended while it waited must not keep its place.
     if matches!(taken, Ok(Next::Forget)) {
@@ -81,6 +82,21 @@ pub async fn advance(app: &Arc<App>, watch: &dyn Watch, id: JobId) -> Result<Nex
     let is_left = deliver(app, watch, &record).await;
     let next = taken?;
     Ok(if is_left? { Next::Stay } else { next })
+}
+
+/// The job with the provider's name for its attempt, also if the database did not take it when the
+/// provider told it.
+async fn named(app: &App, watch: &dyn Watch, record: Record) -> Result<Record, QueueError> {
+    let live = record.job.live.as_ref();
+    let Some(live) = live.filter(|live| live.provider_id.is_none()) else {
+        return Ok(record);
+    };
+    let kept = watch.sent().await?.filter(|(n, _)| *n == live.n);
+    let Some((n, id)) = kept else {
+        return Ok(record);
+    };
+    let noted = jobs::note_provider_id(&*app.db, record.job.id, n, &id).await?;
+    Ok(noted.unwrap_or(record))
 }
 
 async fn step(app: &App, watch: &dyn Watch, record: &Record) -> Result<Next, QueueError> {
@@ -130,14 +146,12 @@ fn next_alarm(
         Step::Sleep { until } => return Some(*until),
         // Its gate wakes it: should it wait again, it asks seldom. `dispatch` arms the first look.
         Step::Dispatch { .. } if gate::waits(record) => ASK_AGAIN_MS,
-        Step::Dispatch { .. } | Step::Submit { .. } => {
-            first_look_delay_ms(first_look_ms(app, record, provider), jitter)
-        }
+        Step::Dispatch { .. } => first_look_delay_ms(first_look_ms(app, record, provider), jitter),
         Step::Look { .. } | Step::Cancel { .. } => {
             let begun_at = record.attempt_begun_at.unwrap_or(now);
             look_delay_ms(now.since_ms(begun_at), jitter)
         }
-        Step::End(_) | Step::GiveUp(_) | Step::Abandon { .. } => AGAIN_MS,
+        Step::Withdraw { .. } | Step::End(_) | Step::GiveUp(_) | Step::Abandon { .. } => AGAIN_MS,
     };
     let at = now.plus_ms(delay_ms);
     let deadline = record.job.next_deadline(now);
@@ -162,7 +176,7 @@ impl Turn<'_> {
             Step::Vanish => Ok(Next::Forget),
             Step::Sleep { .. } => Ok(Next::Stay),
             Step::Dispatch { n } => self.dispatch(n).await,
-            Step::Submit { n } => self.submit_again(n).await,
+            Step::Withdraw { n } => self.withdraw(n).await,
             Step::Look { n, id, overdue } => self.look(n, id, overdue).await,
             Step::Cancel { n, id, purpose } => self.cancel(n, id, purpose).await,
             Step::End(ending) => Ok(end(self.app, self.record, ending).await?.into()),
@@ -190,13 +204,11 @@ impl Turn<'_> {
             self.say_if_deserted().await?;
         }
         let goes_on = matches!(report, Report::Queued | Report::Running { .. });
-        let has_begun = matches!(report, Report::Running { .. });
+        let overdue = match report {
+            Report::Running { .. } => overdue.and_then(|_| self.overdue_although_begun()),
+            _ => overdue,
+        };
         self.tell(n, &report);
-        // Our own cancel took effect, and its answer was lost.
-        if let (Some(ending), Report::Canceled { times }) = (&overdue, &report) {
-            let ending = ending.clone().after_run(*times);
-            return self.stopped(n, id, *times, Purpose::End(ending)).await;
-        }
         let news = News {
             n,
             provider_id: Some(id.clone()),
@@ -205,11 +217,20 @@ impl Turn<'_> {
         };
         let settled = settle::settle(self.app, self.record, news).await?;
         match overdue {
-            // It began just in time: only what never began expires.
-            Some(Ending::Expired) if has_begun => Ok(Next::Stay),
             Some(ending) if goes_on => self.cancel(n, id, Purpose::End(ending)).await,
             _ => self.after(settled).await,
         }
+    }
+
+    /// It began just in time: only what never began is too late for its start.
+    fn overdue_although_begun(&self) -> Option<Ending> {
+        let now = self.app.now();
+        let started_at = self.job().started_at.or(Some(now));
+        let begun = Job {
+            started_at,
+            ..self.job().clone()
+        };
+        overdue(&begun, now)
     }
 
     /// The alarm that is set may ring long after the next attempt may begin.

@@ -25,7 +25,8 @@ pub async fn cancel(app: &App, call: &Call, id: JobId) -> Result<Option<Full>, Q
         | JobStatus::Expired => return Ok(Some(before)),
     }
     let now = app.now();
-    let after = jobs::cancel(&*app.db, id, now, now.plus_ms(DUE_MARGIN_MS)).await?;
+    let round = (id, before.record.job.round);
+    let after = jobs::cancel(&*app.db, round, now, now.plus_ms(DUE_MARGIN_MS)).await?;
     app.log(
         log::info("job.cancel_asked")
             .job(id)

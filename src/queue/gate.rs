@@ -20,6 +20,13 @@ const SILENT_MS: u64 = 5_000;
 /// again after so long.
 const REFRESH_MS: u64 = 5 * 60_000;
 
+/// How long an attempt of which nobody knows whether it is at the endpoint takes a slot there:
+/// until a worker that began at once would have been stopped. It may be there for longer; then the
+/// endpoint has one job more than it should, which costs nothing but a place in its own queue.
+pub fn doubtful_until(record: &Record, begun_at: UnixMillis) -> UnixMillis {
+    begun_at.plus_ms(record.accepted.execution_limit_ms)
+}
+
 /// Half of what RunPod takes at the least in ten seconds (docs.runpod.io, Serverless, Send
 /// requests): people use the endpoint by hand, too.
 const SUBMITS_MAX: usize = 500;
@@ -87,6 +94,18 @@ fn ticket(record: &Record, now: UnixMillis) -> Ticket {
     }
 }
 
+/// The place of a job that is at the endpoint, as far as its row says.
+fn inside(record: &Record) -> Ticket {
+    let begun_at = record.attempt_begun_at.unwrap_or(record.job.opened_at);
+    let ticket = ticket(record, begun_at);
+    let live = record.job.live.as_ref();
+    if live.is_some_and(|live| live.provider_id.is_some()) {
+        return ticket;
+    }
+    let gone_at = doubtful_until(record, begun_at);
+    Ticket { gone_at, ..ticket }
+}
+
 struct Known {
     gatekeeper: Gatekeeper,
     refreshed_at: UnixMillis,
@@ -133,7 +152,7 @@ impl Keeper {
 
     async fn refresh(&self, app: &App) -> Result<(), QueueError> {
         let most = app.config.jobs_at_endpoint_max;
-        let records = jobs::at_endpoint(&*app.db, &self.endpoint, most).await?;
+        let records = jobs::at_endpoint(&*app.db, &self.endpoint, app.now(), most).await?;
         let row = endpoints::find(&*app.db, &self.endpoint).await?;
         let is_new = self.lock().is_none();
         let waiting = if is_new {
@@ -141,8 +160,7 @@ impl Keeper {
         } else {
             Vec::new()
         };
-        let begun = |record: &Record| record.attempt_begun_at.unwrap_or(record.job.opened_at);
-        let inside = records.iter().map(|record| ticket(record, begun(record)));
+        let inside = records.iter().map(inside);
         let is_paused = row.is_some_and(|row| row.paused_at.is_some());
         let now = app.now();
         let mut known = self.lock();

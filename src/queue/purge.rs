@@ -26,6 +26,10 @@ const TOMBSTONES_MAX: u32 = 500;
 /// Sessions' ledgers of one run: more than sessions are born in five minutes.
 const LEDGERS_MAX: u32 = 500;
 
+/// Nobody opens a round of a job that was kept for its time. One that was opened in the last moment
+/// has reached the database by then, and needs its files.
+const UNDER_WAY_MS: u64 = 10 * 60_000;
+
 /// How long it is known that a job was there; after that it is as if it never was.
 const TOMBSTONE_MS: u64 = 90 * DAY_MS;
 
@@ -42,7 +46,7 @@ pub struct Purged {
 pub async fn purge(app: &App) -> Result<Purged, QueueError> {
     let kept = &app.config.retention;
     let now = app.now();
-    let jobs_before = before(now, kept.job_ms);
+    let jobs_before = before(now, kept.job_ms + UNDER_WAY_MS);
     // Each part runs, whatever became of the one before it.
     let jobs = purge_jobs(app, jobs_before).await;
     let evidence = purge_evidence(app, jobs_before).await;

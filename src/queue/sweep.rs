@@ -1,5 +1,7 @@
 //! Sweep: find the forgotten, and wake them.
 
+use futures::future::join_all;
+
 use super::{best_effort, QueueError};
 use crate::app::App;
 use crate::log;
@@ -23,10 +25,9 @@ pub async fn sweep(app: &App) -> Result<usize, QueueError> {
     found.extend(deliveries::sweep(&*app.db, late, now, SWEEP_MAX).await?);
     found.sort_unstable();
     found.dedup();
-    let mut woken = 0;
-    for id in &found {
-        woken += usize::from(best_effort::wake(app, *id).await);
-    }
+    // All at once: one that hangs keeps nobody else waiting.
+    let woken = join_all(found.iter().map(|id| best_effort::wake(app, *id))).await;
+    let woken = woken.into_iter().filter(|woken| *woken).count();
     app.log(
         log::info("sweep.done")
             .with("found", found.len())

@@ -38,8 +38,7 @@ macro_rules! can_follow {
             " AND round = ",
             $round,
             "
-    AND status IN ('failed', 'canceled', 'expired')
-    AND (attempt = 0 OR attempt_ended_at IS NOT NULL))"
+    AND status IN ('failed', 'canceled', 'expired'))"
         )
     };
 }

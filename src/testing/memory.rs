@@ -156,7 +156,7 @@ impl BlobWriter for MemoryWriter {
     }
 }
 
-fn take_one(failures: &AtomicU64, why: &str) -> Result<(), BlobError> {
+pub(super) fn take_one(failures: &AtomicU64, why: &str) -> Result<(), BlobError> {
     let left = failures.load(Ordering::SeqCst);
     if left == 0 {
         return Ok(());

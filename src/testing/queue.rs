@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::answered::answer;
 pub use super::answered::{request, Answered};
-use super::clock::ManualClock;
+use super::clock::{ManualClock, RightClock};
 use super::gates::MemoryGates;
 use super::memory::{
     lock, CountingEntropy, Dalek, MemoryBlobs, MemoryLimiter, MemoryLog, MemoryMailer, MemoryTasks,
@@ -80,9 +80,10 @@ impl TestQueue {
     /// When the settings or the schema are wrong: there is nothing to test then.
     pub fn build(settings: &[(&str, &str)], plan: Plan, seed: u64) -> Self {
         let clock = Arc::new(ManualClock::new(BEGINNING));
+        let right = Arc::new(RightClock(clock.clone()));
         let db = SqliteDb::new(include_str!("../../schema.sql"));
         let db = Arc::new(db.unwrap_or_else(|error| panic!("schema.sql: {error}")));
-        let watchers = Arc::new(MemoryWatchers::new(clock.clone()));
+        let watchers = Arc::new(MemoryWatchers::new(right.clone()));
         let runpod = FakeRunpod::new(
             Endpoint {
                 seed,
@@ -97,10 +98,10 @@ impl TestQueue {
             queue: OnceLock::new(),
             runpod: FakeHttp {
                 runpod: runpod.clone(),
-                clock: clock.clone(),
+                clock: right.clone(),
             },
         });
-        let blobs = Arc::new(MemoryBlobs::new(clock.clone()));
+        let blobs = Arc::new(MemoryBlobs::new(right));
         let log = Arc::new(MemoryLog::default());
         let gates = Arc::new(MemoryGates::default());
         let limiter = Arc::new(MemoryLimiter::default());

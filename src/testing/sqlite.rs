@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::memory::{lock, pause};
 use crate::ports::{Db, DbError, Outcome, Param, Statement};
+use crate::store;
 
 /// Cloudflare's documentation, D1 limits.
 const LIMITS: [(Limit, i32); 5] = [
@@ -32,12 +33,20 @@ pub enum DbFault {
     LostBefore,
     /// It was committed, and the caller cannot know.
     LostAfter,
+    /// It is committed before so many other batches have passed, when its caller has long given up.
+    Late(u32),
     Overloaded,
 }
 
 pub struct SqliteDb {
     connection: Mutex<Connection>,
     faults: Mutex<VecDeque<DbFault>>,
+    /// The same for batches with a statement of this name.
+    aimed: Mutex<Vec<(&'static str, DbFault)>>,
+    /// Statements that are others than they should be, by name.
+    broken: Mutex<BTreeMap<&'static str, &'static str>>,
+    /// What is still to be committed, and after how many batches.
+    late: Mutex<Vec<(u32, Vec<Statement>)>>,
     batches: Mutex<Vec<Vec<&'static str>>>,
     rows_written: Mutex<u64>,
     steps: Mutex<i64>,
@@ -64,6 +73,9 @@ impl SqliteDb {
         Ok(Self {
             connection: Mutex::new(connection),
             faults: Mutex::default(),
+            aimed: Mutex::default(),
+            broken: Mutex::default(),
+            late: Mutex::default(),
             batches: Mutex::default(),
             rows_written: Mutex::default(),
             steps: Mutex::default(),
@@ -80,6 +92,31 @@ impl SqliteDb {
     /// The next batches fail like this, one each.
     pub fn fail_next(&self, fault: DbFault) {
         lock(&self.faults).push_back(fault);
+    }
+
+    /// From now on the statement of this name has `put` in place of `cut`: a guard in it is broken.
+    ///
+    /// # Panics
+    /// When there is no such statement, or nothing to cut.
+    pub fn break_guard(&self, name: &'static str, cut: &str, put: &str) {
+        let named = |sql: &&&'static str| store::name(sql) == name;
+        let sound = store::STATEMENTS.iter().find(named);
+        let sound = sound.unwrap_or_else(|| panic!("no statement is called {name}"));
+        assert!(sound.contains(cut), "{name} has no {cut}");
+        let broken = Box::leak(sound.replace(cut, put).into_boxed_str());
+        lock(&self.broken).insert(name, broken);
+    }
+
+    /// The next batch with the statement of this name fails like this.
+    pub fn fail_at(&self, statement: &'static str, fault: DbFault) {
+        lock(&self.aimed).push((statement, fault));
+    }
+
+    fn aimed_at(&self, statements: &[Statement]) -> Option<DbFault> {
+        let mut aimed = lock(&self.aimed);
+        let is_in = |name: &str| statements.iter().any(|s| store::name(s.sql) == name);
+        let at = aimed.iter().position(|(name, _)| is_in(name))?;
+        Some(aimed.remove(at).1)
     }
 
     pub fn clear_faults(&self) {
@@ -127,23 +164,56 @@ impl Db for SqliteDb {
 
 impl SqliteDb {
     fn run(&self, statements: &[Statement]) -> Result<Vec<Outcome>, DbError> {
+        self.run_late();
         let fault = lock(&self.faults).pop_front();
+        let fault = fault.or_else(|| self.aimed_at(statements));
         lock(&self.batches).push(statements.iter().map(|s| s.sql).collect());
         match fault {
             Some(DbFault::LostBefore) => return Err(DbError::Unknown("connection lost".into())),
+            Some(DbFault::Late(batches)) => {
+                lock(&self.late).push((batches, statements.to_vec()));
+                return Err(DbError::Unknown("connection lost".into()));
+            }
             Some(DbFault::Overloaded) => return Err(DbError::Overloaded("too many".into())),
             Some(DbFault::LostAfter) | None => {}
         }
-        let mut connection = lock(&self.connection);
-        let (entries_sql, mut columns) = (lock(&self.entries_sql), lock(&self.columns));
-        let done = transaction(&mut connection, &entries_sql, &mut columns, statements);
-        let (outcomes, steps) = done.map_err(|error| DbError::Refused(error.to_string()))?;
+        let (outcomes, steps) = self.commit(statements)?;
         *lock(&self.steps) += steps;
         *lock(&self.rows_written) += outcomes.iter().map(|o| o.rows_written).sum::<u64>();
         match fault {
             Some(DbFault::LostAfter) => Err(DbError::Unknown("connection lost".into())),
             _ => Ok(outcomes),
         }
+    }
+
+    /// What was lost some time ago, and was only late.
+    fn run_late(&self) {
+        let mut late = lock(&self.late);
+        for (batches, _) in late.iter_mut() {
+            *batches = batches.saturating_sub(1);
+        }
+        let (due, rest) = late.drain(..).partition(|(batches, _)| *batches == 0);
+        *late = rest;
+        let due: Vec<(u32, Vec<Statement>)> = due;
+        for (_, statements) in due {
+            // Nobody waits for its answer.
+            drop(self.commit(&statements));
+        }
+    }
+
+    fn commit(&self, statements: &[Statement]) -> Result<(Vec<Outcome>, i64), DbError> {
+        let mut statements = Cow::Borrowed(statements);
+        let broken = lock(&self.broken);
+        if !broken.is_empty() {
+            for statement in statements.to_mut() {
+                let other = broken.get(store::name(statement.sql));
+                statement.sql = other.copied().unwrap_or(statement.sql);
+            }
+        }
+        let mut connection = lock(&self.connection);
+        let (entries_sql, mut columns) = (lock(&self.entries_sql), lock(&self.columns));
+        let done = transaction(&mut connection, &entries_sql, &mut columns, &statements);
+        done.map_err(|error| DbError::Refused(error.to_string()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The jobs' watchers in memory: an alarm and a marker each, as the durable objects have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use futures::channel::oneshot;
 use futures::{FutureExt, StreamExt};
 
-use super::memory::{lock, pause};
+use super::memory::{lock, pause, take_one};
 use crate::app::App;
 use crate::http::RENDER;
-use crate::id::{JobId, Secret};
+use crate::id::{JobId, ProviderId, Secret};
 use crate::job::{Progress, Told};
 use crate::ports::{BlobBody, Clock, Listen, Listening, Watch, WatcherError, Watchers, ORPHAN_MS};
 use crate::queue::listen::Hub;
@@ -23,6 +23,7 @@ use crate::time::UnixMillis;
 struct State {
     alarm: Option<UnixMillis>,
     sending: Option<u32>,
+    sent: Option<(u32, ProviderId)>,
     secret: Option<Secret>,
     /// Handlers that died one after the other.
     deaths: u32,
@@ -43,6 +44,11 @@ pub struct MemoryWatchers {
     /// Whose watchers these are. Weak: the application holds them.
     app: OnceLock<Weak<App>>,
     deaf: AtomicBool,
+    /// Watchers whose calls never end.
+    stuck: Mutex<BTreeSet<JobId>>,
+    forgetful: AtomicBool,
+    /// Writes of watchers that will fail.
+    faults: AtomicU64,
     calls: Mutex<Vec<&'static str>>,
     writes: Mutex<Vec<&'static str>>,
 }
@@ -59,6 +65,9 @@ impl MemoryWatchers {
             hubs: Mutex::default(),
             app: OnceLock::new(),
             deaf: AtomicBool::new(false),
+            stuck: Mutex::default(),
+            forgetful: AtomicBool::new(false),
+            faults: AtomicU64::default(),
             calls: Mutex::default(),
             writes: Mutex::default(),
         }
@@ -99,6 +108,26 @@ impl MemoryWatchers {
     /// While deaf, every call from outside is lost.
     pub fn set_deaf(&self, deaf: bool) {
         self.deaf.store(deaf, Ordering::SeqCst);
+    }
+
+    /// From now on a call of this watcher never ends.
+    pub fn hang(&self, id: JobId) {
+        lock(&self.stuck).insert(id);
+    }
+
+    /// From now on no watcher notes which submit it began: a guard is broken.
+    pub fn forget_submits(&self) {
+        self.forgetful.store(true, Ordering::SeqCst);
+    }
+
+    /// The next writes of watchers fail, and nothing is written.
+    pub fn fail_next(&self, count: u64) {
+        self.faults.store(count, Ordering::SeqCst);
+    }
+
+    fn take_fault(&self) -> Result<(), WatcherError> {
+        let failed = take_one(&self.faults, "told to fail");
+        failed.map_err(|error| WatcherError(error.0))
     }
 
     /// Calls from outside since this was last asked: each is a request to a durable object.
@@ -204,6 +233,9 @@ impl MemoryWatchers {
 impl Watchers for MemoryWatchers {
     async fn wake(&self, job: JobId) -> Result<(), WatcherError> {
         self.hear("wake")?;
+        if lock(&self.stuck).contains(&job) {
+            std::future::pending::<()>().await;
+        }
         lock(&self.states).entry(job).or_default().wakes += 1;
         self.arm(job, self.clock.now().plus_ms(1));
         pause().await;
@@ -296,6 +328,20 @@ pub struct MemoryWatch {
     id: JobId,
 }
 
+impl MemoryWatch {
+    async fn write(
+        &self,
+        what: &'static str,
+        change: impl FnOnce(&mut State),
+    ) -> Result<(), WatcherError> {
+        self.watchers.take_fault()?;
+        change(lock(&self.watchers.states).entry(self.id).or_default());
+        lock(&self.watchers.writes).push(what);
+        pause().await;
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Watch for MemoryWatch {
     async fn sending(&self) -> Result<Option<u32>, WatcherError> {
@@ -304,13 +350,18 @@ impl Watch for MemoryWatch {
     }
 
     async fn set_sending(&self, attempt: Option<u32>) -> Result<(), WatcherError> {
-        lock(&self.watchers.states)
-            .entry(self.id)
-            .or_default()
-            .sending = attempt;
-        lock(&self.watchers.writes).push("sending");
-        pause().await;
-        Ok(())
+        let attempt = attempt.filter(|_| !self.watchers.forgetful.load(Ordering::SeqCst));
+        self.write("sending", |state| state.sending = attempt).await
+    }
+
+    async fn sent(&self) -> Result<Option<(u32, ProviderId)>, WatcherError> {
+        let states = lock(&self.watchers.states);
+        Ok(states.get(&self.id).and_then(|state| state.sent.clone()))
+    }
+
+    async fn keep_sent(&self, attempt: u32, id: &ProviderId) -> Result<(), WatcherError> {
+        let sent = Some((attempt, id.clone()));
+        self.write("sent", |state| state.sent = sent).await
     }
 
     async fn secret(&self) -> Result<Option<Secret>, WatcherError> {
@@ -330,6 +381,7 @@ impl Watch for MemoryWatch {
     }
 
     async fn arm(&self, at: UnixMillis) -> Result<(), WatcherError> {
+        self.watchers.take_fault()?;
         self.watchers.arm(self.id, at);
         pause().await;
         Ok(())

@@ -145,7 +145,7 @@ fn step(job: &Job, newest: Newest, now: UnixMillis) -> String {
     let end = |ending: &Ending| ending.status().as_str();
     match next_step(job, sending(newest), now) {
         Step::Dispatch { n } => format!("dispatch{n}"),
-        Step::Submit { n } => format!("submit{n}"),
+        Step::Withdraw { n } => format!("withdraw{n}"),
         Step::Look { overdue: None, .. } => "look".into(),
         Step::Look {
             overdue: Some(ending),
@@ -280,11 +280,11 @@ expired known     -           -           -           -           -           - 
 const STEPS: &str = "
                   5               61              90              91              200
 queued ended      dispatch3       end/expired     end/expired     end/expired     end/expired
-queued unsent     submit2         end/expired     end/expired     end/expired     end/expired
+queued unsent     withdraw2       end/expired     end/expired     end/expired     end/expired
 queued unknown    sleep           sleep           give up/failed  give up/failed  end/failed
 queued known      look            look/expired    look/expired    give up/failed  end/failed
 running ended     dispatch3       end/expired     end/expired     end/expired     end/expired
-running unsent    submit2         end/expired     end/expired     end/expired     end/expired
+running unsent    withdraw2       end/expired     end/expired     end/expired     end/expired
 running unknown   sleep           sleep           give up/failed  give up/failed  end/failed
 running known     look            look/failed     look/failed     give up/failed  end/failed
 canceling ended   end/canceled    end/canceled    end/canceled    end/canceled    end/canceled

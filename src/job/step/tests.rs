@@ -36,10 +36,10 @@ fn a_job_that_never_started_expires() {
 }
 
 #[test]
-fn an_attempt_that_never_left_is_submitted_at_once() {
+fn an_attempt_that_never_left_makes_room_for_another() {
     let job = with_attempt(None);
-    assert_eq!(next_step(&job, None, at(2_000)), Step::Submit { n: 1 });
-    assert_eq!(next_step(&job, Some(0), at(2_000)), Step::Submit { n: 1 });
+    assert_eq!(next_step(&job, None, at(2_000)), Step::Withdraw { n: 1 });
+    assert_eq!(next_step(&job, Some(0), at(2_000)), Step::Withdraw { n: 1 });
 }
 
 #[test]
@@ -47,7 +47,10 @@ fn an_attempt_that_may_have_left_is_never_sent_again() {
     let job = with_attempt(None);
     let ttl = i64::try_from(job.ttl_ms(at(1_000))).unwrap();
     let until = at(1_000 + ttl);
-    assert_eq!(next_step(&job, Some(1), at(2_000)), Step::Sleep { until });
+    for sending in [1, 2] {
+        let step = next_step(&job, Some(sending), at(2_000));
+        assert_eq!(step, Step::Sleep { until });
+    }
     let end = next_step(&job, Some(1), until);
     assert!(
         matches!(&end, Step::End(Ending::Failed(f)) if f.code == FailureCode::ProviderLost),

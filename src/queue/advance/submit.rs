@@ -1,8 +1,9 @@
 //! Handing an attempt to the provider, once.
 //!
 //! Before the request leaves, the watcher notes `sending = n`. An attempt that began without the
-//! note provably never left and is sent at once; one with the note and without an answer is never
-//! sent again: its callback or its time to live decides.
+//! note provably never left: another takes its place. One with the note and without an answer is
+//! waited for: its callback or its time to live decides. So a number is sent once at the most,
+//! whatever the database says or will still do of what it was asked.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -31,7 +32,7 @@ impl Turn<'_> {
                     let look_ms = first_look_ms(self.app, self.record, self.provider);
                     self.watch.arm(self.app.now().plus_ms(look_ms)).await?;
                 }
-                self.begin(n, &self.app.nonce(), tries).await
+                self.begin(n, tries).await
             }
             Admission::Wait { until, reason } => {
                 if self.record.wait_reason.as_deref() != Some(reason.text()) {
@@ -44,24 +45,32 @@ impl Turn<'_> {
     }
 
     /// The attempt began before, and its submit did not.
-    pub(super) async fn submit_again(&self, n: u32) -> Result<Next, QueueError> {
-        let nonce = self.record.attempt_nonce.clone().unwrap_or_default();
-        self.begin(n, &nonce, false).await
+    pub(super) async fn withdraw(&self, n: u32) -> Result<Next, QueueError> {
+        let now = self.app.now();
+        let reason = "an attempt was given up before it was sent";
+        jobs::put_off(&*self.app.db, self.job().id, n, now, now, reason).await?;
+        self.watch.arm(now.plus_ms(1)).await?;
+        Ok(Next::Stay)
     }
 
     /// `tries`: the gate waits to hear how it went.
-    async fn begin(&self, n: u32, nonce: &str, tries: bool) -> Result<Next, QueueError> {
+    async fn begin(&self, n: u32, tries: bool) -> Result<Next, QueueError> {
         let now = self.app.now();
         let held_bytes = self.held_bytes().await?;
         let Some(_room) = self.app.room.take(held_bytes) else {
             self.watch.arm(now.plus_ms(ROOM_AGAIN_MS)).await?;
             return Ok(Next::Stay);
         };
-        let begun = jobs::begin_attempt(&*self.app.db, self.job().id, n, nonce, now).await?;
+        let begun =
+            jobs::begin_attempt(&*self.app.db, self.job().id, n, &self.app.nonce(), now).await?;
         let Some(begun) = begun.filter(|begun| begun.won) else {
             self.watch.arm(now.plus_ms(1)).await?;
             return Ok(Next::Stay);
         };
+        // The database was put back to an earlier state: what left since then is waited for.
+        if self.watch.sending().await?.is_some_and(|sent| sent >= n) {
+            return Ok(Next::Stay);
+        }
         // Whatever was told of an earlier attempt is over, whether anybody listens or not.
         self.watch.tell(Told {
             attempt: n,
@@ -108,7 +117,8 @@ impl Turn<'_> {
             }
             Submitted::Unknown { evidence } => {
                 self.keep("submit.failed", n, &evidence).await;
-                gate::tell(self.app, record, Fate::Unknown).await;
+                let gone_at = gate::doubtful_until(record, self.app.now());
+                gate::tell(self.app, record, Fate::Unknown(gone_at)).await;
                 Ok(Next::Stay)
             }
         }
@@ -123,7 +133,14 @@ impl Turn<'_> {
                 .with("provider", self.provider.name())
                 .with("runpod_id", id.as_str()),
         );
-        let noted = jobs::note_provider_id(&*self.app.db, self.job().id, n, id).await?;
+        let noted = match jobs::note_provider_id(&*self.app.db, self.job().id, n, id).await {
+            Ok(noted) => noted,
+            // Nobody can ask for it again: the next step writes it down.
+            Err(error) => {
+                self.watch.keep_sent(n, id).await?;
+                return Err(error.into());
+            }
+        };
         // Canceled or finished while the submit was on its way: the next step sees to it.
         if noted.is_some_and(|record| record.job.status != self.job().status) {
             self.watch.arm(self.app.now().plus_ms(1)).await?;

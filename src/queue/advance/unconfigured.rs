@@ -27,7 +27,7 @@ pub(super) async fn step(
             settle::close(app, record, attempt).await?;
         }
         Step::Dispatch { .. }
-        | Step::Submit { .. }
+        | Step::Withdraw { .. }
         | Step::Look { .. }
         | Step::Cancel { .. }
         | Step::Sleep { .. } => {

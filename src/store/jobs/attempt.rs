@@ -8,14 +8,12 @@ use crate::ports::{Db, Statement};
 use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
-/// Also takes up again an attempt that began and provably never left: its time counts from now.
 pub const BEGIN_ATTEMPT: &str = "-- jobs::begin_attempt
 UPDATE jobs SET attempt = ?2, attempt_nonce = ?3, attempt_begun_at = ?4, attempt_ended_at = NULL,
   provider_id = NULL, retry_at = NULL, wait_reason = NULL, phase = 'submitting',
   version = version + 1
-WHERE id = ?1 AND status = 'queued'
-  AND ((attempt = ?2 - 1 AND (attempt = 0 OR attempt_ended_at IS NOT NULL))
-    OR (attempt = ?2 AND attempt_nonce = ?3 AND attempt_ended_at IS NULL AND provider_id IS NULL))";
+WHERE id = ?1 AND status = 'queued' AND attempt = ?2 - 1
+  AND (attempt = 0 OR attempt_ended_at IS NOT NULL)";
 
 pub const PROMPT: &str = "-- jobs::prompt
 SELECT body FROM prompts WHERE job_id = ?1";
@@ -57,8 +55,7 @@ pub struct Begun {
     pub prompt: Option<String>,
 }
 
-/// Begins attempt `n`, unless the job has moved on. With `nonce` of an attempt that began already
-/// it only reads: that is how a submit that provably never left is taken up again.
+/// Begins attempt `n`, unless the job has moved on.
 pub async fn begin_attempt(
     db: &dyn Db,
     id: JobId,
@@ -112,7 +109,7 @@ pub async fn note_started(
     Ok(batch(db, vec![note, event]).await?[0].changes() > 0)
 }
 
-/// The provider provably did not take attempt `n`: the job waits and tries again.
+/// The provider provably did not take attempt `n`, and never will: the job waits and tries again.
 pub async fn put_off(
     db: &dyn Db,
     id: JobId,

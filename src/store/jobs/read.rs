@@ -5,6 +5,7 @@ use super::{Full, Record};
 use crate::id::{CallerId, JobId};
 use crate::ports::{Db, Statement};
 use crate::store::{ask, StoreError};
+use crate::time::UnixMillis;
 
 pub const FIND: &str = concat!(
     "-- jobs::find\nSELECT ",
@@ -29,11 +30,13 @@ pub const FULL: &str = concat!(
 FROM jobs WHERE id = ?1"
 );
 
-/// The index of unfinished jobs finds them.
+/// The index of unfinished jobs finds them. Not those of which nobody has heard for longer than a
+/// worker may take.
 pub const AT_ENDPOINT: &str = concat!(
     "-- jobs::at_endpoint\nSELECT ",
     columns!(),
     " FROM jobs WHERE due_at > 0 AND endpoint = ?1 AND attempt > 0 AND attempt_ended_at IS NULL
+  AND (provider_id IS NOT NULL OR attempt_begun_at + execution_limit_ms > ?3)
 LIMIT ?2"
 );
 
@@ -62,13 +65,14 @@ pub async fn full(db: &dyn Db, id: JobId) -> Result<Option<Full>, StoreError> {
     ask(db, FULL, vec![id.into()]).await?.row()
 }
 
-/// Jobs with a live attempt at the endpoint, at most `limit`.
+/// Jobs with a live attempt that is or may be at the endpoint, at most `limit`.
 pub async fn at_endpoint(
     db: &dyn Db,
     endpoint: &str,
+    now: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
-    let params = vec![endpoint.into(), limit.into()];
+    let params = vec![endpoint.into(), limit.into(), now.into()];
     ask(db, AT_ENDPOINT, params).await?.rows()
 }
 

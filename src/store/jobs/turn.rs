@@ -9,24 +9,26 @@ use crate::store::spending::{Paid, Payer};
 use crate::store::{ask, batch, deliveries, StoreError};
 use crate::time::UnixMillis;
 
-/// Without a live attempt the job ends at once; otherwise the provider must confirm first.
+/// Without a live attempt the job ends at once; otherwise the provider must confirm first. The
+/// round that was asked to end, and no later one.
 pub const CANCEL: &str = "-- jobs::cancel
 UPDATE jobs SET version = version + 1, wait_reason = NULL,
   due_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN NULL ELSE ?3 END,
   status = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN 'canceled'
     ELSE 'canceling' END,
   completed_at = CASE WHEN attempt = 0 OR attempt_ended_at IS NOT NULL THEN ?2 END
-WHERE id = ?1 AND status IN ('queued', 'running')";
+WHERE id = ?1 AND status IN ('queued', 'running') AND round = ?4";
 
 /// Before the job is canceled: what it holds goes back.
 pub const CANCEL_CREDITS: &str = "-- jobs::cancel (credits)
 UPDATE credits SET reserved = reserved - job.credits
 FROM (SELECT caller, credits FROM jobs WHERE id = ?1 AND status IN ('queued', 'running')
-  AND (attempt = 0 OR attempt_ended_at IS NOT NULL) AND credits IS NOT NULL) AS job
+  AND round = ?2 AND (attempt = 0 OR attempt_ended_at IS NOT NULL) AND credits IS NOT NULL) AS job
 WHERE credits.owner = job.caller";
 
-/// A new round of the same job: attempt numbers, version and history go on. Not while an attempt of
-/// the last round is still live at the provider: two would run at once.
+/// A new round of the same job: attempt numbers, version and history go on. Whoever asks has seen
+/// that no attempt of the last round is live: as long as that round has ended, none becomes so
+/// again.
 pub const RETRY: &str = concat!(
     "-- jobs::retry
 UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened_at = ?3,
@@ -39,7 +41,6 @@ UPDATE jobs SET status = 'queued', phase = 'accepted', round = round + 1, opened
     ", coalesce(jobs.credits, 0), 0),
   canceled_through = CASE status WHEN 'canceled' THEN attempt ELSE canceled_through END
 WHERE id = ?1 AND round = ?2 AND status IN ('failed', 'canceled', 'expired')
-  AND (attempt = 0 OR attempt_ended_at IS NOT NULL)
   AND (?5 IS NULL OR EXISTS (SELECT 1 FROM spending WHERE account = ?5 AND charge = ?6))
   AND (?7 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE id = ?7 AND revoked_at IS NULL))
   AND (?8 IS NULL OR NOT EXISTS (SELECT 1 FROM credits WHERE owner = caller AND charge <> ?6))"
@@ -51,20 +52,20 @@ UPDATE jobs SET due_at = ?2
 WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_due WHERE due_at <= ?1 ORDER BY due_at LIMIT ?3)
 RETURNING id";
 
-/// Asks for the end of a job and answers what stands then. Twice is the same as once.
+/// Asks for the end of a job's round and answers what stands then. Twice is the same as once.
 pub async fn cancel(
     db: &dyn Db,
-    id: JobId,
+    (id, round): (JobId, u32),
     now: UnixMillis,
     due_at: UnixMillis,
 ) -> Result<Option<Full>, StoreError> {
     let cancel = Statement {
         sql: CANCEL,
-        params: vec![id.into(), now.into(), due_at.into()],
+        params: vec![id.into(), now.into(), due_at.into(), round.into()],
     };
     let credits = Statement {
         sql: CANCEL_CREDITS,
-        params: vec![id.into()],
+        params: vec![id.into(), round.into()],
     };
     let event = deliveries::record(id, now);
     batch(db, vec![credits, cancel, event, by_id(FULL, id)]).await?[3].row()

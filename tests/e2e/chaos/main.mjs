@@ -1,4 +1,5 @@
-// `make chaos`: the long form, with a table of figures. JOBS, KILLS, OUTAGE_S and SEED change it.
+// `make chaos`: the long form, with a table of figures. JOBS, KILLS, OUTAGE_S and SEED change it; with
+// DOOR=0 callbacks meet nobody while the Worker is down.
 
 import { MUST_BE_ZERO, chaos } from "./chaos.mjs";
 
@@ -9,6 +10,7 @@ const figures = await chaos({
   kills: number("KILLS", 12),
   outageMs: number("OUTAGE_S", 20) * 1000,
   settleMs: 180_000,
+  door: number("DOOR", 1) === 1,
   seed: number("SEED", 20_261_121),
   say: (line) => console.error(`   ${line}`),
 });

@@ -144,6 +144,28 @@ async fn an_endpoint_that_refuses_is_not_hammered() {
     assert!(submits(&queue) <= 20 + 6 + 6, "{}", submits(&queue));
 }
 
+/// The provider did not answer for a while. As many submits as there are slots were in doubt, held
+/// them for their whole time to live, and everybody who waited behind them expired beside idle
+/// workers.
+#[tokio::test]
+async fn submits_in_doubt_leave_their_slots_when_a_worker_would_have_been_stopped() {
+    let faults = json!([{"on": "run", "times": 2, "fault": "lost"}]);
+    let queue = with_slots("2", json!({ "faults": faults }));
+    for n in 0..2 {
+        queue.create(&json!({"prompt": n.to_string()})).await;
+    }
+    queue.pass(1_000).await;
+    let waiting = queue.create(&json!({"prompt": "3"})).await;
+    queue.pass(8 * 60_000).await;
+    let job = queue.job(waiting).await;
+    assert_eq!(job["wait_reason"], "every slot of the endpoint is taken");
+    // Also a gate that reads the rows of those in doubt.
+    queue.gates.forget();
+    queue.pass(4 * 60_000).await;
+    assert_eq!(queue.job(waiting).await["status"], "succeeded");
+    assert_eq!(submits(&queue), 1);
+}
+
 /// RunPod parks an endpoint that nobody used for a week; jobs wait there, and nothing says why.
 #[tokio::test]
 async fn an_endpoint_without_workers_is_reported_and_so_is_the_reason_on_its_jobs() {

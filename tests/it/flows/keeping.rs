@@ -1,12 +1,20 @@
 //! How long things are kept, and what is known of them afterwards.
 
+use std::future::Future;
+use std::task::{Context, Waker};
+
 use edge_queue::id::JobId;
 use edge_queue::queue::purge::{purge, Purged};
+use edge_queue::store;
 use edge_queue::testing::queue::{request, TestQueue, ADMIN_KEY};
 use edge_queue::testing::runpod::Plan;
+use edge_queue::testing::sqlite::DbFault;
 use serde_json::{json, Value};
 
 const DAY_MS: u64 = 24 * 3_600_000;
+/// Until a job is purged: its time, and that of what may still be under way for it.
+const KEPT_MS: u64 = 30 * DAY_MS + UNDER_WAY_MS;
+const UNDER_WAY_MS: u64 = 10 * 60_000;
 
 /// A job that succeeded, and whose caller was told.
 async fn finished(queue: &TestQueue) -> (JobId, Value) {
@@ -36,6 +44,7 @@ fn counts(queue: &TestQueue) -> Vec<u64> {
     tables.iter().map(count).collect()
 }
 
+/// Promise: "Honest unknowns: 404 never existed, 410 expired with `expired_at`".
 #[tokio::test]
 async fn a_job_is_kept_for_its_time_and_then_answers_gone_and_one_day_nothing() {
     let queue = TestQueue::live(Plan::default());
@@ -49,6 +58,7 @@ async fn a_job_is_kept_for_its_time_and_then_answers_gone_and_one_day_nothing() 
     queue.pass(DAY_MS).await;
     let early = queue.get(&status).await;
     assert_eq!(early.status, 410, "before the purge has come to it");
+    queue.pass(UNDER_WAY_MS).await;
     let purged = purge(&queue.app).await.unwrap();
     assert_eq!((purged.jobs, purged.uploads), (1, 0));
     assert_eq!(counts(&queue), [0, 0, 0, 0, 0, 1]);
@@ -87,7 +97,7 @@ async fn a_job_is_kept_for_its_time_and_then_answers_gone_and_one_day_nothing() 
 async fn what_cannot_be_purged_keeps_nothing_else() {
     let queue = TestQueue::live(Plan::default());
     let (id, _) = finished(&queue).await;
-    queue.pass(30 * DAY_MS).await;
+    queue.pass(KEPT_MS).await;
     purge(&queue.app).await.unwrap();
     queue.pass(91 * DAY_MS).await;
     assert_eq!(counts(&queue)[5], 1, "{id}");
@@ -101,7 +111,7 @@ async fn what_cannot_be_purged_keeps_nothing_else() {
 async fn a_result_that_is_gone_says_so_to_whoever_had_its_link() {
     let queue = TestQueue::live(Plan::default());
     let (_, job) = finished(&queue).await;
-    queue.pass(30 * DAY_MS).await;
+    queue.pass(KEPT_MS).await;
     purge(&queue.app).await.unwrap();
     let key = job["outputs"][0]["key"].as_str().unwrap();
     let link = queue
@@ -131,7 +141,7 @@ async fn a_result_that_is_gone_says_so_to_whoever_had_its_link() {
 async fn another_callers_tombstone_is_nobodys_business() {
     let queue = TestQueue::live(Plan::default());
     let (id, _) = finished(&queue).await;
-    queue.pass(30 * DAY_MS).await;
+    queue.pass(KEPT_MS).await;
     purge(&queue.app).await.unwrap();
     let bearer = format!("Bearer {ADMIN_KEY}");
     let headers = [("authorization", bearer.as_str())];
@@ -167,10 +177,8 @@ async fn a_run_is_bounded_and_the_next_one_goes_on() {
 async fn a_purge_that_dies_between_files_and_rows_is_done_again() {
     let queue = TestQueue::live(Plan::default());
     finished(&queue).await;
-    queue.pass(30 * DAY_MS).await;
-    queue
-        .db
-        .fail_next(edge_queue::testing::sqlite::DbFault::Overloaded);
+    queue.pass(KEPT_MS).await;
+    queue.db.fail_next(DbFault::Overloaded);
     assert!(
         purge(&queue.app).await.is_err(),
         "the database is read first"
@@ -283,10 +291,44 @@ async fn what_a_job_was_to_tell_goes_with_it() {
     queue.receiver.answer_always(Reply::Down);
     let body = json!({"prompt": "x", "webhook_url": "https://hooks.example/in"});
     queue.create(&body).await;
-    queue.pass(DAY_MS + 60_000).await;
+    queue.pass(DAY_MS + UNDER_WAY_MS + 1).await;
     assert_eq!(purge(&queue.app).await.unwrap().jobs, 1);
     let left = queue.db.query("SELECT 1 AS one FROM deliveries").unwrap();
     assert_eq!(left.len(), 0);
     queue.pass(5 * DAY_MS).await;
     assert_eq!(queue.watchers.next_alarm(), None);
+}
+
+/// It was let through in its job's last moment, and a purge beside it took away what the new round
+/// was to be sent with.
+#[tokio::test]
+async fn a_retry_in_the_last_moment_keeps_the_files_of_its_job() {
+    let plan = serde_json::from_value(json!({"next": [{"outcome": "node_failed"}]})).unwrap();
+    let queue = TestQueue::live(plan);
+    let workflow = json!({
+        "1": {"class_type": "EmptyImage",
+            "inputs": {"width": 64, "height": 64, "note": "x".repeat(300_000)}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+    });
+    let made_at = queue.now();
+    let id = queue.create(&json!({ "workflow": workflow })).await;
+    queue.pass(60_000).await;
+    assert_eq!(queue.job(id).await["status"], "failed");
+    queue.clock.set(made_at.plus_ms(30 * DAY_MS - 1));
+    let asked = queue.posting(&format!("/api/queue/retry/{id}"), &json!({}), &[]);
+    let mut retry = Box::pin(queue.send(asked));
+    // It reaches the database between what the purge reads there and what it deletes.
+    queue.db.fail_at("jobs::retry", DbFault::Late(2));
+    queue.db.take_batches();
+    let is_asked = |sql: &&'static str| store::name(sql) == "jobs::retry";
+    let mut context = Context::from_waker(Waker::noop());
+    while !queue.db.take_batches().iter().flatten().any(is_asked) {
+        assert!(retry.as_mut().poll(&mut context).is_pending());
+    }
+    queue.clock.advance_ms(1_000);
+    assert_eq!(purge(&queue.app).await.unwrap().jobs, 0);
+    assert_eq!(retry.await.status, 200);
+    queue.pass(60_000).await;
+    let rows = queue.db.query("SELECT status, round FROM jobs").unwrap();
+    assert_eq!(rows, [json!({"status": "succeeded", "round": 2})]);
 }

@@ -6,6 +6,7 @@ use edge_queue::queue::settle;
 use edge_queue::store::jobs::{self, AttemptEnd, AttemptOutcome, Heard};
 use edge_queue::testing::queue::TestQueue;
 use edge_queue::testing::runpod::Plan;
+use edge_queue::token::CallbackClaim;
 use serde_json::{json, Value};
 
 fn live(plan: Value) -> TestQueue {
@@ -71,6 +72,45 @@ async fn a_job_that_began_in_time_does_not_expire() {
     assert_eq!(queue.job(id).await["status"], "running");
     queue.pass(600_000).await;
     assert_eq!(queue.job(id).await["status"], "succeeded");
+}
+
+/// The same after an attempt that had failed: the second one was stopped as not begun in time while
+/// it worked, and was paid for nothing.
+#[tokio::test]
+async fn a_second_attempt_that_began_in_time_is_not_stopped_for_being_late() {
+    let queue = live(json!({"next": [
+        {"outcome": "worker_lost", "queue_ms": 0, "run_ms": 1_000},
+        {"queue_ms": 3_585_000, "run_ms": 300_000, "webhook": {"copies": 0}},
+    ]}));
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    queue.pass(3_650_000).await;
+    assert_eq!(queue.job(id).await["status"], "running");
+    queue.pass(600_000).await;
+    assert_eq!(queue.job(id).await["status"], "succeeded");
+}
+
+/// We had canceled it at its time, the answer was lost, and RunPod told of the cancel itself before
+/// we asked: somebody else was said to have stopped it.
+#[tokio::test]
+async fn a_cancel_of_ours_that_is_told_by_a_callback_is_no_cancel_of_somebody_else() {
+    let lost = json!({"on": "cancel", "fault": "lost", "taken": true});
+    let queue = live(json!({"job": {"queue_ms": 600_000, "faults": [lost]}}));
+    let start_by = queue.now().plus_ms(20_000).iso8601();
+    let body = json!({"prompt": "x", "start_by": start_by});
+    let id = queue.create(&body).await;
+    queue.pass(20_500).await;
+    let job = queue.job(id).await;
+    assert_eq!(job["status"], "queued", "{job:#}");
+    let claim = CallbackClaim {
+        job: id,
+        attempt: 1,
+    };
+    let token = queue.app.signer.callback(claim);
+    let news = json!({"id": job["attempts"][0]["provider_id"], "status": "CANCELLED"});
+    let path = format!("/api/webhooks/runpod/{token}");
+    assert_eq!(queue.post(&path, &news).await.status, 200);
+    let job = queue.job(id).await;
+    assert_eq!(job["status"], "expired", "{job:#}");
 }
 
 /// A mistyped key after a rotation must not fail everything that waits.
