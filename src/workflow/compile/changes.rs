@@ -61,7 +61,7 @@ impl<'a> Changes<'a> {
         let changed = changed
             .filter_map(|(name, value)| Some((name, member_text(name, value.as_ref()?).into())));
         let mut members: Vec<_> = kept.chain(changed).collect();
-        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        members.sort_unstable_by_key(|(name, _)| *name);
         let members: Vec<_> = members.into_iter().map(|(_, text)| text).collect();
         format!("{{{}}}", members.join(","))
     }
@@ -121,7 +121,7 @@ impl MemberTexts {
     }
 }
 
-/// A dependency may switch serde_json to insertion order; then this sorts, else it is free.
+/// A dependency may switch `serde_json` to insertion order; then this sorts, else it is free.
 fn sort<'a>(values: impl IntoIterator<Item = &'a mut Value>) {
     values.into_iter().for_each(Value::sort_all_objects);
 }
