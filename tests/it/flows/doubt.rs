@@ -99,6 +99,23 @@ async fn a_number_that_was_given_up_is_not_sent_when_the_database_did_so_too_lat
     assert_eq!(queue.runpod.lock().unwrap().counters().jobs, 1);
 }
 
+/// Its number had been begun anew meanwhile, and refused: what comes true so late begins nothing.
+#[tokio::test]
+async fn an_attempt_that_the_database_begins_too_late_is_not_begun_again() {
+    let refused = json!({"on": "run", "fault": {"too_many": {"retry_after": "300"}}});
+    let queue = live(json!({"job": {"run_ms": 2_000}, "faults": [refused]}));
+    for _ in 0..3 {
+        queue.db.fail_at("jobs::begin_attempt", LATE);
+    }
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    queue.pass(20_000).await;
+    let_it_come_true(&queue, id).await;
+    assert_eq!(queue.job(id).await["phase"], "accepted");
+    queue.pass(600_000).await;
+    assert_eq!(queue.job(id).await["status"], "succeeded");
+    assert_eq!(queue.runpod.lock().unwrap().counters().jobs, 1);
+}
+
 /// A cancel of which nothing was heard was made again; the round after it was canceled, too.
 #[tokio::test]
 async fn a_cancel_that_comes_true_too_late_does_not_end_the_round_after_it() {
