@@ -40,7 +40,7 @@ const fn guard(name: &'static str, found: (u64, &'static str), broken: Broken) -
     }
 }
 
-const GUARDS: [Guard; 9] = [
+const GUARDS: [Guard; 8] = [
     guard(
         "a submit is noted before it leaves",
         (1, "RunPod took"),
@@ -84,17 +84,8 @@ const GUARDS: [Guard; 9] = [
         Broken::Sql("jobs::begin_attempt", " AND status = 'queued'", ""),
     ),
     guard(
-        "a provider's name is noted whatever the status",
-        (0, "has no name"),
-        Broken::Sql(
-            "jobs::note_provider_id",
-            "AND provider_id IS NULL",
-            "AND provider_id IS NULL AND status = 'queued'",
-        ),
-    ),
-    guard(
         "only a live attempt fails",
-        (0, "failures of attempts"),
+        (16, "failures of attempts"),
         Broken::Sql(
             "jobs::fail_attempt",
             "AND attempt_ended_at IS NULL AND round",
@@ -103,7 +94,7 @@ const GUARDS: [Guard; 9] = [
     ),
     guard(
         "credits are held for a round that can be opened",
-        (0, "the books are wrong"),
+        (13, "the books are wrong"),
         Broken::Sql(
             "credits::reserve_round",
             "EXISTS (SELECT 1 FROM jobs WHERE id = ?10 AND round = ?11
