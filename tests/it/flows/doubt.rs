@@ -1,5 +1,8 @@
 //! What was done and not heard of, and what ends while something else is under way.
 
+use std::future::Future;
+use std::task::{Context, Waker};
+
 use edge_queue::id::JobId;
 use edge_queue::job::{Cause, Failure, Times};
 use edge_queue::store::deliveries::{self, Report, Standing, Try};
@@ -97,6 +100,43 @@ async fn a_number_that_was_given_up_is_not_sent_when_the_database_did_so_too_lat
     queue.pass(300_000).await;
     assert_eq!(queue.job(id).await["status"], "succeeded");
     assert_eq!(queue.runpod.lock().unwrap().counters().jobs, 1);
+}
+
+/// Its number had been begun anew meanwhile, and refused: what comes true so late begins nothing.
+#[tokio::test]
+async fn an_attempt_that_the_database_begins_too_late_is_not_begun_again() {
+    let refused = json!({"on": "run", "fault": {"too_many": {"retry_after": "300"}}});
+    let queue = live(json!({"job": {"run_ms": 2_000}, "faults": [refused]}));
+    for _ in 0..3 {
+        queue.db.fail_at("jobs::begin_attempt", LATE);
+    }
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    queue.pass(20_000).await;
+    let_it_come_true(&queue, id).await;
+    assert_eq!(queue.job(id).await["phase"], "accepted");
+    queue.pass(600_000).await;
+    assert_eq!(queue.job(id).await["status"], "succeeded");
+    assert_eq!(queue.runpod.lock().unwrap().counters().jobs, 1);
+}
+
+/// Its name is noted whatever the status is by then, and it is stopped.
+#[tokio::test]
+async fn what_is_canceled_while_its_submit_is_on_its_way_is_stopped_at_the_provider() {
+    let queue = live(json!({"job": {"run_ms": 300_000, "webhook": {"copies": 0}}}));
+    let id = queue.create(&json!({"prompt": "x"})).await;
+    let mut ringing = Box::pin(queue.ring(id));
+    let mut context = Context::from_waker(Waker::noop());
+    while queue.runpod.lock().unwrap().counters().jobs == 0 {
+        assert!(ringing.as_mut().poll(&mut context).is_pending());
+    }
+    let cancel = format!("/api/queue/cancel/{id}");
+    let asked = queue.post(&cancel, &json!({})).await;
+    assert_eq!(asked.json()["job"]["status"], "canceling");
+    ringing.await;
+    queue.pass(10_000).await;
+    assert_eq!(queue.job(id).await["status"], "canceled");
+    let runpod = queue.runpod.lock().unwrap();
+    assert_eq!(runpod.jobs(queue.now())[0].status, "CANCELLED");
 }
 
 /// A cancel of which nothing was heard was made again; the round after it was canceled, too.

@@ -9,9 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use edge_queue::id::JobId;
+use edge_queue::queue::reconcile::reconcile;
+use edge_queue::queue::recover::recover;
 use edge_queue::queue::sweep::sweep;
+use edge_queue::queue::tell;
 use edge_queue::testing::queue::{Answered, TestQueue};
 use edge_queue::testing::runpod::Delivery;
+use edge_queue::token::CallbackClaim;
 use serde_json::json;
 
 use super::story::Handler;
@@ -22,6 +26,8 @@ struct Running {
     work: Pin<Box<dyn Future<Output = Heard>>>,
     /// It dies after so many steps.
     polls: Option<usize>,
+    /// By how much its isolate's clock is wrong.
+    wrong_by_ms: i64,
     /// The watcher whose alarm this is.
     alarm: Option<JobId>,
     /// The callback that it answers.
@@ -41,6 +47,7 @@ impl Running {
         Self {
             work: Box::pin(work),
             polls: None,
+            wrong_by_ms: 0,
             alarm: None,
             delivery: None,
         }
@@ -49,6 +56,9 @@ impl Running {
 
 /// One handler in so many dies on its way.
 const DEATHS: u32 = 6;
+/// The clock of one handler in so many is wrong.
+const WRONG_CLOCKS: u32 = 3;
+const WRONG_MS_MAX: i64 = 5_000;
 /// Time passes at one await in so many.
 const PAUSES: u32 = 12;
 
@@ -76,6 +86,8 @@ impl World {
         for one in &mut running {
             let dies = self.random.u32(0..DEATHS) == 0;
             one.polls = dies.then(|| self.random.usize(0..12));
+            let is_wrong = self.random.u32(0..WRONG_CLOCKS) == 0;
+            one.wrong_by_ms = self.random.i64(-WRONG_MS_MAX..WRONG_MS_MAX) * i64::from(is_wrong);
         }
         self.run_all(running);
     }
@@ -107,7 +119,11 @@ impl World {
                 let other = self.any_job().filter(|other| *other != job);
                 running.extend(other.map(|other| alarm(queue, other)));
             }
-            Handler::Cancel => running.push(post(queue, format!("/api/queue/cancel/{job}"))),
+            Handler::Cancel => {
+                // A retry beside it may come first.
+                self.want_end(job, 2);
+                running.push(post(queue, format!("/api/queue/cancel/{job}")));
+            }
             Handler::Retry => running.push(post(queue, format!("/api/queue/retry/{job}"))),
             Handler::Twins => {
                 let asked = self.ask_something_new();
@@ -121,11 +137,39 @@ impl World {
                 queue.job(job).await;
                 Heard::Nothing
             })),
+            Handler::Tell => {
+                let claim = self.at_work(job);
+                running.extend(claim.map(|claim| Running::new(tell_of(queue, claim))));
+            }
             Handler::Sweep => running.push(Running::new(async move {
                 drop(sweep(&queue.app).await);
                 Heard::Nothing
             })),
+            Handler::Recover => running.push(Running::new(async move {
+                drop(recover(&queue.app, job).await);
+                Heard::Nothing
+            })),
+            Handler::Reconcile(part) => running.push(Running::new(async move {
+                drop(reconcile(&queue.app, part, None, true).await);
+                Heard::Nothing
+            })),
         }
+    }
+
+    /// The attempt of a job that a worker is at.
+    fn at_work(&self, job: JobId) -> Option<CallbackClaim> {
+        let runpod = self.queue.runpod.lock().unwrap();
+        let views = runpod.jobs(self.queue.now()).into_iter();
+        let mut at_work = views.filter(|view| view.status == "IN_PROGRESS");
+        at_work.find_map(|view| {
+            let token = view.webhook?;
+            let claim = self
+                .queue
+                .app
+                .signer
+                .verify_callback(token.rsplit('/').next()?);
+            claim.filter(|claim| claim.job == job)
+        })
     }
 
     fn create_again(&self, asked: usize) -> Running {
@@ -148,7 +192,10 @@ impl World {
                 continue;
             }
             one.polls = one.polls.map(|polls| polls - 1);
-            if let Poll::Ready(heard) = one.work.as_mut().poll(&mut context) {
+            self.queue.clock.be_wrong_by(one.wrong_by_ms);
+            let polled = one.work.as_mut().poll(&mut context);
+            self.queue.clock.be_wrong_by(0);
+            if let Poll::Ready(heard) = polled {
                 drop(running.swap_remove(i));
                 self.hear(heard);
             }
@@ -160,8 +207,9 @@ impl World {
         }
     }
 
-    fn die(&self, dead: &Running) {
+    fn die(&mut self, dead: &Running) {
         if let Some(id) = dead.alarm {
+            self.died.insert(id);
             self.queue.watchers.lose_step(id);
         }
         if let Some(id) = dead.delivery {
@@ -188,6 +236,14 @@ fn callback(queue: &Arc<TestQueue>, delivery: Delivery) -> Running {
         delivery: Some(id),
         ..Running::new(work)
     }
+}
+
+async fn tell_of(queue: Arc<TestQueue>, claim: CallbackClaim) -> Heard {
+    let told = tell::tell(&queue.app, claim, tell::News::default(), |_, _, _| {
+        String::new()
+    });
+    drop(told.await);
+    Heard::Nothing
 }
 
 fn alarm(queue: Arc<TestQueue>, id: JobId) -> Running {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edge_queue::id::JobId;
 use edge_queue::job::Cause;
+use edge_queue::queue::purge::{purge, Purged};
+use edge_queue::queue::reconcile::{reconcile, Part};
 use serde_json::Value;
 
 use super::world::World;
@@ -24,7 +26,22 @@ impl Seen {
     }
 }
 
+/// Where a job stood when it was looked at last.
+#[derive(Clone, Copy)]
+pub struct Round {
+    pub number: u64,
+    /// Its newest attempt, and the newest before this round was first seen.
+    attempt: u64,
+    before: u64,
+}
+
 const TERMINAL: [&str; 4] = ["succeeded", "failed", "canceled", "expired"];
+
+/// Longer than anything is kept.
+const KEPT_MS: u64 = 32 * 24 * 3_600_000;
+
+/// What a watcher's storage says that cannot write.
+const NOT_WRITTEN: &str = "told to fail";
 
 /// No cause is tried more often in one round.
 fn attempts_max() -> u64 {
@@ -35,8 +52,8 @@ fn attempts_max() -> u64 {
 impl World {
     /// What must hold at every moment.
     pub fn check(&mut self) {
-        self.check_submissions();
         self.check_rows();
+        self.check_submissions();
     }
 
     /// RunPod never took one attempt twice; never took one while another of the job was live,
@@ -64,7 +81,7 @@ impl World {
                 attempts.push(*earlier);
                 live += u32::from(submission.is_live);
             }
-            let rounds = self.rounds.get(&id).copied().unwrap_or(1);
+            let rounds = self.rounds.get(&id).map_or(1, |round| round.number);
             let distinct: BTreeSet<&u32> = attempts.iter().collect();
             let most = rounds * attempts_max();
             let once = distinct.len() == attempts.len();
@@ -87,8 +104,9 @@ impl World {
             return;
         }
         self.check_credits();
-        let rows = "SELECT id, status, round, json_array(completed_at, error_json, settle_nonce,
-              execution_ms) AS end FROM jobs";
+        let rows = "SELECT id, status, round, attempt, failures,
+              attempt > 0 AND attempt_ended_at IS NULL AS is_live,
+              json_array(completed_at, error_json, settle_nonce, execution_ms) AS end FROM jobs";
         let rows = self.queue.db.query(rows).unwrap();
         let kept = rows.len() >= self.seen.len();
         assert!(kept, "{}", self.tell("an accepted job is gone"));
@@ -96,6 +114,11 @@ impl World {
             let id = JobId::parse(row["id"].as_str().unwrap()).unwrap();
             let status = row["status"].as_str().unwrap();
             let round = row["round"].as_u64().unwrap();
+            self.check_round(id, round, &row);
+            let is_canceled = matches!(status, "canceling" | "canceled");
+            let is_wanted = !self.unwanted.contains(&(id, round));
+            let what = format!("{id} is {status} in round {round}, and nobody asked for that");
+            assert!(!(is_canceled && is_wanted), "{}", self.tell(&what));
             let ended = TERMINAL.contains(&status);
             let now = ended.then(|| format!("{status} {}", row["end"]));
             let before = self.seen.get(&id);
@@ -117,8 +140,39 @@ impl World {
             if let Some(seen) = self.seen.get_mut(&id) {
                 *seen = Seen { end: now, round };
             }
-            self.rounds.insert(id, round);
         }
+    }
+
+    /// Somebody asks for the end of the job's round, or of one that begins before it is heard.
+    pub(super) fn want_end(&mut self, id: JobId, more: u64) {
+        let round = self.rounds.get(&id).map_or(1, |round| round.number);
+        self.unwanted
+            .extend((round..=round + more).map(|round| (id, round)));
+    }
+
+    /// A round is opened when no attempt is live, and counts no more failures than it has attempts.
+    fn check_round(&mut self, id: JobId, number: u64, row: &Value) {
+        let count = |name: &str| row[name].as_u64().unwrap_or(0);
+        let attempt = count("attempt");
+        let last = self.rounds.get(&id).copied().unwrap_or(Round {
+            number: 1,
+            attempt: 0,
+            before: 0,
+        });
+        let is_new = number > last.number;
+        let before = if is_new { last.attempt } else { last.before };
+        let is_taken_over = is_new && count("is_live") > 0 && attempt == last.attempt;
+        let what = format!("{id} began round {number} beside its live attempt {attempt}");
+        assert!(!is_taken_over, "{}", self.tell(&what));
+        let failures = count("failures");
+        let what = format!("{id} counts {failures} failures of attempts {before} to {attempt}");
+        assert!(failures <= attempt - before, "{}", self.tell(&what));
+        let round = Round {
+            number,
+            attempt,
+            before,
+        };
+        self.rounds.insert(id, round);
     }
 
     /// What the ledger says was spent and is held is what the jobs say, and no more than there is.
@@ -165,6 +219,28 @@ impl World {
         self.check_all_downloadable();
         self.check_finishes();
         self.check_repeats();
+        self.check_names();
+    }
+
+    /// When its time is over, nothing of a job is left, and nothing that was stored for it in vain.
+    pub async fn check_nothing_is_left(&self) {
+        self.queue.clock.advance_ms(KEPT_MS);
+        while purge(&self.queue.app).await.unwrap() != Purged::default() {}
+        let (part, mut page) = (Part::Objects, None);
+        loop {
+            let found = reconcile(&self.queue.app, part, page.as_deref(), true);
+            page = found.await.unwrap().next;
+            if page.is_none() {
+                break;
+            }
+        }
+        let left = "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM prompts)
+            + (SELECT count(*) FROM attempts) + (SELECT count(*) FROM outputs)
+            + (SELECT count(*) FROM deliveries) AS n";
+        let rows = self.queue.db.query(left).unwrap()[0]["n"].as_u64();
+        assert_eq!(rows, Some(0), "{}", self.tell("rows are left"));
+        let keys = self.queue.blobs.keys();
+        assert!(keys.is_empty(), "{}", self.tell(&format!("left: {keys:?}")));
     }
 
     fn check_all_downloadable(&self) {
@@ -186,9 +262,36 @@ impl World {
             }
         }
         for (id, finishes) in finishes {
-            let rounds = JobId::parse(&id).and_then(|id| self.rounds.get(&id).copied());
-            let what = format!("{id} finished {finishes} times in {rounds:?} rounds");
-            assert!(finishes <= rounds.unwrap_or(1), "{}", self.tell(&what));
+            let round = JobId::parse(&id).and_then(|id| self.rounds.get(&id));
+            let rounds = round.map_or(1, |round| round.number);
+            let what = format!("{id} finished {finishes} times in {rounds} rounds");
+            assert!(finishes <= rounds, "{}", self.tell(&what));
+        }
+    }
+
+    /// What RunPod called an attempt was written down, unless whoever had heard it died before.
+    fn check_names(&self) {
+        let nameless = "SELECT job_id, n FROM attempts WHERE provider_id IS NULL";
+        let nameless = self.queue.db.query(nameless).unwrap();
+        let lines = self.queue.log.lines();
+        let lines = lines
+            .iter()
+            .filter(|line| line.contains("\"job.submitted\"") || line.contains(NOT_WRITTEN));
+        let lines: Vec<Value> = lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        for row in nameless {
+            let of_job = |line: &&Value| line["job_id"] == row["job_id"];
+            let id = JobId::parse(row["job_id"].as_str().unwrap()).unwrap();
+            let is_excused = self.died.contains(&id)
+                || lines
+                    .iter()
+                    .filter(of_job)
+                    .any(|line| line["event"] != "job.submitted");
+            let mut told = lines.iter().filter(of_job);
+            let is_told = told.any(|line| line["attempt"] == row["n"]);
+            let what = format!("{row} has no name, and RunPod had told it");
+            assert!(is_excused || !is_told, "{}", self.tell(&what));
         }
     }
 

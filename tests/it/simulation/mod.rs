@@ -5,6 +5,7 @@
 
 mod cross;
 mod figures;
+mod guards;
 mod invariants;
 mod story;
 mod told;
@@ -15,6 +16,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
 
+use edge_queue::testing::queue::TestQueue;
 use figures::Figures;
 use world::World;
 
@@ -76,7 +78,7 @@ fn tell(asked: &Asked) -> Figures {
                 if enough || seed >= last {
                     break;
                 }
-                let figures = story(seed);
+                let figures = story(seed, |_| {});
                 all.lock().unwrap().add(figures);
             });
         }
@@ -84,21 +86,24 @@ fn tell(asked: &Asked) -> Figures {
     all.into_inner().unwrap()
 }
 
-/// One story from its beginning until everything has ended.
-fn story(seed: u64) -> Figures {
+/// One story from its beginning until everything has ended. `prepare` may break something before.
+fn story(seed: u64, prepare: impl Fn(&TestQueue)) -> Figures {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     let told = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let mut world = World::new(seed).await;
+            prepare(&world.queue);
             for _ in 0..OPERATIONS {
                 let operation = story::next(&mut world.random);
                 world.run(operation).await;
                 world.check();
             }
             world.settle_down().await;
-            world.figures()
+            let figures = world.figures();
+            world.check_nothing_is_left().await;
+            figures
         })
     }));
     told.unwrap_or_else(|panic| {

@@ -1,5 +1,6 @@
 //! What may happen next, drawn from a seed.
 
+use edge_queue::queue::reconcile::Part;
 use edge_queue::testing::runpod::JobPlan;
 use edge_queue::testing::sqlite::DbFault;
 use fastrand::Rng;
@@ -38,7 +39,11 @@ pub enum Operation {
     },
     Cancel,
     Retry,
-    DbFails(DbFault),
+    /// The next batches fail.
+    DbFails {
+        fault: DbFault,
+        times: u32,
+    },
     BlobsFail {
         times: u64,
     },
@@ -55,6 +60,10 @@ pub enum Operation {
     },
     /// A watcher loses its alarm for good.
     LoseAlarm,
+    /// Watchers cannot write down what they want to keep.
+    WatchersFail {
+        times: u64,
+    },
     /// Calls to watchers are lost from now on, or arrive again.
     Deaf(bool),
     /// Gates do not answer for a while.
@@ -79,7 +88,12 @@ pub enum Handler {
     Twins,
     Repeat,
     Status,
+    /// The job's worker tells how far it is.
+    Tell,
     Sweep,
+    Recover,
+    /// An operator mends what does not fit.
+    Reconcile(Part),
 }
 
 impl Operation {
@@ -97,13 +111,17 @@ impl Operation {
             Self::WebhooksDie { .. } => ("callback dies", true),
             Self::Cancel => ("cancel", false),
             Self::Retry => ("retry", false),
-            Self::DbFails(DbFault::LostBefore) => ("D1 lost before", true),
-            Self::DbFails(DbFault::LostAfter) => ("D1 lost after", true),
-            Self::DbFails(DbFault::Overloaded) => ("D1 overloaded", true),
+            Self::DbFails { fault, .. } => match fault {
+                DbFault::LostBefore => ("D1 lost before", true),
+                DbFault::LostAfter => ("D1 lost after", true),
+                DbFault::Late(_) => ("D1 late", true),
+                DbFault::Overloaded => ("D1 overloaded", true),
+            },
             Self::BlobsFail { .. } => ("R2 failed before", true),
             Self::BlobsForget { .. } => ("R2 failed after", true),
             Self::RunpodFails { name, .. } => (name, true),
             Self::LoseAlarm => ("alarm lost", true),
+            Self::WatchersFail { .. } => ("watchers cannot write", true),
             Self::Deaf(_) => ("watchers deaf or not", true),
             Self::GateSilent { .. } => ("gate silent", true),
             Self::GateMoves => ("gate moves", true),
@@ -129,11 +147,7 @@ pub fn next(random: &mut Rng) -> Operation {
         },
         65..71 => Operation::Cancel,
         71..75 => Operation::Retry,
-        75..82 => Operation::DbFails(match random.u32(0..3) {
-            0 => DbFault::LostBefore,
-            1 => DbFault::LostAfter,
-            _ => DbFault::Overloaded,
-        }),
+        75..82 => db_fails(random),
         82..84 => Operation::BlobsFail {
             times: random.u64(1..3),
         },
@@ -142,7 +156,10 @@ pub fn next(random: &mut Rng) -> Operation {
         },
         86..92 => runpod_fails(random),
         92..95 => Operation::LoseAlarm,
-        95 => Operation::Deaf(random.bool()),
+        95 if random.bool() => Operation::Deaf(random.bool()),
+        95 => Operation::WatchersFail {
+            times: random.u64(1..4),
+        },
         96 if random.bool() => Operation::GateMoves,
         96 => Operation::GateSilent {
             ms: span(random) % 60_000,
@@ -150,6 +167,14 @@ pub fn next(random: &mut Rng) -> Operation {
         _ => Operation::Sweep,
     }
 }
+
+const PARTS: [Part; 5] = [
+    Part::Jobs,
+    Part::Objects,
+    Part::Uploads,
+    Part::Credits,
+    Part::Provider,
+];
 
 /// Beside the callbacks that are due: mostly the job's own alarm, and what its callers do.
 fn handlers(random: &mut Rng) -> Vec<Handler> {
@@ -159,12 +184,17 @@ fn handlers(random: &mut Rng) -> Vec<Handler> {
         (Handler::Cancel, 3),
         (Handler::Cancel, 9),
         (Handler::Retry, 4),
+        (Handler::Retry, 8),
         (Handler::Twins, 6),
         (Handler::Repeat, 6),
         (Handler::Status, 9),
+        (Handler::Tell, 6),
         (Handler::Sweep, 6),
+        (Handler::Recover, 12),
     ];
-    let drawn = all.into_iter().filter(|(_, n)| one_in(random, *n));
+    let parts = PARTS.map(|part| (Handler::Reconcile(part), 20));
+    let all = all.into_iter().chain(parts);
+    let drawn = all.filter(|(_, n)| one_in(random, *n));
     drawn.map(|(handler, _)| handler).collect()
 }
 
@@ -175,6 +205,22 @@ fn span(random: &mut Rng) -> u64 {
 
 fn one_in(random: &mut Rng, n: u32) -> bool {
     random.u32(0..n) == 0
+}
+
+/// A batch is made three times at the most.
+fn db_fails(random: &mut Rng) -> Operation {
+    let fault = match random.u32(0..4) {
+        0 => DbFault::LostBefore,
+        1 => DbFault::LostAfter,
+        2 => DbFault::Late(random.u32(1..30)),
+        _ => DbFault::Overloaded,
+    };
+    let times = if one_in(random, 4) {
+        random.u32(2..6)
+    } else {
+        1
+    };
+    Operation::DbFails { fault, times }
 }
 
 /// A refusal was never carried out; a failure may have been.

@@ -1,6 +1,6 @@
 //! The product, its callers and RunPod, and what must hold after everything that happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use edge_queue::id::JobId;
@@ -12,7 +12,7 @@ use fastrand::Rng;
 use serde_json::{json, Value};
 
 use super::figures::Figures;
-use super::invariants::Seen;
+use super::invariants::{Round, Seen};
 use super::story::Operation;
 
 /// What a caller remembers of a create.
@@ -33,8 +33,12 @@ pub struct World {
     pub random: Rng,
     pub(super) asked: Vec<Asked>,
     pub(super) seen: BTreeMap<JobId, Seen>,
-    /// Rounds of every job there is, the caller's or not.
-    pub(super) rounds: BTreeMap<JobId, u64>,
+    /// Where every job there is stood last, the caller's or not.
+    pub(super) rounds: BTreeMap<JobId, Round>,
+    /// Rounds of jobs that somebody may have wanted to cancel.
+    pub(super) unwanted: BTreeSet<(JobId, u64)>,
+    /// Jobs of which an alarm died on its way.
+    pub(super) died: BTreeSet<JobId>,
     /// Job and attempt of each submit that RunPod took.
     pub(super) claims: Vec<(JobId, u32)>,
     /// How much had changed in the database when its rows were checked last.
@@ -64,6 +68,8 @@ impl World {
             asked: Vec::new(),
             seen: BTreeMap::new(),
             rounds: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
+            died: BTreeSet::new(),
             claims: Vec::new(),
             changes: 0,
             figures: Figures::of(seed),
@@ -111,7 +117,7 @@ impl World {
             Operation::Ring { polls } => {
                 if let Some(id) = self.any_job() {
                     match polls {
-                        Some(polls) => self.queue.ring_and_die(id, polls),
+                        Some(polls) => self.ring_and_die(id, polls),
                         None => self.queue.ring(id).await,
                     }
                 }
@@ -119,13 +125,16 @@ impl World {
             Operation::Cross(handlers) => self.cross(&handlers).await,
             Operation::Storm { polls } => {
                 if let Some(id) = self.any_job() {
-                    (0..8).for_each(|_| self.queue.ring_and_die(id, polls));
+                    (0..8).for_each(|_| self.ring_and_die(id, polls));
                 }
             }
             Operation::WebhooksDie { polls } => self.webhooks_die(polls),
             Operation::Cancel => self.post_to_any("cancel").await,
             Operation::Retry => self.post_to_any("retry").await,
-            Operation::DbFails(fault) => self.queue.db.fail_next(fault),
+            Operation::DbFails { fault, times } => {
+                (0..times).for_each(|_| self.queue.db.fail_next(fault));
+            }
+            Operation::WatchersFail { times } => self.queue.watchers.fail_next(times),
             Operation::BlobsFail { times } => self.queue.blobs.fail_next(times),
             Operation::BlobsForget { times } => self.queue.blobs.lose_next_answers(times),
             Operation::RunpodFails {
@@ -153,6 +162,11 @@ impl World {
             Operation::GateMoves => self.queue.gates.forget(),
             Operation::Sweep => drop(sweep(&self.queue.app).await),
         }
+    }
+
+    fn ring_and_die(&mut self, id: JobId, polls: usize) {
+        self.died.insert(id);
+        self.queue.ring_and_die(id, polls);
     }
 
     /// Mostly a small workflow of the caller's own: a template takes longer to compile, and is the
@@ -274,6 +288,9 @@ impl World {
 
     async fn post_to_any(&mut self, verb: &str) {
         if let Some(id) = self.any_job() {
+            if verb == "cancel" {
+                self.want_end(id, 0);
+            }
             let path = format!("/api/queue/{verb}/{id}");
             self.queue.post(&path, &json!({})).await;
         }
@@ -304,6 +321,7 @@ impl World {
         self.queue.blobs.fail_next(0);
         self.queue.blobs.lose_next_answers(0);
         self.queue.watchers.set_deaf(false);
+        self.queue.watchers.fail_next(0);
         self.queue.runpod.lock().unwrap().plan_mut().faults.clear();
         for _ in 0..24 * 6 {
             sweep(&self.queue.app).await.unwrap();
