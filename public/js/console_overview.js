@@ -24,6 +24,7 @@ export function overview(panel, state, again) {
     range(state, again),
     h("div", { class: "verdict", role: "status" }, verdict(state, again), missed(state, again)),
     h("ul", { class: "stats" }, stats(found, state.hours)),
+    found.cutAt !== null && box(t("cut", { time: moment(found.cutAt) }), null, [], "warn"),
     found.jobs === 0 && box(t("nothing_yet"), null, [], "warn"),
     h("div", { class: "figures" }, found.jobs > 0 && charts(found), endpointCard(state, again)),
     found.jobs > 0 && templateTable(found.templates),

@@ -46,6 +46,10 @@ add({
     "Nothing has been counted in this time. Cron counts every five minutes.",
     "ยังไม่มีข้อมูลในช่วงนี้ ระบบนับทุกห้านาที",
   ],
+  cut: [
+    "More kinds of jobs than one answer holds: figures are of what came since {time}.",
+    "มีงานหลายประเภทเกินกว่าที่คำตอบเดียวจะรองรับ ตัวเลขนับตั้งแต่ {time}",
+  ],
   all_well: [
     "All is well: settings, database, files and the endpoint.",
     "ระบบปกติ: การตั้งค่า ฐานข้อมูล ที่เก็บไฟล์ และเอนด์พอยต์ทำงานได้",

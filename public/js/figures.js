@@ -3,6 +3,9 @@
 const HOUR_MS = 3_600_000;
 const ENDED = ["succeeded", "failed", "canceled", "expired"];
 
+/** An answer holds no more rows, and these are the newest. */
+const ROWS_MAX = 20_000;
+
 /** Hours on one bar: a day of them above two days. */
 const isByDay = (hours) => hours > 48;
 
@@ -14,6 +17,8 @@ export function figures(
   const all = sums(rows, limits, price);
   return {
     ...all,
+    /** What is before this moment did not fit into the answer; null: all did. */
+    cutAt: rows.length < ROWS_MAX ? null : rows.at(-1).hour * HOUR_MS,
     slots: slots(rows, limits, price, now, hours),
     templates: templates(rows, limits, price),
   };

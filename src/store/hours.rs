@@ -57,8 +57,10 @@ pub const DROP_FOLDED: &str = "-- hours::drop_folded
 DELETE FROM hours WHERE hour > 0 AND hour < ?1";
 
 pub const SINCE: &str = "-- hours::since
-SELECT hour, template, status, queue_bucket, execution_bucket, jobs, queue_ms, execution_ms, paid_ms
-FROM hours WHERE hour >= ?1 AND hour > 0 ORDER BY hour DESC LIMIT ?2";
+SELECT hour / ?3 * ?3 AS hour, template, status, queue_bucket, execution_bucket, sum(jobs) AS jobs,
+  sum(queue_ms) AS queue_ms, sum(execution_ms) AS execution_ms, sum(paid_ms) AS paid_ms
+FROM hours WHERE hour >= ?1 AND hour > 0
+GROUP BY hour / ?3, template, status, queue_bucket, execution_bucket ORDER BY 1 DESC LIMIT ?2";
 
 pub const TOTALS: &str = "-- hours::totals
 SELECT 0 AS hour, template, status, queue_bucket, execution_bucket, sum(jobs) AS jobs,
@@ -162,11 +164,28 @@ pub async fn note_counted(db: &dyn Db, newest: i64, kept_from: i64) -> Result<()
     batch(db, statements).await.map(drop)
 }
 
+/// What one row of an answer is all jobs of, in hours.
+#[derive(Clone, Copy, Debug)]
+pub enum Span {
+    Hour = 1,
+    /// Of UTC; its hour is the first one.
+    Day = 24,
+}
+
 /// The newest first, at most `limit` rows.
-pub async fn since(db: &dyn Db, hour: i64, limit: u32) -> Result<Vec<HourRow>, StoreError> {
-    ask(db, SINCE, vec![hour.into(), limit.into()])
-        .await?
-        .rows()
+pub async fn since(
+    db: &dyn Db,
+    hour: i64,
+    span: Span,
+    limit: u32,
+) -> Result<Vec<HourRow>, StoreError> {
+    ask(
+        db,
+        SINCE,
+        vec![hour.into(), limit.into(), (span as i64).into()],
+    )
+    .await?
+    .rows()
 }
 
 /// Of all hours together.

@@ -36,3 +36,10 @@ test("hours_without_jobs_have_a_place_too", () => {
   assert.ok(days.length === 7 || days.length === 8);
   assert.equal(days.reduce((sum, { jobs }) => sum + jobs, 0), 3);
 });
+
+// The oldest of 35 days were once missing from what all of it cost, without a word.
+test("figures_tell_since_when_they_are_where_an_answer_held_no_more", () => {
+  assert.equal(figures(answer([ROW]), 24).cutAt, null);
+  const full = Array(20_000).fill(ROW);
+  assert.equal(figures(answer(full), 24).cutAt, 100 * 3_600_000);
+});

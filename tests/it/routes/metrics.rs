@@ -93,6 +93,34 @@ async fn hours_that_nobody_counted_are_counted_later() {
     );
 }
 
+// By the hour, 100,000 jobs of 35 days were 40,000 rows: the console showed half of them, and half of
+// what they had cost, and said nothing.
+#[tokio::test]
+async fn more_than_two_days_are_told_by_the_day() {
+    let queue = priced();
+    for _ in 0..30 {
+        queue.create(&json!({"prompt": "x"})).await;
+        queue.pass(HOUR_MS).await;
+    }
+    for _ in 0..10 {
+        metrics::count(&queue.app).await.unwrap();
+    }
+    let answer = operate(&queue, "GET", "/api/admin/metrics?hours=49").await;
+    let answer = answer.json();
+    let rows = answer["rows"].as_array().unwrap();
+    let mut days: Vec<i64> = rows
+        .iter()
+        .map(|row| row["hour"].as_i64().unwrap())
+        .collect();
+    assert!(days.is_sorted_by(|a, b| a >= b), "{days:?}");
+    days.dedup();
+    assert!(days.iter().all(|hour| hour % 24 == 0), "{days:?}");
+    assert!((2..=3).contains(&days.len()), "{days:?}");
+    assert_eq!(jobs(rows, "succeeded"), 30);
+    let paid = rows.iter().map(|row| row["paid_ms"].as_u64().unwrap());
+    assert_eq!(paid.sum::<u64>(), 30 * 1_800);
+}
+
 #[tokio::test]
 async fn counters_since_the_first_job_never_fall() {
     let queue = priced();
