@@ -94,7 +94,7 @@ pub struct Config {
     pub retention: Retention,
     /// What a second of the endpoint's GPU costs. `None`: costs are not known.
     pub gpu_usd_per_second: Option<f64>,
-    /// What the platform calls the code that runs; two deploys of one version of the product are two.
+    /// What the platform calls the code that runs: two deploys of one version are two.
     pub version_id: Option<String>,
 }
 

@@ -72,7 +72,7 @@ impl Project {
         Some(id).filter(|id| !id.is_empty() && *id != NO_ENDPOINT)
     }
 
-    /// The migrations of Durable Objects by their tags, the last one last; every environment has them.
+    /// The migrations of Durable Objects by their tags, in order; every environment has them.
     pub fn object_migrations(&self) -> Vec<String> {
         let all = self
             .config

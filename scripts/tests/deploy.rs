@@ -51,9 +51,9 @@ fn where_there_is_no_way_back_it_is_said_before_anything_changes_and_none_is_tri
         (r#"{"type": "secret_text"}"#, "", "what runs is the draft"),
     ] {
         let account = Account::new(filled_in);
-        let version = format!(
-            r#"{{"resources": {{"bindings": [{binding}], "script_runtime": {{"migration_tag": "{tag}"}}}}}}"#
-        );
+        let runtime = format!(r#"{{"migration_tag": "{tag}"}}"#);
+        let version =
+            format!(r#"{{"resources": {{"bindings": [{binding}], "script_runtime": {runtime}}}}}"#);
         account.write("version", &version);
         let output = account.ops(&["deploy", "--env", "production", "--settle", "0"]);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));

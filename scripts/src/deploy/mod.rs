@@ -26,14 +26,14 @@ pub const SETTLE_S: u64 = 60;
 #[command(after_help = "\
 1. wrangler.toml has no placeholders for it, and every binding. 2. Its secrets are set; only names
 are asked for; where the endpoint is a real one, ADMIN_KEY is here. 3. Contracts have no flaws and
-golden prompts are as written down. 4. The Worker builds and bundles. 5. What runs is asked for: it is
-the way back, and migrations that are pending are safe under it. 6. They are applied. 7. The Worker is
-uploaded. 8. The version that was uploaded answers, within --settle, and `ops smoke` passes. Nothing
-is changed before 6.
+golden prompts are as written down. 4. The Worker builds and bundles. 5. What runs is asked for: it
+is the way back, and migrations that are pending are safe under it. 6. They are applied. 7. The
+Worker is uploaded. 8. The version that was uploaded answers, within --settle, and `ops smoke`
+passes. Nothing is changed before 6.
 If 8 fails, the Worker goes back to the version before; migrations stay, because the code before
 lives with them. Cloudflare goes back neither across a migration of Durable Objects nor to the draft
-that `wrangler secret put` makes: then step 5 says NO WAY BACK, and if 8 fails the version that failed
-stays live, and what to do instead is said.
+that `wrangler secret put` makes: then step 5 says NO WAY BACK, and if 8 fails the version that
+failed stays live, and what to do instead is said.
 One thing alone is told and takes nothing back: RunPod has the job of the smoke run, or its endpoint
 is paused or full, and no picture came in the time that a cold GPU may take. That is no fault of the
 Worker's, and the version before would wait as long. With RUNPOD_API_KEY RunPod itself is asked: a

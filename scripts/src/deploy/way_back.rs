@@ -1,8 +1,8 @@
 //! What runs before an upload, and whether Cloudflare would go back to it.
 //!
-//! It refuses to across a migration of Durable Objects (Cloudflare, Workers, Rollbacks), and an upload
-//! applies those that `wrangler.toml` has behind the one of what runs. So the way back is known, and
-//! told, before anything is changed.
+//! It refuses to across a migration of Durable Objects (Cloudflare, Workers, Rollbacks), and an
+//! upload applies those that `wrangler.toml` has behind the one of what runs. So the way back is
+//! known, and told, before anything is changed.
 
 use anyhow::Context;
 use serde_json::Value;

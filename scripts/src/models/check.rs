@@ -11,10 +11,10 @@ use crate::told;
 /// Say which model files gpu/models.json has no size and hash of
 #[derive(clap::Args)]
 #[command(after_help = "\
-What has none is not compared when gpu/fetch.py fetches it: whatever its host sends is taken. Nothing
-is asked and nothing is changed; `ops models fill` fills them in.
-Exit status: 0 when every file has a size and a hash, 1 when one has not, 2 when gpu/models.json could
-not be read.
+What has none is not compared when gpu/fetch.py fetches it: whatever its host sends is taken.
+Nothing is asked and nothing is changed; `ops models fill` fills them in.
+Exit status: 0 when every file has a size and a hash, 1 when one has not, 2 when gpu/models.json
+could not be read.
 With --json: {ok, files, unfilled: [text]}
 
 Example:

@@ -1,5 +1,5 @@
-//! Waiting, after an upload, for the version that is meant: for some seconds it may be the one before
-//! that answers, and a check of that one says nothing.
+//! Waiting, after an upload, for the version that is meant: for some seconds it may be the one
+//! before that answers, and a check of that one says nothing.
 
 use std::time::Duration;
 

@@ -27,8 +27,8 @@ async fn the_callers_request_id_comes_back_and_a_bad_one_does_not() {
     }
 }
 
-/// Two uploads of one version of the product looked the same: a deploy could not tell whether the new
-/// one answered.
+/// Two uploads of one version of the product looked the same: a deploy could not tell whether the
+/// new one answered.
 #[tokio::test]
 async fn health_says_which_upload_answers() {
     for (settings, expected) in [
