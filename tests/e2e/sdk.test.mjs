@@ -65,6 +65,9 @@ function stories(name, options, { tells }, more = () => {}) {
       const saved = join(product.state, "out.png");
       await output.toFile(saved);
       assert.equal((await readFile(saved)).length, Number(output.sizeBytes));
+      const { url } = await output.getDownloadUrl();
+      const linked = await fetch(url);
+      assert.equal((await linked.arrayBuffer()).byteLength, Number(output.sizeBytes));
 
       const streamed = await client.submit(wf);
       const events = [];
