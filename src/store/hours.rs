@@ -56,11 +56,13 @@ ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, queue_ms = queue_ms + exc
 pub const DROP_FOLDED: &str = "-- hours::drop_folded
 DELETE FROM hours WHERE hour > 0 AND hour < ?1";
 
+/// `?3` hours are one row. A bound number is a float: `%` of it would be one, too.
 pub const SINCE: &str = "-- hours::since
-SELECT hour / ?3 * ?3 AS hour, template, status, queue_bucket, execution_bucket, sum(jobs) AS jobs,
-  sum(queue_ms) AS queue_ms, sum(execution_ms) AS execution_ms, sum(paid_ms) AS paid_ms
+SELECT hour - hour % CAST(?3 AS INTEGER) AS hour, template, status, queue_bucket,
+  execution_bucket, sum(jobs) AS jobs, sum(queue_ms) AS queue_ms,
+  sum(execution_ms) AS execution_ms, sum(paid_ms) AS paid_ms
 FROM hours WHERE hour >= ?1 AND hour > 0
-GROUP BY hour / ?3, template, status, queue_bucket, execution_bucket ORDER BY 1 DESC LIMIT ?2";
+GROUP BY 1, template, status, queue_bucket, execution_bucket ORDER BY 1 DESC LIMIT ?2";
 
 pub const TOTALS: &str = "-- hours::totals
 SELECT 0 AS hour, template, status, queue_bucket, execution_bucket, sum(jobs) AS jobs,

@@ -93,8 +93,8 @@ async fn hours_that_nobody_counted_are_counted_later() {
     );
 }
 
-// By the hour, 100,000 jobs of 35 days were 40,000 rows: the console showed half of them, and half of
-// what they had cost, and said nothing.
+// By the hour, 100,000 jobs of 35 days were 40,000 rows: the console showed half of them, and half
+// of what they had cost, and said nothing.
 #[tokio::test]
 async fn more_than_two_days_are_told_by_the_day() {
     let queue = priced();
