@@ -7,7 +7,7 @@ use crate::workflow::graph::WidgetsValues;
 use crate::workflow::json::{Json, Shared};
 
 use super::definitions::Class;
-use super::inputs::{WidgetKind, WidgetSpec};
+use super::inputs::WidgetSpec;
 
 /// Hands out saved values in order.
 pub struct Dealer<'v> {
@@ -66,20 +66,21 @@ impl<'v> Dealer<'v> {
 }
 
 impl Dealt {
-    /// What the widget holds then. Some widgets mend a null.
+    /// Whether the editor mends what was saved.
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Missing => false,
+            Self::Undefined => true,
+            Self::Saved(value) => value.is_null(),
+        }
+    }
+
+    /// What the widget holds then.
     pub fn value_for(self, spec: &WidgetSpec) -> Option<Shared> {
-        match (self, &spec.kind) {
-            (Self::Missing, _) => spec.default.clone(),
-            (Self::Undefined, _) => None,
-            (Self::Saved(value), kind) if *value == Json::Null => match kind {
-                WidgetKind::Text {
-                    multiline: true, ..
-                } => Some(Arc::new(Json::Text(String::new()))),
-                WidgetKind::Combo { first, .. } => first.clone().or(Some(value)),
-                WidgetKind::DynamicCombo(_) => spec.default.clone().or(Some(value)),
-                _ => Some(value),
-            },
-            (Self::Saved(value), _) => Some(value),
+        match self {
+            Self::Missing => spec.default.clone(),
+            Self::Undefined => spec.mended(None),
+            Self::Saved(value) => spec.mended(Some(value)),
         }
     }
 

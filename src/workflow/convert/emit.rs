@@ -122,7 +122,7 @@ impl Emitter<'_, '_, '_> {
             self.resolver.budget.load(&input.name)?;
             match self.resolver.resolve(scope, Socket { node: place, slot })? {
                 Resolved::Nothing => {}
-                Resolved::Value(value) => match value {
+                Resolved::Value(value) => match mended_choice(node, slot, value) {
                     Some(value) => {
                         inputs.insert(input.name.clone(), self.value(&value)?);
                     }
@@ -202,6 +202,16 @@ impl Emitter<'_, '_, '_> {
             Json::List(_) => json!({"__value__": value.to_value()}),
             _ => value.to_value(),
         })
+    }
+}
+
+/// What an instance shows in place of a choice: where that is nothing, the first.
+fn mended_choice(node: &LoadedNode, slot: usize, value: Option<Shared>) -> Option<Shared> {
+    match node.widget_of(slot).map(|widget| widget.role) {
+        Some(Role::Input { spec, .. }) if matches!(spec.kind, WidgetKind::Combo { .. }) => {
+            spec.mended(value)
+        }
+        _ => value,
     }
 }
 

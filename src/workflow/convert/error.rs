@@ -46,6 +46,11 @@ pub enum ConvertError {
     StraightThrough { subgraph: String },
     #[error("the filename_prefix of node {node} is not text; write one")]
     PrefixNotText { node: String },
+    #[error(
+        "primitive {node} replaces names in its value, which is not text; \
+         switch \"Run widget replace on values\" off in its properties"
+    )]
+    PrimitiveNotText { node: String },
     #[error("subgraph {subgraph:?} ({id}) contains itself; take the inner one out")]
     RecursiveSubgraph { subgraph: String, id: String },
     #[error("the graph is too large for this service: it needs more than {limit} {what}")]
@@ -67,6 +72,7 @@ impl ConvertError {
             Self::MissingSubgraphOutput { .. } => "missing_subgraph_output",
             Self::StraightThrough { .. } => "straight_through",
             Self::PrefixNotText { .. } => "prefix_not_text",
+            Self::PrimitiveNotText { .. } => "primitive_not_text",
             Self::RecursiveSubgraph { .. } => "recursive_subgraph",
             Self::TooLarge { .. } => "graph_too_large",
         }

@@ -159,6 +159,27 @@ impl InputSpec {
     }
 }
 
+impl WidgetSpec {
+    /// What the widget makes of a value: some mend `null` and JavaScript's `undefined`.
+    pub fn mended(&self, value: Option<Shared>) -> Option<Shared> {
+        if value.as_ref().is_some_and(|value| !value.is_null()) {
+            return value;
+        }
+        let instead = match &self.kind {
+            WidgetKind::Combo { first, .. } => first.clone(),
+            WidgetKind::DynamicCombo(_) => self.default.clone(),
+            WidgetKind::Text {
+                multiline: true, ..
+            } => {
+                let shown = if value.is_some() { "" } else { "undefined" };
+                Some(Arc::new(Json::Text(shown.to_owned())))
+            }
+            _ => None,
+        };
+        instead.or(value)
+    }
+}
+
 fn read_kind(type_name: &str, spec: &Json, is_seed: bool) -> Kind {
     let options = spec.items().get(1).unwrap_or(&Json::Null);
     match type_name {

@@ -58,6 +58,7 @@ impl<'d> Loader<'d, '_> {
         let (entering, leaving) = unlisted_links(&subgraph.links);
         for (k, port) in subgraph.inputs.iter().enumerate() {
             let ends = port_links(port, entering.get(&k)).iter();
+            let ends = ends.filter(|link| level.links.contains_key(link));
             let mut ends = ends.filter_map(|link| level.ends.get(link).copied());
             let source = ends.find(|end| self.has_widget(&level.nodes[end.node], end.slot));
             level.inputs.push(LevelInput {
@@ -145,8 +146,10 @@ impl<'d> Loader<'d, '_> {
             loaded.slots = built.slots;
             loaded.widgets = built.widgets;
             loaded.outputs = saved_outputs(node, 0).collect();
-            if let NodeKind::Primitive { .. } = loaded.kind {
-                loaded.widgets = widgets::of_primitive(node);
+            match loaded.kind {
+                NodeKind::Primitive { .. } => loaded.widgets = widgets::first(node, "value"),
+                NodeKind::Note => loaded.widgets = widgets::first(node, "text"),
+                _ => {}
             }
         }
         Ok(loaded)

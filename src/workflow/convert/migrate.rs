@@ -83,7 +83,8 @@ impl Migration<'_, '_, '_> {
         let saved = instance.saved.clone();
         let mut plans = Vec::with_capacity(proxies.len());
         for (i, proxy) in proxies.iter().enumerate() {
-            let value = saved.get(i).filter(|value| ***value != Json::Null).cloned();
+            let value = proxy.value.as_ref().or_else(|| saved.get(i));
+            let value = value.filter(|value| ***value != Json::Null).cloned();
             plans.push((self.plan(proxy)?, value));
         }
         for (plan, value) in &plans {

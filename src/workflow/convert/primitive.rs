@@ -33,7 +33,7 @@ pub fn apply(
                 (NodeKind::Instance(instance), Some(k)) => instance.set(k, value),
                 (_, Some(place)) => {
                     if let Some(widget) = node.widgets.get_mut(place) {
-                        widget.value = Some(passed(&widget.role, value));
+                        widget.value = passed(&widget.role, value);
                     }
                 }
                 (_, None) => {}
@@ -62,8 +62,14 @@ fn find_writes(
             let Some(value) = value_of(loaded, place, node, &targets) else {
                 continue;
             };
-            let value = match value.as_text() {
-                Some(text) if replaces_names => Arc::new(Json::Text(names.replace(text, budget)?)),
+            let value = match &*value {
+                Json::Text(text) if replaces_names => {
+                    Arc::new(Json::Text(names.replace(text, budget)?))
+                }
+                other if replaces_names && other.is_truthy() => {
+                    let node = level.nodes[node].id.to_string();
+                    return Err(ConvertError::PrimitiveNotText { node });
+                }
                 _ => value,
             };
             writes.extend(targets.into_iter().map(|target| (target, value.clone())));
@@ -141,11 +147,13 @@ fn shown<'r>(value: Shared, mut ranges: impl Iterator<Item = Option<&'r Range>>)
     Arc::new(value)
 }
 
-/// A number passes the target's own range; everything else is taken as it is.
-fn passed(role: &Role, value: Shared) -> Shared {
-    match range_of(role) {
-        Some(range) => Arc::new(range.pass(Arc::unwrap_or_clone(value))),
-        None => value,
+/// A number passes the target's own range; everything else is taken as the target takes what was
+/// saved.
+fn passed(role: &Role, value: Shared) -> Option<Shared> {
+    match (range_of(role), role) {
+        (Some(range), _) => Some(Arc::new(range.pass(Arc::unwrap_or_clone(value)))),
+        (None, Role::Input { spec, .. }) => spec.mended(Some(value)),
+        (None, _) => Some(value),
     }
 }
 

@@ -156,7 +156,7 @@ fn number_of(value: &Json) -> f64 {
         Json::Bool(b) => f64::from(u8::from(*b)),
         Json::Number(n) => *n,
         Json::Text(text) => number_of_text(text),
-        Json::List(_) | Json::Object(_) => f64::NAN,
+        Json::List(_) | Json::Object(_) => number_of_text(&value.plain_text()),
     }
 }
 

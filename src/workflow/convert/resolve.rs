@@ -198,7 +198,13 @@ impl<'l, 'd> Resolver<'l, 'd, '_> {
                 (_, Mode::Muted) | (NodeKind::Note | NodeKind::Primitive { .. }, _) => {
                     return Ok(Step::Done(Resolved::Nothing));
                 }
-                (NodeKind::Reroute, _) => return Ok(Step::Through(input(0))),
+                (NodeKind::Reroute, mode) => {
+                    // A bypassed one is passed like any node: what lies before it fits its socket.
+                    if mode == Mode::Bypassed {
+                        *wanted = input(0);
+                    }
+                    return Ok(Step::Through(input(0)));
+                }
                 (_, Mode::Bypassed) => {
                     let passed = self.pass(scope, place, link, *wanted)?;
                     let Some(slot) = passed else {

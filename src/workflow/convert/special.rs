@@ -7,7 +7,7 @@ use crate::workflow::json::Json;
 use super::definitions::Class;
 use super::error::ConvertError;
 use super::inputs::WidgetKind;
-use super::widgets::{Builder, Role};
+use super::widgets::{Builder, Role, Widget};
 
 /// Classes whose `filename_prefix` may hold `%Node.widget%`.
 const SAVERS: [&str; 20] = [
@@ -71,7 +71,19 @@ fn add_options(builder: &mut Builder) -> Result<(), ConvertError> {
             break;
         }
     }
+    mend_choice(&mut builder.widgets);
     Ok(())
+}
+
+/// A choice of nothing is the first option.
+fn mend_choice(widgets: &mut [Widget]) {
+    let first = widgets.iter().find(|widget| widget.name == "option1");
+    let first = first.and_then(|option| option.value.clone());
+    let choice = widgets.iter_mut().find(|widget| widget.name == "choice");
+    let is_null = |widget: &Widget| widget.value.as_ref().is_some_and(|value| value.is_null());
+    if let Some(choice) = choice.filter(|choice| is_null(choice)) {
+        choice.value = first;
+    }
 }
 
 /// Widgets at the end of the node's list, and what the editor mends in old files.

@@ -159,7 +159,7 @@ impl<'d> Builder<'d, '_, '_> {
             WidgetKind::ImageCompare => Dealt::Missing,
             _ => self.dealer.take(),
         };
-        let is_null = matches!(&dealt, Dealt::Saved(value) if **value == Json::Null);
+        let is_null = dealt.is_nothing();
         let value = dealt.value_for(spec);
         let role = Role::Input { spec, nested };
         self.push(name, value.clone(), role)?;
@@ -302,13 +302,13 @@ pub fn build_unknown<'d>(node: &Node, budget: &mut Budget) -> Result<Built<'d>, 
     Ok(built)
 }
 
-/// A primitive has one widget, which holds the first saved value.
-pub fn of_primitive<'d>(node: &Node) -> Vec<Widget<'d>> {
+/// A primitive or a note has one widget, which holds the first saved value.
+pub fn first<'d>(node: &Node, name: &str) -> Vec<Widget<'d>> {
     let WidgetsValues::List(values) = &node.widgets_values else {
         return Vec::new();
     };
     let first = values.first().map(|value| Widget {
-        name: "value".to_owned(),
+        name: name.to_owned(),
         value: Some(value.clone()),
         role: Role::Hidden,
     });

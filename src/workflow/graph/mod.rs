@@ -130,6 +130,8 @@ pub enum WidgetsValues {
 pub struct ProxyWidget {
     pub node: Id,
     pub widget: String,
+    /// Where it is not the saved value at the entry's place.
+    pub value: Option<Shared>,
 }
 
 #[derive(Clone, Debug)]

@@ -88,31 +88,46 @@ impl Node {
             replaces_names: properties
                 .get("Run widget replace on values")
                 .is_some_and(Json::is_truthy),
-            proxy_widgets: read_proxy_widgets(properties.get("proxyWidgets")),
+            proxy_widgets: {
+                let mut proxies = read_proxy_widgets(properties.get("proxyWidgets"));
+                let kept = members(properties, "proxyWidgetErrorQuarantine");
+                proxies.extend(kept.filter_map(ProxyWidget::read_kept));
+                proxies
+            },
         })
     }
 }
 
-/// The list itself, or the same list as a JSON text, as some versions saved it.
+/// The list itself, or the same list as a JSON text, as some versions saved it. Entries begin with
+/// two texts; one that does not spoils the whole list.
 fn read_proxy_widgets(value: Option<&Json>) -> Vec<ProxyWidget> {
     let parsed: Option<Json> = value
         .and_then(Json::as_text)
         .and_then(|text| parse::json(text).ok());
     let entries = parsed.as_ref().or(value).map_or(&[][..], Json::items);
-    entries
-        .iter()
-        .map(|entry| {
-            let pair = entry.items();
-            ProxyWidget {
-                node: Id::read(pair.first()).unwrap_or_else(|| Id::new("")),
-                widget: pair
-                    .get(1)
-                    .and_then(Json::as_text)
-                    .unwrap_or_default()
-                    .to_owned(),
-            }
+    let read = entries.iter().map(ProxyWidget::read);
+    read.collect::<Option<_>>().unwrap_or_default()
+}
+
+impl ProxyWidget {
+    fn read(entry: &Json) -> Option<Self> {
+        let [Json::Text(node), Json::Text(widget), ..] = entry.items() else {
+            return None;
+        };
+        Some(Self {
+            node: Id(node.clone()),
+            widget: widget.clone(),
+            value: None,
         })
-        .collect()
+    }
+
+    /// An entry that the editor could not place when it was read the last time, kept with its
+    /// value. Those without a node are tried again.
+    fn read_kept(kept: &Json) -> Option<Self> {
+        let entry = Self::read(kept.get("originalEntry")?)?;
+        let value = Some(Arc::new(kept.get("hostValue")?.clone()));
+        (entry.node.as_str() == "-1").then_some(Self { value, ..entry })
+    }
 }
 
 impl Input {

@@ -118,7 +118,7 @@ fn int_of_text(text: &str) -> Result<Value<'static>, Raised> {
         Raised::new("ValueError", sentence)
     };
     let ascii = ascii_digits(text);
-    let trimmed = ascii.trim_matches(is_space);
+    let trimmed = ascii.trim();
     let (sign, digits) = split_sign(trimmed);
     let digits = without_underscores(digits).ok_or_else(wrong)?;
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -148,7 +148,7 @@ fn float_of_text(text: &str) -> Result<f64, Raised> {
         Raised::new("ValueError", sentence)
     };
     let ascii = ascii_digits(text);
-    let trimmed = ascii.trim_matches(is_space);
+    let trimmed = ascii.trim();
     // Rust reads the same decimal forms and the same words ("inf", "infinity", "nan", any case, any
     // sign) as Python; only underscores are Python's own.
     let digits = without_underscores(trimmed).ok_or_else(wrong)?;
@@ -178,11 +178,6 @@ fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
     };
     let well_placed = bytes.iter().enumerate().all(between);
     well_placed.then(|| Cow::Owned(text.replace('_', "")))
-}
-
-/// Python's `str.isspace` adds four separators of ASCII to Unicode's white space.
-fn is_space(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
 fn order_mixed(a: i128, b: f64) -> Option<Ordering> {
@@ -281,6 +276,22 @@ mod tests {
             "[]",
             "int() argument must be a string, a bytes-like object or a real number, not 'list'",
         );
+    }
+
+    /// `str.isspace` calls the four separators of ASCII space, so they were cut off here as well;
+    /// `int` and `float` do not, as fuzzing against Python itself showed.
+    #[test]
+    fn the_separators_of_ascii_are_no_space_around_a_number() {
+        let read = |text: &str| to_int(&Value::from(text)).map(|value| repr(&value));
+        assert_eq!(
+            read("\u{b}\u{85}\u{a0}\u{2003}\u{3000}7\u{c}"),
+            Ok("7".into())
+        );
+        for separator in ["\u{1c}", "\u{1d}", "\u{1e}", "\u{1f}", "\u{200b}"] {
+            let text = format!("{separator}7");
+            assert!(read(&text).is_err(), "{text:?}");
+            assert!(to_float(&Value::from(text.clone())).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -38,6 +38,33 @@ fn a_reroute_is_passed_through_unless_it_is_muted() {
     );
 }
 
+/// A bypassed reroute was passed as an active one is: then the swap found no image for `images`. The
+/// frontend of ComfyUI takes the slot's own input, because the reroute's socket takes anything.
+#[test]
+fn before_a_bypassed_reroute_everything_fits() {
+    let swap = bypassed(node(
+        2,
+        "Swap",
+        &json!([["mask", 1], ["image", null]]),
+        &json!([]),
+    ));
+    let reroute = node(3, "Reroute", &json!([["", 2]]), &json!([]));
+    let links = [
+        json!([1, 1, 1, 2]),
+        json!([2, 2, 0, 3]),
+        json!([3, 3, 0, 4]),
+    ];
+    let passed = |reroute| graph(&[picture(1), swap.clone(), reroute, save(4, 3)], &links);
+    check(
+        &passed(bypassed(reroute.clone())),
+        &json!({"1": picture_sent(), "4": saved("1", 1)}),
+    );
+    check(
+        &passed(reroute),
+        &json!({"1": picture_sent(), "4": {"filename_prefix": "out"}}),
+    );
+}
+
 #[test]
 fn a_muted_node_gives_nothing() {
     check_between(muted(invert(2, &json!([["image", 1]]))), 0, &Value::Null);

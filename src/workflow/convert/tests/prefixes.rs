@@ -65,6 +65,15 @@ fn values_lose_what_no_file_name_may_have() {
     check(&graph(&[text, save], &[]), &sent);
 }
 
+/// Notes were thought to hold nothing, and the name stayed in the prefix.
+#[test]
+fn a_note_is_found_by_its_title() {
+    let note = node(1, "Note", &json!([]), &json!(["hi"]));
+    let save = node(2, "SaveImage", &json!([]), &json!(["%N.text%"]));
+    let sent = json!({"2": {"filename_prefix": "hi"}});
+    check(&graph(&[with(note, "title", "N"), save], &[]), &sent);
+}
+
 #[test]
 fn a_prefix_that_is_no_text_is_an_error() {
     for prefix in [json!(null), json!(5), json!(["a"])] {

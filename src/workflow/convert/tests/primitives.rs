@@ -36,6 +36,49 @@ fn a_number_that_is_none_becomes_null() {
     check_primitive("width", &json!("abc"), &json!(null));
 }
 
+/// A list was no number. JavaScript reads its text: that of `[7]` is 7, that of `[]` is 0.
+#[test]
+fn a_list_is_the_number_that_its_text_is() {
+    check_primitive("width", &json!([7]), &json!(7));
+    check_primitive("width", &json!([]), &json!(1));
+    check_primitive("width", &json!([7, 8]), &json!(null));
+}
+
+/// `null` went into the prompt as it was; the widgets mend it, as they mend a saved one.
+#[test]
+fn nothing_is_mended_by_the_widget_that_it_is_written_to() {
+    let target = node(
+        2,
+        "Sampler",
+        &json!([["name", 1]]),
+        &json!([1, "fixed", 2, "ddim"]),
+    );
+    let nothing = node(1, "PrimitiveNode", &json!([]), &json!([null]));
+    check(
+        &graph(&[nothing.clone(), target], &[json!([1, 1, 0, 2])]),
+        &json!({"2": {"seed": 1, "steps": 2, "name": "euler"}}),
+    );
+    let target = node(2, "Prompt", &json!([["text", 1]]), &json!(["a", "b"]));
+    check(
+        &graph(&[nothing, target], &[json!([1, 1, 0, 2])]),
+        &json!({"2": {"text": "", "line": "b"}}),
+    );
+}
+
+#[test]
+fn a_number_in_which_names_are_to_be_replaced_is_an_error() {
+    let primitive = node(1, "PrimitiveNode", &json!([]), &json!([7]));
+    let replaces = json!({"Run widget replace on values": true});
+    let target = node(2, "Picture", &json!([["width", 1]]), &json!([]));
+    check(
+        &graph(
+            &[with(primitive, "properties", replaces), target],
+            &[json!([1, 1, 0, 2])],
+        ),
+        &json!("primitive_not_text"),
+    );
+}
+
 #[test]
 fn other_values_are_taken_as_they_are() {
     check_primitive("tiled", &json!("yes"), &json!("yes"));

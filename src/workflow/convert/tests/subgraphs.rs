@@ -55,6 +55,22 @@ fn values_of_an_instance_count_only_inputs_that_reach_a_widget() {
     check(&around(instance(&json!([]))), &sent(&json!(16)));
 }
 
+/// `null` was sent as it is; an instance shows a choice as the choice itself does.
+#[test]
+fn a_choice_of_nothing_is_the_first_for_an_instance_too() {
+    let choice = json!({"id": "C", "outputs": [],
+        "inputs": [{"name": "name", "type": "COMBO", "linkIds": [1]}],
+        "nodes": [node(10, "Sampler", &json!([["name", 1]]), &json!([1, "fixed", 2, "ddim"]))],
+        "links": [inner(1, -10, 0, 10)]});
+    let shown = |values: Value| {
+        let instance = node(1, "C", &json!([]), &values);
+        within(&[instance], &[], std::slice::from_ref(&choice))
+    };
+    let sent = |name: &str| json!({"1:10": {"seed": 1, "steps": 2, "name": name}});
+    check(&shown(json!([null])), &sent("euler"));
+    check(&shown(json!([])), &sent("ddim"));
+}
+
 #[test]
 fn a_linked_input_of_an_instance_counts_before_its_value() {
     let mut graph = around(node(

@@ -88,6 +88,13 @@ fn null_in_a_text_is_empty_if_it_has_many_lines() {
 #[test]
 fn values_by_name_make_the_widgets_of_known_classes_disappear() {
     check_values("Picture", &json!({"width": 3}), &json!({}));
+    // Choices fall back to the first, and a text of several lines writes what JavaScript calls it.
+    check_values(
+        "Sampler",
+        &json!({"name": "ddim"}),
+        &json!({"name": "euler"}),
+    );
+    check_values("Prompt", &json!({}), &json!({"text": "undefined"}));
     // A file name that disappears is no text.
     let save = node(1, "SaveImage", &json!([]), &json!({"filename_prefix": "x"}));
     check(&graph(&[save], &[]), &json!("prefix_not_text"));
@@ -189,6 +196,12 @@ fn a_custom_combo_sends_its_options_one_more_and_the_place_of_its_choice() {
         "CustomCombo",
         &json!(["b"]),
         &json!({"choice": "b", "index": -1, "option1": ""}),
+    );
+    // A choice of nothing was sent as null; the first option is meant.
+    check_values(
+        "CustomCombo",
+        &json!([null, null, "a", null]),
+        &json!({"choice": "a", "index": 0, "option1": "a", "option2": null}),
     );
 }
 
