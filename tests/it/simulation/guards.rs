@@ -72,7 +72,7 @@ const GUARDS: [Guard; 8] = [
     ),
     guard(
         "a cancel gives back where nothing is live",
-        (1, "the books are wrong"),
+        (13, "the books are wrong"),
         Broken::Sql(
             "jobs::cancel (credits)",
             "AND (attempt = 0 OR attempt_ended_at IS NOT NULL) AND credits",
