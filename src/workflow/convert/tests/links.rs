@@ -38,8 +38,8 @@ fn a_reroute_is_passed_through_unless_it_is_muted() {
     );
 }
 
-/// A bypassed reroute was passed as an active one is: then the swap found no image for `images`. The
-/// frontend of ComfyUI takes the slot's own input, because the reroute's socket takes anything.
+/// A bypassed reroute was passed as an active one is: then the swap found no image for `images`.
+/// The frontend of ComfyUI takes the slot's own input, because the reroute's socket takes anything.
 #[test]
 fn before_a_bypassed_reroute_everything_fits() {
     let swap = bypassed(node(
