@@ -94,8 +94,8 @@ pub struct Gatekeeper {
     callers: HashMap<CallerId, Caller>,
     submits: VecDeque<UnixMillis>,
     breaker: Breaker,
-    /// Everybody's place in a long line, and when it was that.
-    told: (UnixMillis, HashMap<JobId, usize>),
+    /// A long line, and when it was that.
+    told: (UnixMillis, Vec<JobId>),
 }
 
 impl Gatekeeper {
@@ -108,7 +108,7 @@ impl Gatekeeper {
             callers: HashMap::new(),
             submits: VecDeque::new(),
             breaker: Breaker::default(),
-            told: (UnixMillis::default(), HashMap::new()),
+            told: (UnixMillis::default(), Vec::new()),
         }
     }
 
@@ -280,10 +280,10 @@ impl Gatekeeper {
             return self.line(now).iter().position(|place| place.job == job);
         }
         if now.since_ms(self.told.0) >= TOLD_MS {
-            let line = self.line(now).into_iter().enumerate();
-            self.told = (now, line.map(|(at, place)| (place.job, at)).collect());
+            let line = self.line(now);
+            self.told = (now, line.iter().map(|place| place.job).collect());
         }
-        self.told.1.get(&job).copied()
+        self.told.1.iter().position(|told| *told == job)
     }
 
     pub fn standing(&mut self, now: UnixMillis) -> Standing {

@@ -10,10 +10,10 @@ mod payload;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::join_all;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use url::Url;
 
+use super::best_effort::all_at_once;
 use super::QueueError;
 use crate::address;
 use crate::app::App;
@@ -115,8 +115,7 @@ async fn begin(app: &Arc<App>, job: JobId, due: &[Delivery]) -> Result<UnixMilli
         let sending = Arc::clone(app);
         let task = async move {
             if let Err(error) = send(&sending, job, &claimed).await {
-                let line = log::warn("webhook.unsent").job(job);
-                sending.log(line.with("error", error.to_string()));
+                unsent(&sending, job, &error);
             }
         };
         app.tasks.after(0, Box::pin(task));
@@ -129,11 +128,21 @@ async fn send(app: &App, job: JobId, claimed: &[Delivery]) -> Result<(), QueueEr
         return Ok(());
     };
     let keys = signing_keys(app, &full.record).await?;
-    let tries = claimed.iter().map(|delivery| async {
-        let report = attempt(app, &full, &keys, delivery).await;
-        note(app, delivery, &report).await
+    let tries = claimed.iter().map(|delivery| {
+        let told = async {
+            let report = attempt(app, &full, &keys, delivery).await;
+            let noted = note(app, delivery, &report).await;
+            noted.inspect_err(|error| unsent(app, job, error)).is_ok()
+        };
+        told.boxed()
     });
-    join_all(tries).await.into_iter().collect()
+    all_at_once(tries.collect()).await;
+    Ok(())
+}
+
+fn unsent(app: &App, job: JobId, error: &QueueError) {
+    let line = log::warn("webhook.unsent").job(job);
+    app.log(line.with("error", error.to_string()));
 }
 
 /// What signs for whom a job's caller is told: with the secret that they share, and for anybody.

@@ -1,8 +1,9 @@
 //! Sweep: find the forgotten, and wake them.
 
-use futures::future::join_all;
+use futures::FutureExt;
 
-use super::{best_effort, QueueError};
+use super::best_effort::{self, all_at_once};
+use super::QueueError;
 use crate::app::App;
 use crate::log;
 use crate::store::{deliveries, jobs};
@@ -26,8 +27,8 @@ pub async fn sweep(app: &App) -> Result<usize, QueueError> {
     found.sort_unstable();
     found.dedup();
     // All at once: one that hangs keeps nobody else waiting.
-    let woken = join_all(found.iter().map(|id| best_effort::wake(app, *id))).await;
-    let woken = woken.into_iter().filter(|woken| *woken).count();
+    let wakes = found.iter().map(|id| best_effort::wake(app, *id).boxed());
+    let woken = all_at_once(wakes.collect()).await;
     app.log(
         log::info("sweep.done")
             .with("found", found.len())

@@ -3,22 +3,19 @@
 //! Most nodes are sent as they stand in the template. Only those that a value or a rule reaches are
 //! copied; the others never are, because a prompt may have hundreds.
 
-use std::borrow::Cow;
-use std::collections::btree_map::{BTreeMap, Entry};
-
 use serde_json::{Map, Value};
 
 use super::super::contract::Rule;
 
 pub struct Changes<'a> {
     prompt: &'a Value,
-    /// The changed members of the prompt by their names; none for what a rule took away.
-    changed: BTreeMap<String, Option<Value>>,
+    /// The changed members of the prompt by their names; null for what a rule took away.
+    changed: Map<String, Value>,
 }
 
 impl<'a> Changes<'a> {
     pub fn of(prompt: &'a Value) -> Self {
-        let changed = BTreeMap::new();
+        let changed = Map::new();
         Self { prompt, changed }
     }
 
@@ -42,40 +39,40 @@ impl<'a> Changes<'a> {
 
     /// A member of the prompt, to be changed: a node, or a field of a task.
     pub fn member(&mut self, name: &str) -> Option<&mut Value> {
-        match self.changed.entry(name.to_owned()) {
-            Entry::Occupied(changed) => changed.into_mut().as_mut(),
-            Entry::Vacant(unchanged) => {
-                let copy = self.prompt.get(name)?.clone();
-                unchanged.insert(Some(copy)).as_mut()
-            }
+        if !self.changed.contains_key(name) {
+            let copy = self.prompt.get(name)?.clone();
+            self.changed.insert(name.to_owned(), copy);
         }
+        self.changed.get_mut(name).filter(|value| !value.is_null())
     }
 
     /// The compact prompt with its keys in order; `texts` are the template's members.
     pub fn text(mut self, texts: &MemberTexts) -> String {
-        sort(self.changed.values_mut().flatten());
-        let kept = texts.0.iter();
-        let kept = kept.filter(|(name, _)| !self.changed.contains_key(*name));
-        let kept = kept.map(|(name, text)| (name, Cow::from(text)));
-        let changed = self.changed.iter();
-        let changed = changed
-            .filter_map(|(name, value)| Some((name, member_text(name, value.as_ref()?).into())));
-        let mut members: Vec<_> = kept.chain(changed).collect();
-        members.sort_unstable_by_key(|(name, _)| *name);
-        let members: Vec<_> = members.into_iter().map(|(_, text)| text).collect();
-        format!("{{{}}}", members.join(","))
+        sort(self.changed.values_mut());
+        let mut whole = String::from("{");
+        for (name, kept) in &texts.0 {
+            let changed = self.changed.get(name);
+            if changed.is_some_and(Value::is_null) {
+                continue;
+            }
+            if whole.len() > 1 {
+                whole.push(',');
+            }
+            match changed {
+                None => whole.push_str(kept),
+                Some(value) => whole.push_str(&member_text(name, value)),
+            }
+        }
+        whole.push('}');
+        whole
     }
 
     /// The same as a value.
     pub fn whole(self) -> Value {
         let mut whole = self.prompt.clone();
         if let Value::Object(members) = &mut whole {
-            for (name, value) in self.changed {
-                match value {
-                    Some(value) => members.insert(name, value),
-                    None => members.remove(&name),
-                };
-            }
+            members.extend(self.changed);
+            members.retain(|_, value| !value.is_null());
         }
         whole
     }
@@ -96,7 +93,7 @@ impl<'a> Changes<'a> {
         if let Some((fields, name)) = self.fields_around(place) {
             fields.remove(&name);
         } else if let Some((name, "")) = head(place) {
-            self.changed.insert(name, None);
+            self.changed.insert(name, Value::Null);
         }
     }
 
@@ -107,9 +104,10 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// The members of a template's prompt as compact JSON, `"name":{…}`, by their names.
+/// The members of a template's prompt in the order of their names, each as compact JSON,
+/// `"name":{…}`.
 #[derive(Clone, Debug)]
-pub struct MemberTexts(BTreeMap<String, String>);
+pub struct MemberTexts(Vec<(String, String)>);
 
 impl MemberTexts {
     pub fn of(prompt: &Value) -> Self {
