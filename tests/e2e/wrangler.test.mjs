@@ -30,6 +30,7 @@ const ANSWERS = [
     metadata: { created_on: "2026-11-01T00:00:00Z" },
     resources: { bindings: [{ type: "d1", name: "DB" }], script: {}, script_runtime: { migration_tag: account.tag } },
   })],
+  ["GET", /\/settings$/, () => ({ bindings: [{ type: "d1", name: "DB" }] })],
   ["POST", /\/versions$/, () => ({ id: UPLOADED, resources: { script: { etag: "x" } }, startup_time_ms: 1 })],
   ["PUT", /\/workers\/scripts\/[^/]+$/, () => {
     account.running = UPLOADED;
@@ -41,6 +42,7 @@ const ANSWERS = [
   }],
   ["POST", /\/assets-upload-session$/, () => ({ jwt: "a.b.c", buckets: [] })],
   ["GET", /\/workers\/subdomain$/, () => ({ subdomain: "acme" })],
+  ["GET", /\/workers\/workers\/[^/]+$/, () => ({ subdomain: { enabled: true, previews_enabled: false } })],
   ["POST", /\/d1\/database\/[^/]+\/query$/, () => [{ results: account.migrated.map((name, id) => ({ id, name })), success: true, meta: {} }]],
 ];
 
