@@ -10,8 +10,8 @@ use crate::id::JobId;
 use crate::log;
 
 /// Does all of them beside one another, so that one that hangs keeps no other waiting, and counts
-/// those that came true. They are a few hundred at the most: each is asked when any has gone on, and
-/// the queue that the library's `join_all` keeps of them would be kilobytes of the upload.
+/// those that came true. They are a few hundred at the most: each is asked when any has gone on,
+/// and the queue that the library's `join_all` keeps of them would be kilobytes of the upload.
 pub async fn all_at_once(mut attempts: Vec<BoxFuture<'_, bool>>) -> usize {
     let mut done = 0;
     poll_fn(|context| {
